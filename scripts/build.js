@@ -144,7 +144,7 @@ async function bundlePage(folder) {
     outdir: folder,
     metafile: true,
   });
-  cpSync(join(page, 'index.html'), join(folder, 'index.html'));
+  for (const file of ['index.html', 'icon.svg']) cpSync(join(page, file), join(folder, file));
   return packagesIn(metafile);
 }
 

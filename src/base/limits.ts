@@ -1,5 +1,5 @@
-// Every limit of agent-ipc but those of events, which are in event-limits.ts, with its unit in its name, and its reason.
-// Where one depends on another, an assertion beside it states the relation.
+// Every limit of agent-ipc, with its unit in its name, and its reason; those of events are in event-limits.ts, those of
+// the page in page-limits.ts. Where one depends on another, an assertion beside it states the relation.
 import assert from 'node:assert/strict';
 
 /** Largest message body, in bytes of UTF-8: the published promise of 1 MB. */

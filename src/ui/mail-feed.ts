@@ -1,9 +1,7 @@
 // The events of a broker's mail, as the server of the page needs them: the past from the oldest that is kept, and then
 // those that happen. It hides where the past is read.
-import { cancelled } from '../base/errors.ts';
+import { readPast } from '../app/store-past.ts';
 import { waitMsMax } from '../base/limits.ts';
-import { requireTrustedStore } from '../files/trusted-path.ts';
-import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { Envelope } from '../model/message.ts';
@@ -70,11 +68,7 @@ export class StoreFeed extends BrokerFeed {
     this.#folder = folder;
   }
 
-  override async *past({ signal, ...options }: FeedPastOptions): AsyncGenerator<PastEvents, void> {
-    requireTrustedStore(this.#folder);
-    for await (const batch of readEvents(this.#folder, options)) {
-      if (signal.aborted) throw cancelled();
-      yield batch;
-    }
+  override past(options: FeedPastOptions): AsyncGenerator<PastEvents, void> {
+    return readPast(this.#folder, options);
   }
 }

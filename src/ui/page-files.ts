@@ -13,6 +13,7 @@ const names: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '': ['index.html', 'text/html; charset=utf-8'],
   'page.js': ['page.js', 'text/javascript; charset=utf-8'],
   'page.css': ['page.css', 'text/css; charset=utf-8'],
+  'icon.svg': ['icon.svg', 'image/svg+xml'],
 };
 
 /** Files that the build has not made are absent. */

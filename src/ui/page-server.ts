@@ -4,7 +4,7 @@
 // node:http alone: fifteen addresses need no framework, and each line between a request and the mail is one to review.
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import {
   pageConnectionsMax,
   pageHeadBytesMax,
@@ -102,7 +102,8 @@ export class PageServer {
     try {
       await this.#route(request, response);
     } catch (error) {
-      if (!(error instanceof HttpFault || error instanceof IpcError)) this.#options.onFault(error);
+      const isExpected = error instanceof HttpFault || error instanceof IpcError;
+      if (!isExpected && !isGone(request, error)) this.#options.onFault(error);
       this.#refuse(request, response, error);
     }
   }
@@ -165,6 +166,12 @@ export class PageServer {
     const text = isForProgram ? JSON.stringify(fault) : `${message}: ${hint}\n`;
     response.writeHead(status, { 'content-type': type }).end(text);
   }
+}
+
+/** The browser has closed the connection, as it does when a download is cancelled. */
+function isGone({ socket }: IncomingMessage, error: unknown): boolean {
+  const codes = ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'];
+  return socket.destroyed && codes.includes(systemErrorCode(error));
 }
 
 function forbidden(): HttpFault {

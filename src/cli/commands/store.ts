@@ -1,12 +1,12 @@
 // `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log. Check and dump change nothing,
 // and need no broker.
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { utcTime } from '../../app/durations.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { pausedWords } from '../../app/pause-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
+import { storeFault } from '../../app/store-past.ts';
 import { byteCount, head, lines, messages, warning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { quoted } from '../../base/quoted.ts';
@@ -14,7 +14,6 @@ import { withOwner } from '../../files/file-owner.ts';
 import { requireTrustedStore } from '../../files/trusted-path.ts';
 import { checkStore, type StoreReport } from '../../journal/check.ts';
 import { dumpStore } from '../../journal/dump.ts';
-import { folderFault } from '../../journal/epoch.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../output.ts';
 import { programName } from '../program-name.ts';
@@ -163,7 +162,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
       await print(records.map(jsonLine).join(''), 'nothing was changed');
     }
   } catch (error) {
-    throw storeFault(folder, error);
+    throw error instanceof OutputFailed ? error : storeFault(folder, error);
   }
   return isThere ? exitSuccess : sayNone(folder);
 }
@@ -178,19 +177,4 @@ function storeFolder(givenPort: string | undefined): string {
 export async function sayNone(folder: string): Promise<number> {
   await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
   return exitFailed;
-}
-
-/** What a person is told of a store that cannot be read. */
-export function storeFault(folder: string, error: unknown): unknown {
-  return named(folder, withOwner(folderFault(error), folder, dirname(folder)));
-}
-
-/** The same error, with the folder in its message. */
-function named(folder: string, error: unknown): unknown {
-  if (!(error instanceof IpcError) || error instanceof OutputFailed) return error;
-  return new IpcError(error.code, `${folder}: ${error.message}`, {
-    cause: error,
-    maybeStored: false,
-    hint: error.hint,
-  });
 }

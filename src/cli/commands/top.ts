@@ -1,12 +1,12 @@
 // `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and never owns a broker.
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
+import { type PastOptions, readPast } from '../../app/store-past.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
-import { readEvents } from '../../journal/store-reader.ts';
 import { withExamples } from '../command-parts.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
 import { isColoured, theTerminal } from '../terminal.ts';
-import { BrokerSource, type PastReader } from '../top/broker-source.ts';
+import { BrokerSource } from '../top/broker-source.ts';
 import { brokerAt, withBroker } from './look.ts';
 
 const words = `
@@ -66,6 +66,6 @@ async function sourceOf(context: AppContext, at: BrokerAddress): Promise<BrokerS
   if (host !== undefined)
     return new BrokerSource({ mail, place: `${host}:${port}`, readPast: undefined });
   const folder = context.storeFolder(port);
-  const readPast: PastReader = (options) => readEvents(folder, options);
-  return new BrokerSource({ mail, place: `port ${port}`, readPast });
+  const past = (options: PastOptions) => readPast(folder, options);
+  return new BrokerSource({ mail, place: `port ${port}`, readPast: past });
 }

@@ -2,10 +2,9 @@
 
 import type { SearchFilter } from '../../app/message-query.ts';
 import { patiently } from '../../app/notices.ts';
-import { cancelled, type IpcError } from '../../base/errors.ts';
+import { readPast } from '../../app/store-past.ts';
+import type { IpcError } from '../../base/errors.ts';
 import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
-import { requireTrustedStore } from '../../files/trusted-path.ts';
-import { readEvents } from '../../journal/store-reader.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
 import type { MailService } from '../../model/mail-service.ts';
 
@@ -23,13 +22,7 @@ export interface LogSourceOptions {
 export type LogSource = (options: LogSourceOptions) => AsyncGenerator<EventBatch>;
 
 export function storeSource(folder: string): LogSource {
-  return async function* ({ filter, signal, ...options }) {
-    requireTrustedStore(folder);
-    for await (const batch of readEvents(folder, { filter, ...options })) {
-      if (signal.aborted) throw cancelled();
-      yield batch;
-    }
-  };
+  return (options) => readPast(folder, options);
 }
 
 export function brokerSource(mail: Pick<MailService, 'events'>): LogSource {

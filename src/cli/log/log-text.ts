@@ -2,6 +2,7 @@
 // that no text can pass for a head.
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
+import { firstCharacters } from '../../app/peek.ts';
 import { sanitize, sanitizeLine, sentBy } from '../../app/sanitize.ts';
 import { byteCount, pastHold } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
@@ -79,9 +80,8 @@ export class LogText {
 }
 
 function clipped(line: string): string {
-  const characters = [...line];
   const max = columns - indent.length;
-  return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
+  return firstCharacters(line, max) === line ? line : `${firstCharacters(line, max - 1)}…`;
 }
 
 function standingWords(

@@ -4,6 +4,7 @@
 // 3. Meanwhile the past is read: from the files of the store, which costs the broker nothing, or from a broker on
 //    another machine, the last part of it. Without a broker the past is all there is; events go on behind it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PastOptions } from '../../app/store-past.ts';
 import { IpcError } from '../../base/errors.ts';
 import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
@@ -22,11 +23,7 @@ const batchPauseMs = 20;
 const recordsAskedMax = 4_000;
 
 /** Reads the past from the files of a store. */
-export type PastReader = (options: {
-  readonly after?: number;
-  readonly partBytesMax: number;
-  readonly onProgress?: (read: number, all: number) => void;
-}) => AsyncIterable<EventBatch>;
+export type PastReader = (options: PastOptions) => AsyncIterable<EventBatch>;
 
 export interface SourceOptions {
   readonly mail: Pick<MailService, 'status' | 'events' | 'pause' | 'resume'>;
@@ -126,15 +123,15 @@ export class BrokerSource implements MailSource {
       report({ kind: 'progress', percent: Math.floor((100 * read) / Math.max(1, all)) });
     };
     try {
-      for await (const batch of readPast({ partBytesMax: textBytesMax, onProgress })) {
-        if (signal.aborted) return undefined;
+      for await (const batch of readPast({ partBytesMax: textBytesMax, onProgress, signal })) {
         newest.add(batch.events);
         end = batch.next;
       }
       report({ kind: 'past', events: newest.all(), upTo: end?.sequence ?? 0 });
       return end;
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
+      if (signal.aborted) return undefined;
+      if (!(error instanceof IpcError)) throw error;
       report({ kind: 'noPast', what: error.message });
       return undefined;
     }

@@ -1,7 +1,7 @@
 // The screen itself: Ink draws the rows and reads the keys. This file is the entry of a bundle of its own, which only
 // `ipc top` loads.
 import { Box, render, Text, type TextProps, useInput, useWindowSize } from 'ink';
-import { createElement, type ReactNode, useEffect, useState } from 'react';
+import { createElement, memo, type ReactNode, useEffect, useState } from 'react';
 import type { Name } from '../../model/message.ts';
 import type { Row, Style } from './columns.ts';
 import type { MailSource, SourceUpdate } from './mail-source.ts';
@@ -20,7 +20,7 @@ export interface ScreenOptions {
 
 /** The screen is drawn at most that often, however much mail there is. */
 const framesPerSecond = 10;
-/** Ages grow and the clock goes on. */
+/** Ages grow and the clock goes on, also without news. */
 const tickMs = 1_000;
 
 const looks: Readonly<Record<Style, TextProps>> = {
@@ -58,24 +58,30 @@ class ScreenStore {
   readonly #source: MailSource;
   readonly #quit: () => void;
   #state: TopState;
+  #rows: readonly Row[] = [];
   #listener: (() => void) | undefined;
+  /** Shows news that have come. */
   #timer: NodeJS.Timeout | undefined;
+  #tick: NodeJS.Timeout | undefined;
 
   constructor(source: MailSource, { columns, rows }: NodeJS.WriteStream, quit: () => void) {
     this.#source = source;
     this.#quit = quit;
     this.#state = initialState(source.place, columns, rows);
+    this.#rows = topRows(this.#state, Date.now());
   }
 
-  get state(): TopState {
-    return this.#state;
+  get rows(): readonly Row[] {
+    return this.#rows;
   }
 
   listen(listener: () => void): () => void {
     this.#listener = listener;
+    this.#tick = setTimeout(() => this.#show(), tickMs);
     return () => {
       this.#listener = undefined;
       clearTimeout(this.#timer);
+      clearTimeout(this.#tick);
     };
   }
 
@@ -98,10 +104,21 @@ class ScreenStore {
     this.#show();
   }
 
+  /** Drawing costs much more than the comparison, so a screen on which nothing changes is not drawn again. */
   #show(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#listener?.();
+    clearTimeout(this.#tick);
+    if (!this.#listener) return;
+    this.#tick = setTimeout(() => this.#show(), tickMs);
+    const rows = topRows(this.#state, Date.now());
+    if (
+      rows.length === this.#rows.length &&
+      rows.every((row, at) => isSameRow(row, this.#rows[at]))
+    )
+      return;
+    this.#rows = rows;
+    this.#listener();
   }
 
   #apply(effect: Effect): void {
@@ -146,15 +163,7 @@ interface ScreenProps {
 function Screen({ store, isColoured }: ScreenProps): ReactNode {
   const [, redraw] = useState(0);
   const { columns, rows } = useWindowSize();
-  useEffect(() => {
-    const next = () => redraw((count) => count + 1);
-    const forget = store.listen(next);
-    const timer = setInterval(next, tickMs);
-    return () => {
-      clearInterval(timer);
-      forget();
-    };
-  }, [store]);
+  useEffect(() => store.listen(() => redraw((count) => count + 1)), [store]);
   useEffect(() => store.resize(columns, rows), [store, columns, rows]);
   useInput((input, key) => {
     const name = keyNames.find((each) => key[each]);
@@ -164,15 +173,32 @@ function Screen({ store, isColoured }: ScreenProps): ReactNode {
     // Keys that are typed fast, or pasted, come together.
     for (const character of input) store.press(typedKeys[character] ?? character);
   });
-  const lines = topRows({ ...store.state, columns, rows }, Date.now());
   return createElement(
     Box,
     { flexDirection: 'column', width: columns, height: rows },
-    lines.map((row, index) => createElement(Line, { key: index, row, isColoured })),
+    store.rows.map((row, index) => createElement(SameLine, { key: index, row, isColoured })),
   );
 }
 
-function Line({ row, isColoured }: { row: Row; isColoured: boolean }): ReactNode {
+interface LineProps {
+  readonly row: Row;
+  readonly isColoured: boolean;
+}
+
+/** Most lines are the same as a second ago. */
+const SameLine = memo(Line, (before, now) => isSameRow(before.row, now.row));
+
+function isSameRow(one: Row, other: Row = []): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ text, style }, index) => {
+      const span = other[index];
+      return text === span?.text && style === span.style;
+    })
+  );
+}
+
+function Line({ row, isColoured }: LineProps): ReactNode {
   const spans = row.map(({ text, style }, index) => {
     const look = style && isColoured ? looks[style] : {};
     return createElement(Text, { key: index, ...look }, text);

@@ -53,7 +53,7 @@ function filled(lines: readonly Row[], count: number, columns: number): Row[] {
 }
 
 function headRow({ place, connection, status, columns }: TopState, nowMs: number): Row {
-  const clock = ` ${clockTime(nowMs, nowMs, 'HH:MM:SS')} `;
+  const clock = ` ${clockTime(nowMs, nowMs)} UTC `;
   const facts = [`ipc top`, place];
   if (connection.kind === 'starting') facts.push('looking for the broker');
   if (connection.kind === 'none') facts.push('not connected');

@@ -92,9 +92,12 @@ export function begin(): void {
   addEventListener('hashchange', () => {
     if (location.hash !== hashOf(route.value)) route.value = routeFrom(location.hash);
   });
-  setInterval(() => {
-    now.value = Date.now();
-  }, 1_000);
+  const tick = () => {
+    // A page that nobody sees is drawn again only for mail, which its title counts.
+    if (!document.hidden) now.value = Date.now();
+  };
+  setInterval(tick, 1_000);
+  document.addEventListener('visibilitychange', tick);
   void load();
 }
 

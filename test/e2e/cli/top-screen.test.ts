@@ -16,6 +16,7 @@ function steady(screen: string): string[] {
   return screen.split('\n').map((line) =>
     line
       .replace(/\d\d:\d\d:\d\d/, 'HH:MM:SS')
+      .replace(/\d\d:\d\d UTC/, 'HH:MM UTC')
       .replace(/\b\d+ (s|min)\b/g, 'N s')
       .replace(/ +N s/g, ' N s')
       .replace(/port \d+ {2}owner \d+/, 'port PORT  owner PID')
@@ -48,7 +49,7 @@ test('80 columns and 24 rows show sessions, mailboxes and the flow, whose states
   assert.deepEqual(
     steady(shown).map((line) => line.replace(/ +HH/, ' HH')),
     [
-      ' ipc top  port PORT  owner PID  epoch 1  2 messages  4 sessions HH:MM:SS',
+      ' ipc top  port PORT  owner PID  epoch 1  2 messages  4 sessions HH:MM UTC',
       '  SESSIONS 2     PROGRAM     WHERE             WAITS ON, WATCHES, HOLDS',
       '  dora           ipc         PLACE             waits on dora',
       '  jobs           ipc         PLACE             holds #3 (N s)',

@@ -51,6 +51,7 @@ test('the package has exactly the files that ship, in less than 5 MB', async () 
     'dist/skills/',
     'dist/top.js',
     'dist/types/',
+    'dist/ui/icon.svg',
     'dist/ui/index.html',
     'dist/ui/page.css',
     'dist/ui/page.js',

@@ -123,13 +123,14 @@ test('Enter prints a new URL, for another window', async (context) => {
   await assert.rejects(enter(`${ui.origin}/?token=x`), /answered with 403/);
 });
 
-test('the page, its script and its style are those of the build', async (context) => {
+test('the page, its script, its style and its icon are those of the build', async (context) => {
   const { ui } = await place(context);
   const dist = new URL('../../../../dist/ui/', import.meta.url);
   for (const [address, file] of [
     ['', 'index.html'],
     ['page.js', 'page.js'],
     ['page.css', 'page.css'],
+    ['icon.svg', 'icon.svg'],
   ] as const) {
     const answer = await fetch(`${ui.origin}${ui.path}${address}`, {
       headers: { cookie: ui.cookie },

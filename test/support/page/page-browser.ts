@@ -85,7 +85,7 @@ export async function startBrowser(test: TestContext): Promise<TestBrowser | und
       deviceScaleFactor: 1,
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(`${error}`));
     page.on('console', (message) => {

@@ -333,7 +333,7 @@ test('every answer has the same strict policy, and is not stored by the browser'
   }
 });
 
-test('no address leads to a file that is not one of the three of the page', async (context) => {
+test('no address leads to a file that is not one of the four of the page', async (context) => {
   const { ask } = await entered(context);
   const paths = [
     'secret.txt',

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type TestContext, test } from 'node:test';
-import { pagePlace, statusOf } from '../../support/told-page.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type PageRequest, PageServer } from '../../../src/ui/page-server.ts';
+import { readFields } from '../../../src/ui/request-body.ts';
+import { freePort } from '../../support/places.ts';
+import { enter, pagePlace, statusOf } from '../../support/told-page.ts';
 
 function dial(context: TestContext, port: number): Socket {
   const socket = connect(port, '127.0.0.1').on('error', () => {});
@@ -75,4 +81,44 @@ test('the 17th open page is refused, and one that is closed makes room', async (
     if (status === 200) break;
   }
   assert.equal(feed.reads, 1);
+});
+
+test('a browser that goes away in the middle of a request or an answer is no fault of the program', async (context) => {
+  const faults: unknown[] = [];
+  const handled: Promise<unknown>[] = [];
+  let begun: () => void = () => {};
+  const handle = ({ request, response, address }: PageRequest) => {
+    const endless = async function* () {
+      for (;;) yield 'x'.repeat(65_536);
+    };
+    const work =
+      address === 'api/post' ? readFields(request) : pipeline(Readable.from(endless()), response);
+    handled.push(work.catch(() => {}));
+    begun();
+    return work.then(() => {});
+  };
+  const port = await freePort();
+  const page = await PageServer.listen({
+    ...{ port, files: new Map(), handle },
+    onFault: (fault) => faults.push(fault),
+  });
+  context.after(() => page.close());
+  const { cookie, path } = await enter(page.newUrl());
+  const origin = `http://127.0.0.1:${port}`;
+  const head = `Host: 127.0.0.1:${port}\r\nCookie: ${cookie}\r\nOrigin: ${origin}\r\n`;
+  for (const request of [
+    `POST ${path}api/post HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+    `GET ${path}api/export HTTP/1.1\r\n${head}\r\n`,
+  ]) {
+    const isBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const socket = dial(context, port);
+    socket.write(request);
+    await isBegun;
+    socket.destroy();
+    await handled.at(-1);
+  }
+  await setImmediate();
+  assert.deepEqual(faults, []);
 });

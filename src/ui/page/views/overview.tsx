@@ -1,6 +1,6 @@
 // How things are: warnings, figures, who talks to whom, the rate of the last hour, sessions and mailboxes.
 import { isLoaded, now, status, trafficNow } from '../page-store.ts';
-import { bytesText, countText } from '../state/relative-time.ts';
+import { bytesText, countText, plural } from '../state/relative-time.ts';
 import { Icon } from './basics.tsx';
 import { MailboxTable } from './mailbox-table.tsx';
 import { RateChart } from './rate-chart.tsx';
@@ -48,7 +48,7 @@ function Warnings() {
   const { warnings, damaged, storageStalledMs } = known;
   const all = [...warnings];
   if (damaged > 0)
-    all.push(`${damaged} unsettled messages are corrupt on disk; see \`ipc store check\``);
+    all.push(`the disk damaged ${plural(damaged, 'unsettled message')}; see \`ipc store check\``);
   if (storageStalledMs > 0)
     all.push(`the disk has not finished a sync for ${Math.round(storageStalledMs / 1_000)} s`);
   if (all.length === 0) return null;

@@ -1,7 +1,7 @@
 // Sessions: who is there, where it runs, what it waits on and what it holds.
 import type { SessionStatus } from '../../../model/mail-service.ts';
 import { book, now, status } from '../page-store.ts';
-import { durationText, plural } from '../state/relative-time.ts';
+import { countText, durationText } from '../state/relative-time.ts';
 import { AgentName, Ago, Empty } from './basics.tsx';
 import { openStory } from './open-story.ts';
 
@@ -79,7 +79,7 @@ function SessionRow({ session }: { readonly session: SessionStatus }) {
           );
         })}
         {held > 3 && (
-          <span class="faint"> and {plural(held - Math.min(3, holds.length), 'more')}</span>
+          <span class="faint"> and {countText(held - Math.min(3, holds.length))} more</span>
         )}
       </td>
       <td class="number">

@@ -39,10 +39,9 @@ export function WriteForm({
     setText('');
     onSent?.();
   };
-  const change = (value: string) => {
-    // Another text is another message, also under an id whose answer was lost.
+  /** Another text, or another mailbox, makes it another message, also if the answer to the last one was lost. */
+  const changed = () => {
     postId.current = newPostId();
-    setText(value);
     setNote(undefined);
   };
   const sendByKey = (event: KeyboardEvent) => {
@@ -63,7 +62,10 @@ export function WriteForm({
           <span>To</span>
           <input
             value={to}
-            onInput={({ currentTarget }) => setTo(currentTarget.value)}
+            onInput={({ currentTarget }) => {
+              setTo(currentTarget.value);
+              changed();
+            }}
             list={`${id}-names`}
             placeholder="a mailbox"
             autocomplete="off"
@@ -81,7 +83,10 @@ export function WriteForm({
         <span>Text</span>
         <textarea
           value={text}
-          onInput={({ currentTarget }) => change(currentTarget.value)}
+          onInput={({ currentTarget }) => {
+            setText(currentTarget.value);
+            changed();
+          }}
           rows={6}
           required
           autofocus={isFirst && answers !== undefined}

@@ -38,7 +38,7 @@ const events = [
 test('80 columns and 24 rows show all three panes', () => {
   assert.equal(
     ModelScreen.live(events, facts).text,
-    ` ipc top  port 4242  owner 99  epoch 3  3 messages  3 sessions  2 dead 10:01:00
+    ` ipc top  port 4242  owner 99  epoch 3  3 messages  3 sessions  2 de… 10:01 UTC
   SESSIONS 3     PROGRAM     WHERE             WAITS ON, WATCHES, HOLDS
   ann (this)     claude-code laptop ~/shop     waits on ann
   bob            claude-code laptop ~/shop     holds #1 (12 s); watches jobs
@@ -132,7 +132,7 @@ test('without a broker the screen says so, and shows the past and no sessions', 
   const { lines } = screen;
   assert.equal(
     lines[0],
-    ' ipc top  port 4242  not connected                                     10:01:00',
+    ' ipc top  port 4242  not connected                                    10:01 UTC',
   );
   assert.equal(lines[1], ' No broker runs.');
   assert.equal(lines[3], '  not known without a broker');
