@@ -4,8 +4,7 @@ import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { History, type HistoryBound, packRun } from '../../../src/journal/history.ts';
-import { limitsDefault } from '../../../src/journal/journal-options.ts';
+import { type HistoryBound, packRun } from '../../../src/journal/history.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -342,26 +341,4 @@ test('an owner that dies at any step of erasing a mailbox loses no message of an
       }
     }
   }
-});
-
-test('files that are packed while a mailbox is erased have nothing of it', async () => {
-  const disk = new CrashDisk('/home');
-  for (let number = 1; number <= 5; number++) {
-    const store = await openStore({ disk: disk.process(), limits, history: month });
-    const to = number % 2 === 0 ? 'A' : 'secret';
-    append(store, postedRecord(number, `body ${number}`, { to }));
-    if (number > 1) append(store, settled(number - 1));
-    await store.journal.close();
-  }
-  const fewer = { ...limitsDefault, ...limits, segmentsCompact: 0 };
-  const history = new History(disk.process(), storeFolder, month, fewer, () => 1_700_000_000_000);
-  const filesBefore = historyOf(disk).length;
-  const erased = history.erase('secret' as Name, []);
-  history.tidy([]);
-  assert((await erased).messages > 0);
-  await history.close();
-  assert(historyOf(disk).length < filesBefore, `${filesBefore} files, some packed`);
-  const kept = [...disk.files()].filter(([path]) => path.includes('/history/'));
-  const texts = kept.map(([, bytes]) => bytes.toString('latin1')).join();
-  assert(!texts.includes('body 1\xff') && texts.includes('body 2\xff'), texts);
 });
