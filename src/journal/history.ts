@@ -181,8 +181,10 @@ export class History {
   async #replace(file: KnownFile, buffers: readonly Buffer[]): Promise<void> {
     const aside = this.#pathAside(file);
     const bytes = await this.#writeAside(aside, buffers);
+    // The file aside may be that of a successor by now.
+    if (!this.#mayGoOn()) return;
     const at = this.#files.indexOf(file);
-    if (bytes === undefined || at === -1 || !this.#mayGoOn()) {
+    if (bytes === undefined || at === -1) {
       this.#disk.removeFile(aside);
       if (bytes === undefined) this.#remove(file);
       return;
@@ -294,8 +296,9 @@ export class History {
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
     const bytes = await this.#writeAside(aside, buffers);
+    if (!this.#mayGoOn()) return false;
     const isThere = run.every((file) => this.#files.includes(file));
-    if (bytes === undefined || !isThere || !this.#mayGoOn()) {
+    if (bytes === undefined || !isThere) {
       this.#disk.removeFile(aside);
       return false;
     }
