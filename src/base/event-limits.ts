@@ -4,6 +4,7 @@ import {
   bodyBytesMax,
   holdsMax,
   mailboxesPerPostMax,
+  messagesPerDrop,
   nameBytesMax,
   unreadBytesMax,
 } from './limits.ts';
@@ -18,6 +19,10 @@ export const eventsPerBatchMax = 1_000;
 export const eventBatchBytesMax = 256 * 1024;
 /** Events of one record: of a post to many mailboxes that settles many messages. */
 export const eventsPerRecordMax = mailboxesPerPostMax + holdsMax;
+assert(
+  messagesPerDrop <= eventsPerRecordMax,
+  'a drop is one record, with an event for each message',
+);
 assert(
   eventBatchBytesMax + bodyBytesMax + eventsPerRecordMax * 4 * (1 + nameBytesMax) <
     2 * unreadBytesMax,

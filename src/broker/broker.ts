@@ -41,6 +41,7 @@ import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
 import { checkAddresses, checkMayListen } from './listeners.ts';
 import { StorePast } from './past-events.ts';
 import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
+import { Removals } from './removals.ts';
 import { SilentPeers } from './silent-peers.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
 
@@ -53,6 +54,7 @@ export class Broker {
   #journal: Journal | undefined;
   #groupCommit: GroupCommit | undefined;
   #feed: EventFeed | undefined;
+  #removals: Removals | undefined;
   readonly #limits: PeerLimits & SyncShareLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
@@ -182,6 +184,15 @@ export class Broker {
       ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
+    this.#removals = new Removals({
+      ...{ journal, commit: this.#groupCommit },
+      isConnected: (connection) => this.#peers.has(connection),
+      hasEnded: () => this.#hasEnded(),
+      send: (to, response) =>
+        this.#send({ reply: { to, after: 'write', response }, body: undefined }),
+      erased: () => this.#feed?.forget(),
+      fail: (error) => this.#fail(error),
+    });
     engine.reserveNumbersBelow(journal.nextNumber);
     const { storeId: store, epoch, format } = journal;
     const identity = { store, epoch, format, pid: runtime.pid, addresses: this.addresses };
@@ -268,7 +279,7 @@ export class Broker {
       if (request.kind === 'events') return this.#events(connection, peer, request);
       if (request.kind === 'cancel' && this.#feed?.cancel(connection, request.request)) return;
       if (request.kind === 'compact' || request.kind === 'erase') {
-        return this.#whilePaused(connection, peer, () => this.#compact(connection, request));
+        return this.#whilePaused(connection, peer, () => this.#remove(connection, request));
       }
       const bytes = frame.header.length + frame.body.length;
       if (request.kind === 'post' && !this.#hasRoom(bytes, request.alsoTo.length)) {
@@ -314,6 +325,11 @@ export class Broker {
     this.#feed?.request(connection, request);
   }
 
+  async #remove(connection: ConnectionId, request: CompactRequest | EraseRequest): Promise<void> {
+    if (request.kind === 'erase') await this.#removals?.erase(connection, request);
+    else await this.#removals?.compact(connection, request);
+  }
+
   async #listen(
     to: ConnectionId,
     { connection }: Peer,
@@ -355,28 +371,6 @@ export class Broker {
     if (this.#hasEnded()) return;
     const refusal = hasRoom ? undefined : this.#journal?.refusal();
     this.#step({ ...post, connection, refusal });
-  }
-
-  /** Removes as much settled mail as it can, while the session that asked for it is there. */
-  async #compact(to: ConnectionId, { request, ...asked }: CompactRequest | EraseRequest) {
-    try {
-      const [journal, commit] = [this.#journal, this.#groupCommit];
-      if (asked.kind === 'erase') {
-        commit?.endTurn();
-        journal?.beginErase();
-      }
-      for (let mayGain = true; mayGain && this.#peers.has(to); ) {
-        mayGain = (await commit?.makeSpace(true)) ?? false;
-      }
-      const erased = asked.kind === 'erase' ? await journal?.erase(asked.mailbox) : undefined;
-      if (erased) this.#feed?.forget();
-      const done: Response = erased
-        ? { kind: 'erased', request, ...erased }
-        : { kind: 'compacted', request };
-      this.#send({ reply: { to, after: 'write', response: done }, body: undefined });
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {

@@ -94,8 +94,9 @@ export class EventFeed {
     this.#past = past && new PastReadings(past, this.#limits.pastReadersMax);
   }
 
-  /** Answers at once, or later. @throws IpcError when the request is refused. */
+  /** Answers at once or later; not at all once it was stopped. @throws IpcError when the request is refused. */
   request(connection: ConnectionId, request: EventsRequest): void {
+    if (this.#isStopped) return;
     const requests = this.#open.get(connection);
     this.#check(request, requests);
     if (!this.#areWanted) this.#begin();

@@ -1,7 +1,8 @@
 // The call for what happened to mail behind a cursor. It collects one batch. After a reconnect it is sent again with the
-// cursor that it was given, so nothing is lost or comes twice over a takeover.
+// same cursor, so no event is lost or comes twice over a takeover.
+import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
-import { eventsPerBatchMax, eventsPerRecordMax } from '../base/event-limits.ts';
+import { eventBatchBytesMax, eventsPerBatchMax, eventsPerRecordMax } from '../base/event-limits.ts';
 import { bodyBytesMax, waitMsMax } from '../base/limits.ts';
 import type { EventsRequest } from '../model/event-requests.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
@@ -9,18 +10,22 @@ import type { EventsArguments } from '../model/mail-service.ts';
 import type { RequestNumber } from '../model/requests.ts';
 import type { Incoming, PendingCall, PendingCallOptions } from './pending-call.ts';
 
-/** The last record of a batch may be one of many events. */
+/** Of one batch: the events of its last record may exceed the limit. */
 const eventsMax = eventsPerBatchMax + eventsPerRecordMax;
-/** A batch has at most two times the largest body: an honest one of a record that exceeds its limit. */
+/** Bytes of the bodies in one batch. */
 const partBytesMaxOfBatch = 2 * bodyBytesMax;
+assert(
+  eventBatchBytesMax + bodyBytesMax <= partBytesMaxOfBatch,
+  'a batch that is nearly full may get one more record, with the largest body',
+);
 
 export interface EventsCall
   extends Pick<PendingCallOptions<EventBatch>, 'kind' | 'request' | 'take'> {
-  /** The batch when no broker answered in time; undefined while the call does not know its cursor. */
+  /** An empty batch, for when no broker answers in time; undefined while the call does not know its cursor. */
   late(): { readonly result: EventBatch } | undefined;
 }
 
-/** A call that is longer than a broker allows is sent again, with `send`, each time that a batch is empty. */
+/** While a batch is empty and there is time left, the call asks again with `send`: a broker parks it for `waitMsMax` at most. */
 export function eventsCall(
   { after: given, timeoutMs, mailboxes = [], partBytesMax }: EventsArguments,
   now: () => number,

@@ -9,8 +9,9 @@ import { readyIn } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /**
- * The mailboxes with unread mail among those that the session has read, the last read first, then the one of its
- * name, even if it never read that. Those that are paused are left out, since nobody can read them now. `own`: the mailboxes of the request, which are left out.
+ * The mailboxes with unread mail among those that the session has read, the last read first, then the one of its name,
+ * even if it never read that. Left out are `own`, the mailboxes of the request, and paused ones, which nobody can read
+ * now.
  */
 export function mailElsewhere(
   { name, readMailboxes }: Pick<SessionConnection, 'name' | 'readMailboxes'>,

@@ -171,6 +171,8 @@ export class History {
     const eraser = new HistoryEraser(mailbox, this.isLive);
     const starts = this.#starts(log);
     for (const file of [...this.#files]) {
+      if (this.#isClosing || !this.#mayGoOn())
+        throw new IpcError('closed', 'the journal was closed');
       const path = historyFilePath(this.#folder, file);
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
@@ -185,8 +187,10 @@ export class History {
   async #replace(file: KnownFile, buffers: readonly Buffer[]): Promise<void> {
     const aside = this.#pathAside(file);
     const bytes = await this.#writeAside(aside, buffers);
+    // The file aside may be that of a successor by now.
+    if (!this.#mayGoOn()) return;
     const at = this.#files.indexOf(file);
-    if (bytes === undefined || at === -1 || !this.#mayGoOn()) {
+    if (bytes === undefined || at === -1) {
       this.#disk.removeFile(aside);
       if (bytes === undefined) this.#remove(file);
       return;
@@ -299,8 +303,9 @@ export class History {
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
     const bytes = await this.#writeAside(aside, buffers);
+    if (!this.#mayGoOn()) return false;
     const isThere = run.every((file) => this.#files.includes(file));
-    if (bytes === undefined || !isThere || !this.#mayGoOn()) {
+    if (bytes === undefined || !isThere) {
       this.#disk.removeFile(aside);
       return false;
     }

@@ -274,7 +274,7 @@ export class Journal {
     this.#compaction.eraseBelow = this.#segments.current;
   }
 
-  /** Takes what was settled out of history, of this mailbox or all for ''. */
+  /** Takes what was settled out of history, of this mailbox or all for ''. If it throws, a part is left, and the journal goes on. */
   erase(mailbox: Name | ''): Promise<Erased> {
     this.#compaction.eraseBelow = undefined;
     return this.#history.erase(mailbox, this.#segments.files);

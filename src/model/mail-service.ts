@@ -102,7 +102,7 @@ export interface WatchArguments extends Cancellable {
 export interface EventsArguments extends Cancellable {
   /** Only events behind this position; `start`: all that are kept, `now`: those that happen from now on. */
   readonly after: EventCursor | 'start' | 'now';
-  /** How long to wait for the first event, at most `waitMsMax`; 0 not to wait. */
+  /** How long to wait for the first event, in milliseconds; 0 not to wait, Infinity without end. */
   readonly timeoutMs: number;
   /** Only events of messages that were posted to these mailboxes or are in them, and of their pauses; absent or empty for all. */
   readonly mailboxes?: readonly Name[] | undefined;

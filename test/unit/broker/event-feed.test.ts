@@ -258,3 +258,11 @@ test('a reader of the files ends with its connection', async () => {
   await stage.took();
   assert.equal(files.closed, 1);
 });
+
+test('a request that arrives after the end of the broker starts nothing', async () => {
+  const stage = new Stage();
+  stage.feed.stop();
+  stage.ask(1);
+  assert.deepEqual([stage.engine.areEventsWanted, stage.turnsEnded], [false, 0]);
+  assert.deepEqual(await stage.took(70_000), []);
+});

@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type HistoryBound, packRun } from '../../../src/journal/history.ts';
+import { History, type HistoryBound, packRun } from '../../../src/journal/history.ts';
+import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -358,4 +359,22 @@ test('when the disk has no room for the folder of history, segments are removed,
   append(store, postedRecord(2, 'body 2'));
   await store.journal.close();
   assert.deepEqual(await told(disk), ['3 body 2']);
+});
+
+test('an owner that is replaced while it erases leaves the file that its successor writes aside', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 8; number++) await postOnce(disk, number);
+  const [file] = historyOf(disk);
+  assert.equal(file, '00000005-000001.log');
+  const history = new History(disk.process(), storeFolder, month, limitsDefault, Date.now);
+  const aside = `${storeFolder}/history/5-1.new`;
+  history.mayChange = () => {
+    if (!disk.files().has(aside)) return true;
+    const successor = disk.process();
+    successor.removeFile(aside);
+    successor.create(aside).close();
+    return false;
+  };
+  await history.erase('other' as Name, []).catch(() => {});
+  assert(disk.files().has(aside));
 });
