@@ -2,6 +2,7 @@
 // this process opens the store for it.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import type { Name } from '../../model/message.ts';
 import { writeJson, writeReport } from '../output.ts';
@@ -28,7 +29,7 @@ export async function erase(
   if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled });
   else {
     const to = mailbox === undefined ? '' : ` to ${quoted(mailbox)}`;
-    const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${erased.bytes} bytes shorter.`;
+    const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${byteCount(erased.bytes)} shorter.`;
     const left = `${counted(unsettled, 'unsettled')} in all mailboxes stayed.`;
     await writeReport(unsettled === 0 ? gone : `${gone} ${left}`);
   }
