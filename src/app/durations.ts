@@ -15,7 +15,7 @@ export function roughTime(ms: number): string {
 
 /** `2026-11-22T14:02:33Z`. */
 export function utcTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `${new Date(ms).toISOString().slice(0, -'.000Z'.length)}Z`;
 }
 
 /** `14:02`, or `2026-11-22 14:02` if that is another day than the one before. */

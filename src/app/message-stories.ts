@@ -51,6 +51,8 @@ export class MessageStories {
   /** By number, in the order of the numbers. */
   readonly #stories = new Map<number, MutableStory>();
   readonly #numbers = new Map<string, number>();
+  /** Behind those that were forgotten because there were more; a new iterator would have to pass them all again. */
+  readonly #oldest = this.#stories.keys();
 
   /** The story that began longest ago is forgotten when there are more. */
   constructor(storiesMax = Number.POSITIVE_INFINITY) {
@@ -138,10 +140,7 @@ export class MessageStories {
   }
 
   #forget(): void {
-    for (const number of this.#stories.keys()) {
-      if (this.#stories.size <= this.#storiesMax) return;
-      this.forget(number);
-    }
+    while (this.#stories.size > this.#storiesMax) this.forget(this.#oldest.next().value as number);
   }
 }
 

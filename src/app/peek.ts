@@ -34,14 +34,17 @@ export async function* peekPages(
   }
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const wholeDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+/** Apart: once a decoder has decoded a stream, it is slow for all else. */
+const streamDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The part of the body that a peek has, without a character that is cut off; undefined when it is damaged. */
 export function partText({ part }: Pick<PeekedMessage, 'part'>): string | undefined {
   if (!part) return undefined;
+  if ((part.at(-1) ?? 0) < 0x80) return wholeDecoder.decode(part);
   // As a stream the decoder keeps an incomplete character for the next part, which does not come.
-  const text = decoder.decode(part, { stream: true });
-  decoder.decode();
+  const text = streamDecoder.decode(part, { stream: true });
+  streamDecoder.decode();
   return text;
 }
 
@@ -51,9 +54,17 @@ export function firstLine(message: Pick<PeekedMessage, 'part' | 'envelope'>): st
   if (text === undefined) return undefined;
   const end = text.indexOf('\n');
   const line = end === -1 ? text : text.slice(0, text[end - 1] === '\r' ? end - 1 : end);
-  const isShort = line.length <= peekLineCharacters;
-  const shown = isShort ? line : [...line].slice(0, peekLineCharacters).join('');
+  const shown = firstCharacters(line, peekLineCharacters);
   const rest = text.slice(shown.length);
   const isAll = message.part?.length === message.envelope.bodyBytes && /^(\r?\n)?$/.test(rest);
   return isAll ? shown : `${shown}…`;
+}
+
+/** At most so many characters, none of them in halves. */
+export function firstCharacters(text: string, max: number): string {
+  let end = 0;
+  for (let count = 0; count < max && end < text.length; count++) {
+    end += (text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1;
+  }
+  return text.slice(0, end);
 }

@@ -64,8 +64,8 @@ interface Follower {
 const pauseShare = 9;
 /** A process that stood still meanwhile, or a busy machine, must not make it long. */
 const pauseMsMax = 40;
-/** Pause before a request looks again for a reader of the files, while all are in use. */
-const readerRetryMs = 50;
+/** Pause before a request tries again to read files, while all readers are in use, or when the disk failed. */
+const fileRetryMs = 50;
 
 export class EventFeed {
   readonly #options: EventFeedOptions;
@@ -192,7 +192,15 @@ export class EventFeed {
   async #leaveEpoch(follower: Follower): Promise<void> {
     const { batch } = follower;
     const { startSequence } = this.#options.journal;
-    const start = (await this.#past?.startBehind(follower.epoch)) ?? startSequence;
+    let start: number;
+    try {
+      start = (await this.#past?.startBehind(follower.epoch)) ?? startSequence;
+    } catch (error) {
+      if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+      // Without it, events of the epochs between would be skipped.
+      this.#runtime.setTimer(() => this.#retry(follower), fileRetryMs);
+      return;
+    }
     batch.seen = Math.min(batch.seen, start - 1, startSequence - 1);
     follower.epoch = this.#epoch;
     this.#retry(follower);
@@ -250,7 +258,7 @@ export class EventFeed {
     const place = { connection, partBytesMax, position: batch.seen };
     const reading = this.#past.open(place, isStart, this.#ring.last);
     if (!reading) {
-      this.#runtime.setTimer(() => this.#retry(follower), readerRetryMs);
+      this.#runtime.setTimer(() => this.#retry(follower), fileRetryMs);
       return;
     }
     follower.isStart = false;

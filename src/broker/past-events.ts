@@ -4,7 +4,8 @@
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
 import { type Disk, realDisk } from '../journal/disk.ts';
-import { listPast, prologueOf } from '../journal/past-files.ts';
+import { ownStartIn } from '../journal/history-file.ts';
+import { listPast } from '../journal/past-files.ts';
 import { readEvents } from '../journal/store-reader.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { EventsOfRecord } from './event-ring.ts';
@@ -25,7 +26,7 @@ export interface PastSource {
     partBytesMax: number,
     isClosed: () => boolean,
   ): AsyncGenerator<EventBatch>;
-  /** The number of the first record of the epoch that followed this one; undefined if no file says so. */
+  /** The lowest number of the first record of an epoch behind this one; undefined if no file says so. */
   startBehind(epoch: number): Promise<number | undefined>;
 }
 
@@ -70,8 +71,9 @@ export class StorePast implements PastSource {
   startBehind(epoch: number): Promise<number | undefined> {
     const known = this.#starts.get(epoch);
     if (known) return known;
-    const start = findStart(this.#disk ?? realDisk, this.#folder, epoch).catch(() => undefined);
+    const start = findStart(this.#disk ?? realDisk, this.#folder, epoch);
     this.#starts.set(epoch, start);
+    start.catch(() => this.#starts.delete(epoch));
     return start;
   }
 
@@ -95,17 +97,20 @@ export class StorePast implements PastSource {
   }
 }
 
-/** The first segment of an epoch says so, unless it was packed with others. */
+/**
+ * The lowest number of all: an epoch whose end was lost is followed by one that begins below it. A segment that was packed
+ * with others does not say so any more.
+ */
 async function findStart(disk: Disk, folder: string, epoch: number): Promise<number | undefined> {
   const { files } = await listPast(disk, folder);
-  for (const file of files.filter((each) => each.epoch > epoch && each.segment === 1)) {
+  let lowest: number | undefined;
+  for (const file of files.filter((each) => each.epoch > epoch)) {
     for (const path of file.paths) {
-      const bytes = await disk.read(path);
-      const start = bytes && prologueOf(bytes, file)?.start;
-      if (start !== undefined) return start;
+      const start = ownStartIn(disk, path, file);
+      if (start) lowest = Math.min(lowest ?? start, start);
     }
   }
-  return undefined;
+  return lowest;
 }
 
 interface PlaceOfReading {

@@ -2,6 +2,7 @@
 import { envelopesOf } from '../model/post.ts';
 import type { Disk } from './disk.ts';
 import { startIn } from './history-file.ts';
+import { isResidue } from './history-residue.ts';
 import {
   historyFilePath,
   inOrder,
@@ -46,10 +47,13 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
       {
         lost: () => {
           isBehindHole = true;
+          // Nothing is written behind its last record, and what is lost there has no number.
+          isCorrupt ||= isResidue(id);
         },
         record: (raw, record, place) => {
-          if (!place || place.sequence >= countEnd) return;
+          if (place ? place.sequence >= countEnd : !isResidue(id)) return;
           if (!isValid(raw) || isBehindHole) isCorrupt = true;
+          if (!place) return;
           begin ||= place.time;
           end = Math.max(end, place.time);
           if (record?.kind !== 'posted') return;

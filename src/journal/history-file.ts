@@ -1,11 +1,19 @@
 // One file of history, or a segment: where its own records begin in the sequence, and what of it counts.
 import type { Disk } from './disk.ts';
-import { decodeStoreRecord, encodeRecord, type StampRecord } from './record-codec.ts';
 import {
+  decodeStoreRecord,
+  encodeRecord,
+  isStoreRecord,
+  type StampRecord,
+} from './record-codec.ts';
+import {
+  isRecord,
+  isValid,
   readRecord,
   recordBytes,
   recordHeaderBytes,
   type SegmentId,
+  scanRecords,
   segmentSeed,
 } from './record-framing.ts';
 import { stampOfNone } from './sequence.ts';
@@ -18,8 +26,10 @@ const stampBytes = encodeRecord(stampOfNone, segmentSeed({ epoch: 0, segment: 0 
 type ReadPart = (offset: number, bytes: number) => Buffer;
 
 /**
- * The stamp behind the prologue of a segment, or the first one of a packed file. Records of earlier files with its number
- * or a higher one do not count: they were not durable when its owner opened. undefined if an earlier version wrote it.
+ * Where the file begins: the lowest number of a record in the prologue of a segment, which its owner carried over; else
+ * that of the stamp behind it, or of the first one of a packed file. Records of earlier files with this number or a higher
+ * one do not count. They were not surely durable when that owner opened: part of them may be torn by now, and what it
+ * carried over is whole. undefined if an earlier version wrote the file.
  */
 export function startOf(bytes: Buffer, id: SegmentId): StampRecord | undefined {
   return readStart((offset, count) => bytes.subarray(offset, offset + count), id);
@@ -30,21 +40,82 @@ export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | 
   return readStart((offset, bytes) => disk.readPart(path, offset, bytes), id);
 }
 
+/** The number of the first record behind the prologue of a segment; undefined for a packed file, and as startOf(). */
+export function ownStartIn(disk: Disk, path: string, id: SegmentId): number | undefined {
+  const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  return own && !own.isPacked ? own.stamp.sequence : undefined;
+}
+
 /** When the first of its own records was written; undefined if it is not known. */
 export function beginOf(disk: Disk, path: string, id: SegmentId): number | undefined {
-  const start = startIn(disk, path, id);
-  return start && start.time > 0 ? start.time : undefined;
+  const own = findStamp((offset, bytes) => disk.readPart(path, offset, bytes), id);
+  return own && own.stamp.time > 0 ? own.stamp.time : undefined;
 }
 
 function readStart(readPart: ReadPart, id: SegmentId): StampRecord | undefined {
+  const own = findStamp(readPart, id);
+  if (!own) return undefined;
+  const prologue = prologueOf(readPart(0, own.end), id);
+  return { ...own.stamp, sequence: Math.min(own.stamp.sequence, prologue?.begin ?? Infinity) };
+}
+
+interface OwnStamp {
+  readonly stamp: StampRecord;
+  readonly end: number;
+  readonly isPacked: boolean;
+}
+
+/** The stamp behind a prologue, or the first one of a packed file, and where it ends. */
+function findStamp(readPart: ReadPart, id: SegmentId): OwnStamp | undefined {
   const first = storeRecordAt(readPart, 0, id);
-  if (first?.record.kind === 'stamp') return first.record;
+  if (first?.record.kind === 'stamp') {
+    return { stamp: first.record, end: first.end, isPacked: true };
+  }
   // A segment begins with two copies of its header, and the first may be corrupt.
   const second = first ?? storeRecordAt(readPart, recordBytes(readPart(0, recordHeaderBytes)), id);
   if (second?.record.kind !== 'segment') return undefined;
-  const prologueEnd = (first ? second.end : second.offset) + second.record.prologueBytes;
-  const last = storeRecordAt(readPart, prologueEnd - stampBytes, id);
-  return last?.record.kind === 'stamp' ? last.record : undefined;
+  const end = (first ? second.end : second.offset) + second.record.prologueBytes;
+  const last = storeRecordAt(readPart, end - stampBytes, id);
+  return last?.record.kind === 'stamp' ? { stamp: last.record, end, isPacked: false } : undefined;
+}
+
+/** The prologue of a segment. */
+export interface Prologue {
+  readonly end: number;
+  /** The number of the record behind it; undefined if it has no stamp. */
+  readonly start: number | undefined;
+  /** The lowest number of a record in it, which its owner carried over; else as `start`. */
+  readonly begin: number | undefined;
+  /** It is not corrupt, and all there. */
+  readonly isWhole: boolean;
+}
+
+/** undefined for a file that begins with no segment header. */
+export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
+  const seed = segmentSeed(id);
+  let end: number | undefined;
+  let start: number | undefined;
+  let begin: number | undefined;
+  let isWhole = true;
+  for (const found of scanRecords(bytes, bytes.length, seed)) {
+    if (end !== undefined && found.offset >= end) break;
+    if (!isRecord(found) || !isValid(found)) {
+      isWhole = false;
+      continue;
+    }
+    const record = isStoreRecord(found) ? decodeStoreRecord(found) : undefined;
+    if (end === undefined) {
+      if (record?.kind !== 'segment') return undefined;
+      // If its first copy is corrupt, this is the second one, with which the rest of the prologue begins.
+      end = (found.offset === 0 ? found.end : found.offset) + record.prologueBytes;
+    }
+    if (record?.kind !== 'stamp' || record.sequence === 0) continue;
+    start = record.sequence;
+    begin = Math.min(begin ?? start, start);
+  }
+  return end === undefined
+    ? undefined
+    : { end, start, begin, isWhole: isWhole && bytes.length >= end };
 }
 
 function storeRecordAt(readPart: ReadPart, offset: number, id: SegmentId) {

@@ -27,8 +27,15 @@ export interface Packed {
   readonly left: readonly SegmentId[];
 }
 
-/** `sources`: oldest first. `target`: the name of the packed file. */
-export function packed(sources: readonly PackSource[], target: SegmentId): Packed {
+/**
+ * `sources`: oldest first. `target`: the name of the packed file. `endBehind`: the lowest number at which a file behind
+ * them begins.
+ */
+export function packed(
+  sources: readonly PackSource[],
+  target: SegmentId,
+  endBehind: number,
+): Packed {
   const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
   const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
   // No record of an earlier file counts that does not count for one of these.
@@ -39,9 +46,11 @@ export function packed(sources: readonly PackSource[], target: SegmentId): Packe
   } as const;
   const packer = new Packer(segmentSeed(target), first);
   const left = sources.filter(({ id, bytes }, index) => {
-    if (!starts[index]) return true;
-    const end = Math.min(Number.MAX_VALUE, ...sequences.slice(index + 1));
-    return packer.add(bytes, id, end);
+    const start = starts[index]?.sequence;
+    if (start === undefined) return true;
+    const end = Math.min(endBehind, ...sequences.slice(index + 1));
+    // A later file that begins before this one has all of it: another owner died while it packed them.
+    return start <= end && packer.add(bytes, id, end);
   });
   return left.length > 0
     ? { buffers: [], left: left.map(({ id }) => id) }

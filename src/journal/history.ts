@@ -4,7 +4,7 @@
 // 1. take() moves a segment here. The names are synced before the folder of its epoch is removed.
 // 2. tidy() packs runs of small files into one: written aside, synced, renamed over the newest of the run, the name
 //    synced; then the others go. A crash in between leaves records twice, which their numbers tell.
-//    Then the oldest files go that are beyond the bound.
+//    Then the oldest files go that are beyond the bound. What later files need of them stays in a small one in front.
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
@@ -14,9 +14,17 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, startIn } from './history-file.ts';
-import { packed } from './history-pack.ts';
+import { type PackSource, packed } from './history-pack.ts';
+import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
-import { historyFilePath, historyPath, inOrder, listHistory, segmentPath } from './paths.ts';
+import {
+  historyFilePath,
+  historyPath,
+  inOrder,
+  listHistory,
+  listQuarantine,
+  segmentPath,
+} from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 
 /** How much history is kept, at least if there is room for it. */
@@ -39,6 +47,12 @@ interface KnownFile extends HistoryFile {
   isLeft: boolean;
 }
 
+/** Where a file begins in the sequence. */
+interface FileStart {
+  readonly id: SegmentId;
+  readonly start: number;
+}
+
 const writeBytesMax = 1_048_576;
 
 export class History {
@@ -56,6 +70,8 @@ export class History {
   #isClosing = false;
   /** Asked before a file is removed or replaced, since a newer owner may have packed others into it. */
   mayChange: () => boolean = () => true;
+  /** Asked whether the message with this number is not settled: then the log has a copy of it. */
+  isLive: (number: number) => boolean = () => false;
 
   /** `time`: the wall clock, in milliseconds since 1970. */
   constructor(
@@ -136,21 +152,23 @@ export class History {
 
   /**
    * Takes the messages of a mailbox out of history, or all for ''. `log`: the segments behind or between its files.
-   * `isLive`: the message is not settled.
    */
-  async erase(
-    mailbox: Name | '',
-    log: readonly SegmentId[],
-    isLive: (number: number) => boolean,
-  ): Promise<Erased> {
-    await this.#tidying;
+  erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
+    // Packing beside it would write again what it takes out.
+    const erased = this.#tidying.then(() => this.#erase(mailbox, log));
+    this.#tidying = erased.then(() => {}, ignoreFault);
+    return erased;
+  }
+
+  async #erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
     const bytesBefore = this.bytes;
-    const eraser = new HistoryEraser(mailbox, isLive);
+    const eraser = new HistoryEraser(mailbox, this.isLive);
+    const starts = this.#starts(log);
     for (const file of [...this.#files]) {
       const path = historyFilePath(this.#folder, file);
       const bytes = await this.#disk.read(path);
       if (!bytes) continue;
-      const rest = eraser.rest({ id: file, bytes }, this.#startBehind(file, log));
+      const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
       if (rest) await this.#replace(file, rest);
       else this.#remove(file);
     }
@@ -178,15 +196,16 @@ export class History {
     this.#files.splice(at, 1);
   }
 
-  /** The lowest number at which a file or a segment behind this one begins: from there on its records do not count. */
-  #startBehind(file: SegmentId, log: readonly SegmentId[]): number {
-    const behind = (each: SegmentId) => inOrder(file, each) < 0;
+  /** Where the files of history and the segments of the log begin, as far as they say so. */
+  #starts(log: readonly SegmentId[]): FileStart[] {
     const paths = [
-      ...this.#files.filter(behind).map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
-      ...log.filter(behind).map((id) => ({ id, path: segmentPath(this.#folder, id) })),
+      ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
+      ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
     ];
-    const starts = paths.map(({ id, path }) => startIn(this.#disk, path, id)?.sequence);
-    return Math.min(...starts.map((start) => start || Number.MAX_VALUE), Number.MAX_VALUE);
+    return paths.flatMap(({ id, path }) => {
+      const start = startIn(this.#disk, path, id)?.sequence ?? 0;
+      return start > 0 ? [{ id, start }] : [];
+    });
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -210,27 +229,56 @@ export class History {
       // So many that it is worth it to look when each begins.
       if (this.#files.length <= this.#limits.filesMax) return undefined;
       for (const file of this.#files) file.begin ??= this.#beginOf(file);
-      return packRun(this.#files, log, this.#limits);
+      const between = [...log, ...listQuarantine(this.#disk, this.#folder)];
+      return packRun(this.#files, between, this.#limits);
     };
     for (let run = nextRun(); run; run = nextRun()) {
-      if (!(await this.#pack(run)) || this.#isClosing) return;
+      if (!(await this.#pack(run, log)) || this.#isClosing) return;
     }
   }
 
-  #trim(log: readonly SegmentId[]): void {
-    if (!this.#mayGoOn()) return;
+  async #trim(log: readonly SegmentId[]): Promise<void> {
     const { bytesMax, ageMsMax } = this.#bound;
-    while (this.bytes > bytesMax && this.giveUpOldest());
-    const before = this.#time() - ageMsMax;
-    for (let [oldest] = this.#files; oldest; [oldest] = this.#files) {
-      const begin = this.#beginBehind(oldest, log);
-      if (begin === undefined || begin >= before) return;
-      this.giveUpOldest();
+    while (bytesMax === 0 && this.#mayGoOn() && this.giveUpOldest());
+    for (;;) {
+      const oldest = this.#files.find((file) => !isResidue(file));
+      if (!oldest || !this.#mayGoOn()) return;
+      const end = this.#beginBehind(oldest, log);
+      const isOld = end !== undefined && end < this.#time() - ageMsMax;
+      if (!isOld && this.bytes <= bytesMax) return;
+      await this.#retire(oldest, log);
     }
+  }
+
+  /** Removes the oldest file. The residue takes what later ones need of it, or goes, too, if there is no room. */
+  async #retire(oldest: KnownFile, log: readonly SegmentId[]): Promise<void> {
+    const before = this.#files.find(isResidue);
+    const sources: PackSource[] = [];
+    for (const file of [...(before ? [before] : []), oldest]) {
+      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      if (bytes) sources.push({ id: file, bytes });
+    }
+    const end = startBehind(oldest, this.#starts(log));
+    const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
+    const aside = this.#pathAside(residueId);
+    const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
+    if (!this.#mayGoOn()) return;
+    const at = this.#files.findIndex(isResidue);
+    if (at !== -1) this.#files.splice(at, 1);
+    if (bytes === undefined) {
+      this.#disk.removeFile(aside);
+      this.#disk.removeFile(historyFilePath(this.#folder, residueId));
+    } else {
+      this.#disk.rename(aside, historyFilePath(this.#folder, residueId));
+      this.#files.unshift(known(residueId, bytes));
+      // The file must not go before the name leads to what is needed of it.
+      await this.#disk.syncFolder(historyPath(this.#folder));
+    }
+    this.#remove(oldest);
   }
 
   /** False if nothing was gained. */
-  async #pack(run: readonly KnownFile[]): Promise<boolean> {
+  async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
     const sources: { id: SegmentId; bytes: Buffer }[] = [];
@@ -239,7 +287,7 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = packed(sources, target);
+    const { buffers, left } = packed(sources, target, startBehind(target, this.#starts(log)));
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -267,8 +315,9 @@ export class History {
   /** Returns the length; undefined if there is no room. */
   async #writeAside(path: string, buffers: readonly Buffer[]): Promise<number | undefined> {
     this.#disk.removeFile(path);
-    const file = this.#disk.create(path);
+    let file: DiskFile | undefined;
     try {
+      file = this.#disk.create(path);
       let bytes = 0;
       for (const part of parts(buffers)) {
         writeWhole(file, part, bytes);
@@ -281,7 +330,7 @@ export class History {
       this.#disk.removeFile(path);
       throw error;
     } finally {
-      file.close();
+      file?.close();
     }
   }
 
@@ -331,11 +380,19 @@ export class History {
   }
 }
 
+/** The lowest number at which a file behind this one begins: from there on its records do not count. */
+function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
+  const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
+  return Math.min(Number.MAX_VALUE, ...behind);
+}
+
 export interface PackLimits {
   /** Longest packed file. */
   readonly bytesMax: number;
   /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
   readonly msMax: number;
+  /** Longest residue. */
+  readonly residueBytesMax: number;
   /** More small files than this are packed. */
   readonly filesMax: number;
 }
@@ -343,6 +400,8 @@ export interface PackLimits {
 /** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
 const bytesShare = 2;
 const timeShare = 8;
+/** The residue is at most this part of the bytes of the bound. */
+const residueShare = 8;
 
 export function packLimits(
   { bytesMax, ageMsMax }: HistoryBound,
@@ -351,6 +410,7 @@ export function packLimits(
   return {
     bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
     msMax: ageMsMax / timeShare,
+    residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
     filesMax: 2 * segmentsCompact,
   };
 }
@@ -362,18 +422,19 @@ interface PackedFile extends HistoryFile {
 }
 
 /**
- * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. No segment
- * of the log lies within it, since the files are read in the order of their names.
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
+ * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
+ * names.
  */
 export function packRun<File extends PackedFile>(
   files: readonly File[],
-  log: readonly SegmentId[],
-  { bytesMax, msMax, filesMax }: PackLimits,
+  between: readonly SegmentId[],
+  { bytesMax, msMax, filesMax }: Omit<PackLimits, 'residueBytesMax'>,
 ): readonly File[] | undefined {
-  const isSmall = ({ bytes, isLeft }: File) => 2 * bytes < bytesMax && !isLeft;
+  const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
   if (files.filter(isSmall).length <= filesMax) return undefined;
   const isCut = (file: File, behind: File) =>
-    log.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
+    between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
   let best: readonly File[] = [];
   for (let end = files.length; end > best.length; end--) {
     const last = files[end - 1];

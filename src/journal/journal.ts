@@ -108,6 +108,7 @@ export class Journal {
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
     this.#history = history;
     history.mayChange = () => this.passesFencing();
+    history.isLive = (number) => this.#live.locate(number) !== undefined;
     const epochs = { own: own.epoch, opened: log.epoch };
     this.#segments = new SegmentList(this.#disk, folder, epochs, this.#quarantine, history);
     this.#compaction = new Compaction(this.#segments, this.#live, this.#limits);
@@ -276,8 +277,7 @@ export class Journal {
   /** Takes what was settled out of history, of this mailbox or all for ''. */
   erase(mailbox: Name | ''): Promise<Erased> {
     this.#compaction.eraseBelow = undefined;
-    const isLive = (number: number) => this.#live.locate(number) !== undefined;
-    return this.#history.erase(mailbox, this.#segments.files, isLive);
+    return this.#history.erase(mailbox, this.#segments.files);
   }
 
   /** The last hasSpaceToCopy() was false because of a limit on the size of files: fewer copies may have room. */

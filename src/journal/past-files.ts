@@ -10,16 +10,7 @@ import {
   quarantineFilePath,
   segmentPath,
 } from './paths.ts';
-import { decodeStoreRecord, isStoreRecord } from './record-codec.ts';
-import {
-  isRecord,
-  isValid,
-  recordBytes,
-  recordHeaderBytes,
-  type SegmentId,
-  scanRecords,
-  segmentSeed,
-} from './record-framing.ts';
+import type { SegmentId } from './record-framing.ts';
 import { survey } from './recovery.ts';
 
 /** A file of the past. */
@@ -104,57 +95,11 @@ function keyOf({ epoch, segment }: SegmentId): string {
   return `${epoch} ${segment}`;
 }
 
-/** The prologue of a segment. */
-export interface Prologue {
-  readonly end: number;
-  /** The number of the record behind it; undefined if it has no stamp. */
-  readonly start: number | undefined;
-  /** The lowest number of a record in it, which its owner carried over; else as `start`. */
-  readonly begin: number | undefined;
-  /** It is not corrupt, and all there. */
-  readonly isWhole: boolean;
-}
-
-/** undefined for a file that begins with no segment header. */
-export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
-  const seed = segmentSeed(id);
-  let end: number | undefined;
-  let start: number | undefined;
-  let begin: number | undefined;
-  let isWhole = true;
-  for (const found of scanRecords(bytes, bytes.length, seed)) {
-    if (end !== undefined && found.offset >= end) break;
-    if (!isRecord(found) || !isValid(found)) {
-      isWhole = false;
-      continue;
-    }
-    const record = isStoreRecord(found) ? decodeStoreRecord(found) : undefined;
-    if (end === undefined) {
-      if (record?.kind !== 'segment') return undefined;
-      // If its first copy is corrupt, this is the second one, with which the rest of the prologue begins.
-      end = (found.offset === 0 ? found.end : found.offset) + record.prologueBytes;
-    }
-    if (record?.kind !== 'stamp' || record.sequence === 0) continue;
-    start = record.sequence;
-    begin = Math.min(begin ?? start, start);
-  }
-  return end === undefined
-    ? undefined
-    : { end, start, begin, isWhole: isWhole && bytes.length >= end };
-}
-
-/**
- * The lowest number of a record in the file; undefined if it does not say so. What the owner of a later file carried over
- * counts there, since the end of the earlier file may be torn by now.
- */
+/** Where a file begins in the sequence; undefined if it does not say so. */
 export function startAt(disk: Disk, file: PastFile): number | undefined {
   for (const path of file.paths) {
     const start = startIn(disk, path, file)?.sequence ?? 0;
-    if (start === 0) continue;
-    const first = disk.readPart(path, 0, recordBytes(disk.readPart(path, 0, recordHeaderBytes)));
-    const end = prologueOf(first, file)?.end;
-    const prologue = end === undefined ? undefined : prologueOf(disk.readPart(path, 0, end), file);
-    return Math.min(start, prologue?.begin ?? start);
+    if (start > 0) return start;
   }
   return undefined;
 }

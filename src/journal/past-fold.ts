@@ -11,8 +11,9 @@ import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import { prologueOf, startOf } from './history-file.ts';
+import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
-import { prologueOf } from './past-files.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
@@ -79,10 +80,14 @@ interface OpenFile extends SegmentId {
   /** An earlier version wrote it, so all that it has counts. */
   readonly isWithoutStamps: boolean;
   readonly prologueEnd: number;
+  /** It begins with no prologue: its records without numbers lie between the others. */
+  readonly isPacked: boolean;
   /** Records with this number or a higher one do not count. */
   readonly numberEnd: number;
   /** The number of the next record; 0 if that is not known, or it has none. */
   next: number;
+  /** The number of the last record up to here. */
+  reached: number;
   /** A hole was read, and no stamp since. */
   isLost: boolean;
   /** The valid records behind a hole, until a stamp says their numbers. */
@@ -129,16 +134,21 @@ export class PastFold {
     const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
     if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
     // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
-    // are history by now.
-    const isNumbered = prologue?.start !== undefined && numberEnd < Number.POSITIVE_INFINITY;
-    const counting = prologue && !isNumbered ? (file.bytes ?? bytes.length) : bytes.length;
-    // There is no number by which a second copy would be known.
-    const length = isSame && isWithoutStamps ? 0 : Math.min(counting, bytes.length);
+    // are history by now. A packed file, which has no prologue, counts as a whole.
+    const start = startOf(bytes, file)?.sequence;
+    const isLast = numberEnd === Number.POSITIVE_INFINITY;
+    const isNumbered = prologue ? prologue.start !== undefined && !isLast : start !== undefined;
+    const counting = isNumbered ? bytes.length : (file.bytes ?? bytes.length);
+    // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
+    const isCovered = (isSame && isWithoutStamps) || (start ?? 0) > numberEnd;
+    const length = isCovered ? 0 : Math.min(counting, bytes.length);
     this.#file = {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
+      isPacked: !prologue && start !== undefined,
       next: 0,
+      reached: 0,
       isLost: false,
       behindHole: undefined,
       isBroken: false,
@@ -203,7 +213,7 @@ export class PastFold {
       if (isStoreRecord(raw)) return;
     }
     const sequence = file.next;
-    if (sequence > 0) file.next++;
+    if (sequence > 0) file.reached = file.next++;
     if (sequence >= file.numberEnd) return;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
@@ -217,7 +227,7 @@ export class PastFold {
       file.behindHole.push(record);
     } else if (!record) return;
     else if (isNext) this.#apply(record, sequence);
-    else this.#repeated(file, record);
+    else this.#repeated(file, record, isSeen);
   }
 
   #decode(bytes: Buffer, offset: number, header: RecordHeader): JournalRecord | undefined {
@@ -269,6 +279,7 @@ export class PastFold {
     // The numbers of a file ascend: nothing behind this counts.
     if (sequence >= file.numberEnd) file.offset = file.length;
     file.next = sequence;
+    file.reached = Math.max(file.reached, sequence - 1);
     file.isLost = false;
     if (sequence > 0) this.#time = time;
   }
@@ -307,23 +318,31 @@ export class PastFold {
   }
 
   /** A record without a number, or with one that was seen already. */
-  #repeated(file: OpenFile, record: JournalRecord): void {
+  #repeated(file: OpenFile, record: JournalRecord, isSeen = false): void {
     if (file.isWithoutStamps) return this.#apply(record, this.#last);
+    // The files that were packed into this one were read before, since an owner packed them meanwhile.
+    if (file.isPacked && file.reached < this.#last) return;
     switch (record.kind) {
       case 'posted': {
         const settles = record.settles.filter((number) => file.learned.has(number));
         // Of a post to several mailboxes, some messages may have been settled, and forgotten here.
         const isOneOfMany = record.also.length > 0;
         const [envelope, ...also] = envelopesOf(record).filter((each) => {
-          return this.#isUnknown(each) && !(isOneOfMany && each.number <= this.#newest);
+          const isForgotten = isSeen || (isOneOfMany && each.number <= this.#newest);
+          return this.#isUnknown(each) && !isForgotten;
         });
         if (envelope) this.#learn(file, { ...record, envelope, also, settles });
         else if (settles.length > 0) this.#apply({ kind: 'settled', numbers: settles }, this.#last);
         return;
       }
-      case 'copied':
-        if (this.#isUnknown(record.envelope)) this.#learn(file, record);
+      case 'copied': {
+        const { number } = record.envelope;
+        // It may be read again when it has more; a message that is unknown by then has ended.
+        const isEnded = isResidue(file) && number <= this.#newest;
+        if (this.#isUnknown(record.envelope) && !isSeen && !isEnded) this.#learn(file, record);
+        if (isResidue(file)) this.#newest = Math.max(this.#newest, number);
         return;
+      }
       case 'offered':
       case 'released':
       case 'moved':

@@ -2,12 +2,14 @@
 // broker, changes nothing, and may run beside an owner that writes, compacts, and moves segments into history.
 //
 // 1. listPast() says which files there are. A file that is gone when its turn comes was moved, packed into a later
-//    one, or dropped with the oldest of history: then it is asked again, and the reading goes on behind the last file.
+//    one, or dropped with the oldest of history: then it is asked again, and the reading goes on behind the last file,
+//    with what the residue has by then.
 // 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { isResidue } from './history-residue.ts';
 import { isBefore, listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -46,11 +48,13 @@ export async function* readEvents(
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
       starts.clear();
-      const next = past.files.findIndex((each) => isBefore(read, each));
-      index = next === -1 ? past.files.length : next;
+      // What was needed of it may be in the residue since.
+      const files = past.files.filter((each) => isResidue(each) || isBefore(read, each));
+      past = { ...past, files };
+      index = 0;
       continue;
     }
-    searches = 0;
+    if (!isResidue(file)) searches = 0;
     index++;
     if (bytes) fold.begin(file, bytes, startBehind(disk, past, file, starts));
     for (let isMore = bytes !== undefined; isMore; ) {
@@ -60,7 +64,7 @@ export async function* readEvents(
       await new Promise<void>((resolve) => runtime.defer(resolve));
       since = runtime.now();
     }
-    read = file;
+    if (!isResidue(file)) read = file;
     onProgress?.(index, past.files.length);
   }
   yield* fold.batches();

@@ -6,7 +6,7 @@ import { prologueBytesMax } from '../../src/base/limits.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
 import type { Connector } from '../../src/client/link.ts';
-import { prologueOf } from '../../src/journal/past-files.ts';
+import { prologueOf } from '../../src/journal/history-file.ts';
 import { segmentPath } from '../../src/journal/paths.ts';
 import type { Notice } from '../../src/model/mail-ahead.ts';
 import type { EventBatch } from '../../src/model/mail-events.ts';

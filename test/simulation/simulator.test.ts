@@ -1,5 +1,5 @@
 // Whole histories determined by seeds: brokers and sessions while processes die, power is lost, syncs
-// fail, connections break and owners change, checked against I1 to I7. SEED is the first seed, SEEDS
+// fail, connections break and owners change, checked against I1 to I8. SEED is the first seed, SEEDS
 // the number of seeds. By default the same seeds run each time, with those that failed once, and with
 // --long also new ones.
 import assert from 'node:assert/strict';
@@ -27,7 +27,9 @@ const reordered = [610_009_442, 610_102_051, 610_107_915];
 const unlisted = [810_004_866];
 /** These showed faults of the simulator: bytes out of order, a power loss after the last fault, three invariants that did not hold. */
 const simulated = [1_200_023_654, 1_200_049_375, 1_400_004_884, 1_220, 3_000_002_519];
-const failedOnce = [...redelivered, ...reordered, ...unlisted, ...simulated];
+/** In these a session that follows did not see the first records of an epoch. */
+const unseen = [3_116, 3_308, 4_396, 5_980];
+const failedOnce = [...redelivered, ...reordered, ...unlisted, ...simulated, ...unseen];
 
 /**
  * The seeds in parts, each a separate test, so that a slow machine stays within the timeout of a test.
@@ -42,7 +44,7 @@ function partsOf(first: number, count: number): Seeds[] {
 const firstFresh = Math.floor(Math.random() * (seedsMax - freshCount));
 
 for (const part of [...partsOf(first, count), ...partsOf(firstFresh, freshCount)]) {
-  test(`${part.count} histories from seed ${part.first} on keep the invariants I1 to I7`, async (context) => {
+  test(`${part.count} histories from seed ${part.first} on keep the invariants I1 to I8`, async (context) => {
     const half = Math.ceil(part.count / 2);
     const reports = await Promise.all([
       runSeeds({ first: part.first, count: half }),
@@ -57,7 +59,7 @@ for (const part of [...partsOf(first, count), ...partsOf(firstFresh, freshCount)
 
 if (!isChosen) {
   for (const seed of failedOnce) {
-    test(`seed ${seed}, which failed once, keeps the invariants I1 to I7`, async () => {
+    test(`seed ${seed}, which failed once, keeps the invariants I1 to I8`, async () => {
       checkReport(await runSeeds({ first: seed, count: 1 }));
     });
   }

@@ -1,8 +1,10 @@
 // `ipc log`: what was said, as a conversation. It reads the files of the store, so it costs the broker nothing, and takes
 // no message.
 //
-// 1. A first reading folds all that happened to the messages that are wanted. If they are few, they are printed then.
-// 2. Else a second reading prints them one after the other, each with the state that the first one found.
+// 1. A first reading folds all that happened to the messages that are wanted. If they are few, they are printed then; if
+//    they are many, those that are over are printed meanwhile.
+// 2. If a message that is not over keeps many others waiting, a second reading prints the rest, each with the state that
+//    the first one found.
 // 3. With --follow the broker's events go on where the files ended.
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
@@ -163,6 +165,8 @@ class LogCommand {
   readonly #text: LogText;
   readonly #fold: LogFold;
   readonly #startedAt = performance.now();
+  /** A message was printed. */
+  #isAny = false;
 
   constructor(line: LogLine, context: CommandContext) {
     this.#line = line;
@@ -199,6 +203,7 @@ class LogCommand {
     const filter = new MailSearch(query);
     const next = await this.#read(source, filter);
     showProgress('');
+    if (!next) return exitSuccess;
     if (wanted !== undefined && !this.#fold.stories.byId(wanted)) return this.#sayUnknown(wanted);
     if (!(await this.#writeAll(source, query, next))) return exitSuccess;
     return follow ? this.#follow(filter, next) : exitSuccess;
@@ -212,8 +217,8 @@ class LogCommand {
     return near && { ...query, near, isThread: true };
   }
 
-  /** Folds all that there is. Returns where it ends. */
-  async #read(source: LogSource, filter: MailSearch): Promise<EventCursor> {
+  /** Folds all that there is. Returns where it ends; undefined if the reader of stdout is gone. */
+  async #read(source: LogSource, filter: MailSearch): Promise<EventCursor | undefined> {
     let next: EventCursor = { epoch: 0, sequence: 0 };
     let missing = 0;
     const options = { ...this.#options, filter, partBytesMax: this.#partBytesMax };
@@ -224,6 +229,7 @@ class LogCommand {
         this.#fold.apply(event, this.#fold.isWhole ? this.#textOf(event) : '');
       }
       next = batch.next;
+      if (!(await this.#write(this.#fold.takeOver()))) return undefined;
     }
     if (missing > 0) await say(`Records that are missing in between: ${missing}.`);
     return next;
@@ -233,23 +239,29 @@ class LogCommand {
   async #writeAll(source: LogSource, query: MessageQuery, next: EventCursor): Promise<boolean> {
     const { id, follow } = this.#line;
     if (id !== undefined) return writeResult(this.#life(id));
-    const isAny = this.#fold.isWhole
+    const isRead = this.#fold.isWhole
       ? await this.#writeStories()
       : await this.#writeAgain(source, query, next);
-    if (isAny === false && !follow && !this.#context.json) await say('No message.');
-    return isAny !== undefined;
+    if (isRead && !this.#isAny && !follow && !this.#context.json) await say('No message.');
+    return isRead;
   }
 
-  /** Returns whether there was any; undefined if the reader of stdout is gone. */
-  async #writeStories(): Promise<boolean | undefined> {
+  #writeStories(): Promise<boolean> {
     const stories = [...this.#fold.stories].filter((story) => this.#isKept(story));
     const numberOf = ({ stored }: MessageStory) => stored.envelope.number;
-    stories.sort((one, other) => numberOf(one) - numberOf(other));
+    return this.#write(stories.sort((one, other) => numberOf(one) - numberOf(other)));
+  }
+
+  /** Returns false if the reader of stdout is gone. */
+  async #write(stories: readonly MessageStory[]): Promise<boolean> {
+    if (stories.length === 0) return true;
+    showProgress('');
+    this.#isAny = true;
     for (let at = 0; at < stories.length; at += writtenAtOnce) {
       const some = stories.slice(at, at + writtenAtOnce).map((story) => this.#entry(story));
-      if (!(await writeResult(some.join('')))) return undefined;
+      if (!(await writeResult(some.join('')))) return false;
     }
-    return stories.length > 0;
+    return true;
   }
 
   #isKept({ state, life }: MessageStory): boolean {
@@ -257,15 +269,14 @@ class LogCommand {
     return state === 'dead' || life.some(({ kind }) => kind === 'deadLettered');
   }
 
-  /** The messages of the first reading again, with their texts. */
+  /** Reads the messages again that are not printed yet, for their texts. Returns as #write does. */
   async #writeAgain(
     source: LogSource,
     query: MessageQuery,
     { sequence }: EventCursor,
-  ): Promise<boolean | undefined> {
+  ): Promise<boolean> {
     const filter = new MailSearch(query);
     const { signal } = this.#context;
-    let isAny = false;
     for await (const { events } of source({ filter, partBytesMax: this.#partBytesMax, signal })) {
       const some = events.flatMap((event) => {
         if (event.kind !== 'stored' || event.sequence > sequence) return [];
@@ -273,10 +284,10 @@ class LogCommand {
         if (!standing) return [];
         return [this.#written({ envelope: event.envelope, text: this.#textOf(event), standing })];
       });
-      if (some.length > 0) isAny = true;
-      if (!(await writeResult(some.join('')))) return undefined;
+      if (some.length > 0) this.#isAny = true;
+      if (!(await writeResult(some.join('')))) return false;
     }
-    return isAny;
+    return true;
   }
 
   async #follow(filter: MailSearch, after: EventCursor): Promise<number> {

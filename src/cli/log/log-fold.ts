@@ -1,5 +1,8 @@
-// What `ipc log` knows of the messages that it prints, in bounded memory: their stories, as long as there are few; else,
-// of those that are over, only how they ended, and the store is read a second time for what they say.
+// What `ipc log` knows of the messages that it prints, in bounded memory.
+// 1. Their stories are kept while there are few.
+// 2. When there are many, those that are over are given out to be printed, from the oldest up to the first that is not.
+// 3. If there are still many, only how they ended is kept of those that are over, and the store is read a second time
+//    for what they say.
 import { MessageStories, type MessageStory, type StoryState } from '../../app/message-stories.ts';
 import type { MailEvent } from '../../model/mail-events.ts';
 
@@ -26,11 +29,13 @@ export class LogFold {
   readonly #ended = new Map<number, Standing>();
   readonly #isKept: (story: MessageStory) => boolean;
   readonly #storiesMax: number;
+  /** To be printed now. */
+  #over: MessageStory[] = [];
   #isWhole = true;
   #isPrinted = false;
   #characters = 0;
 
-  /** `isKept`: whether a message that is over is to be printed. `storiesMax`: of more, only how they stand is kept. */
+  /** `isKept`: whether a message that is over is to be printed. `storiesMax`: of more, not all are kept. */
   constructor(
     isKept: (story: MessageStory) => boolean = () => true,
     storiesMax = storiesMaxDefault,
@@ -39,7 +44,7 @@ export class LogFold {
     this.#storiesMax = storiesMax;
   }
 
-  /** All messages are in `stories`, with their texts. */
+  /** All messages that takeOver() has not given out are in `stories`, with their texts. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
@@ -51,10 +56,15 @@ export class LogFold {
     const story = this.stories.apply(event, keepsText ? text : '');
     if (!story) return undefined;
     if (isOver(story)) this.#end(story);
-    const { size } = this.stories;
-    const isMuch = size > this.#storiesMax || this.#characters > charactersMax;
-    if (this.#isWhole && isMuch) this.#keepStandings();
+    if (this.#isWhole && this.#isMuch) this.#makeRoom();
     return story;
+  }
+
+  /** Messages that are over, and not in `stories` any more, in the order in which they were stored. */
+  takeOver(): readonly MessageStory[] {
+    const over = this.#over;
+    this.#over = [];
+    return over;
   }
 
   /** undefined for a message that is not printed. */
@@ -70,6 +80,19 @@ export class LogFold {
     this.#keepStandings();
   }
 
+  get #isMuch(): boolean {
+    return this.stories.size > this.#storiesMax || this.#characters > charactersMax;
+  }
+
+  #makeRoom(): void {
+    for (const story of this.stories) {
+      if (!isOver(story)) break;
+      this.#over.push(story);
+      this.#forget(story);
+    }
+    if (this.#isMuch) this.#keepStandings();
+  }
+
   #keepStandings(): void {
     this.#isWhole = false;
     for (const story of [...this.stories]) if (isOver(story)) this.#end(story);
@@ -80,8 +103,12 @@ export class LogFold {
     const isKept = this.#isKept(story);
     if (isKept && this.#isWhole) return;
     if (isKept && !this.#isPrinted) this.#ended.set(number, standingOf(story));
-    this.stories.forget(number);
-    this.#characters -= story.text?.length ?? 0;
+    this.#forget(story);
+  }
+
+  #forget({ stored, text }: MessageStory): void {
+    this.stories.forget(stored.envelope.number);
+    this.#characters -= text?.length ?? 0;
   }
 }
 

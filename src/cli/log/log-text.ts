@@ -2,6 +2,7 @@
 // that no text can pass for a head.
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
+import { firstCharacters } from '../../app/peek.ts';
 import { sanitize, sanitizeLine, sentBy } from '../../app/sanitize.ts';
 import { lifeWords, sessionWord, stateWord } from '../../app/story-words.ts';
 import { byteCount } from '../../app/summaries.ts';
@@ -80,9 +81,8 @@ export class LogText {
 }
 
 function clipped(line: string): string {
-  const characters = [...line];
   const max = columns - indent.length;
-  return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
+  return firstCharacters(line, max) === line ? line : `${firstCharacters(line, max - 1)}…`;
 }
 
 function standingWords(standing: Standing, time: number): string {

@@ -173,6 +173,8 @@ class PlayedPast implements PastSource {
   readonly opened: (number | undefined)[] = [];
   closed = 0;
   readonly #batches: readonly EventBatch[];
+  /** How often startBehind() fails. */
+  startsUnread = 0;
 
   constructor(batches: readonly Partial<EventBatch>[]) {
     const next = { epoch: 4, sequence: 0 };
@@ -191,6 +193,7 @@ class PlayedPast implements PastSource {
   }
 
   async startBehind(epoch: number): Promise<number | undefined> {
+    if (this.startsUnread-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
     return epoch === 2 ? 4 : undefined;
   }
 }
@@ -233,6 +236,16 @@ test('a cursor of an earlier epoch is set back to where the epoch after that beg
   const stage = new Stage({}, files);
   stage.ask(1, { after: { epoch: 2, sequence: 8 } });
   assert.deepEqual(await stage.took(), ['1: 4 5 next 5/10']);
+  assert.deepEqual(files.opened, [3]);
+});
+
+test('a cursor of an earlier epoch waits while the disk cannot say where the epoch after that began', async () => {
+  const files = new PlayedPast([{ events: past(4, 5) }]);
+  files.startsUnread = 1;
+  const stage = new Stage({}, files);
+  stage.ask(1, { after: { epoch: 2, sequence: 8 } });
+  assert.deepEqual(await stage.took(49), []);
+  assert.deepEqual(await stage.took(1), ['1: 4 5 next 5/10']);
   assert.deepEqual(files.opened, [3]);
 });
 

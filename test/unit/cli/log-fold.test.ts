@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MailSearch } from '../../../src/app/message-query.ts';
+import { MessageStories } from '../../../src/app/message-stories.ts';
 import { LogFold } from '../../../src/cli/log/log-fold.ts';
 import { brokerSource, type LogSource, storeSource } from '../../../src/cli/log/log-source.ts';
 import type { EventMessage, MailEvent } from '../../../src/model/mail-events.ts';
@@ -33,23 +34,57 @@ function settled(number: number): MailEvent[] {
   ];
 }
 
-test('of few messages the stories are kept whole, of many only how each stands', () => {
+test('of few messages the stories are kept whole; of many that wait for one that is not over, only how each stands', () => {
   const fold = new LogFold(undefined, 3);
   for (const number of [1, 2, 3]) fold.apply(stored(number), `text ${number}`);
-  for (const event of settled(1)) fold.apply(event, undefined);
+  for (const event of settled(2)) fold.apply(event, undefined);
   assert(fold.isWhole);
-  assert.equal(fold.stories.byNumber(1)?.text, 'text 1');
+  assert.equal(fold.stories.byNumber(2)?.text, 'text 2');
   fold.apply(stored(4), 'text 4');
   for (const event of settled(3)) fold.apply(event, undefined);
   assert(!fold.isWhole);
   assert.equal(fold.stories.size, 2);
+  assert.deepEqual(fold.takeOver(), []);
   const done = { state: 'done', mailbox: 'ann', since: 9, attempts: 2 };
-  for (const number of [1, 3]) {
+  for (const number of [2, 3]) {
     assert.deepEqual(fold.standing(number), { ...done, holder: { session, name: 'ann' } });
   }
   const ready = { state: 'ready', mailbox: 'ann', attempts: 0, holder: undefined };
   assert.deepEqual(fold.standing(4), { ...ready, since: 4 });
   assert.equal(fold.standing(5), undefined);
+});
+
+test('of many messages those that are over are given out once, in order, up to the first that is not over', () => {
+  const fold = new LogFold(undefined, 3);
+  for (const number of [1, 2, 3]) fold.apply(stored(number), `text ${number}`);
+  for (const number of [2, 1]) for (const event of settled(number)) fold.apply(event, undefined);
+  assert.deepEqual(fold.takeOver(), []);
+  fold.apply(stored(4), 'text 4');
+  assert.deepEqual(
+    fold.takeOver().map(({ text, state }) => [text, state]),
+    [
+      ['text 1', 'done'],
+      ['text 2', 'done'],
+    ],
+  );
+  assert.deepEqual(fold.takeOver(), []);
+  assert(fold.isWhole);
+  assert.deepEqual(
+    [...fold.stories].map(({ text }) => text),
+    ['text 3', 'text 4'],
+  );
+  assert.equal(fold.standing(1), undefined);
+});
+
+test('the oldest story is forgotten when there are more than asked for, also behind one that was forgotten before', () => {
+  const stories = new MessageStories(2);
+  for (const number of [1, 2]) stories.apply(stored(number), '');
+  stories.forget(1);
+  for (const number of [3, 4, 5]) stories.apply(stored(number), '');
+  assert.deepEqual(
+    [...stories].map(({ stored }) => stored.envelope.number),
+    [4, 5],
+  );
 });
 
 test('a message that is over and not to be printed is forgotten', () => {

@@ -1,0 +1,275 @@
+// Messages that were stored in files of history which are gone, and that ended in later ones.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HistoryBound } from '../../../src/journal/history.ts';
+import { checkHistory } from '../../../src/journal/history-check.ts';
+import { residueId, residueOf } from '../../../src/journal/history-residue.ts';
+import { encodeRecord } from '../../../src/journal/record-codec.ts';
+import { segmentSeed } from '../../../src/journal/record-framing.ts';
+import { readEach } from '../../../src/journal/recovery.ts';
+import { readEvents } from '../../../src/journal/store-reader.ts';
+import type { MailEvent } from '../../../src/model/mail-events.ts';
+import type { Name } from '../../../src/model/message.ts';
+import type { JournalRecord } from '../../../src/model/records.ts';
+import { CrashDisk } from '../../support/disk/crash-disk.ts';
+import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
+import {
+  append,
+  type OpenStore,
+  openStore,
+  removeOldest,
+  storeFolder,
+} from '../../support/disk/journal-store.ts';
+import { eventInBrief, readPast } from '../../support/disk/past.ts';
+import { toldRecords } from '../../support/disk/told-records.ts';
+import { Random } from '../../support/random.ts';
+
+const limits = {
+  segmentReserveBytes: 1,
+  segmentGrowthBytes: 1,
+  segmentBytesMax: 20_000,
+  segmentsCompact: 2,
+  logBytesCompact: 1,
+  ballastFilesMin: 1,
+};
+const history: HistoryBound = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
+const residuePath = `${storeFolder}/history/00000000-000000.log`;
+const settled = (...numbers: number[]): JournalRecord => ({ kind: 'settled', numbers });
+
+/** Owners that post and settle one message each, from `first` on; the one with the number `at` appends more. */
+async function postEach(
+  disk: CrashDisk,
+  [first, last]: readonly [number, number],
+  at = 0,
+  more: readonly JournalRecord[] = [],
+): Promise<void> {
+  for (let number = first; number <= last; number++) {
+    const store = await openStore({ disk: disk.process(), limits, history });
+    append(store, postedRecord(number, `body ${number}`), settled(number));
+    if (number === at) append(store, ...more);
+    await store.journal.close();
+  }
+}
+
+/** A store in which `earlier` was appended before the oldest file, and message 1 was settled within the bound. */
+async function storeWith(...earlier: JournalRecord[]): Promise<CrashDisk> {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history });
+  append(store, ...earlier);
+  await store.journal.close();
+  await postEach(disk, [10, 110], 107, [settled(1)]);
+  return disk;
+}
+
+/** What is told of a message. */
+async function lifeOf(disk: CrashDisk, number: number): Promise<MailEvent[]> {
+  const { events } = await readPast(storeFolder, { disk: disk.process() });
+  return events.filter((event) => {
+    if ('envelope' in event) return event.envelope.number === number;
+    return 'message' in event && event.message.number === number;
+  });
+}
+
+async function briefLifeOf(disk: CrashDisk, number: number): Promise<string[]> {
+  return (await lifeOf(disk, number)).map(eventInBrief);
+}
+
+test('a message whose first record is not kept any more is still known when it is settled', async () => {
+  const disk = await storeWith(postedRecord(1, 'kept for long'));
+  const [oldest] = await toldRecords(disk.process(), storeFolder);
+  assert(oldest && oldest.sequence > 1);
+  assert.deepEqual(await briefLifeOf(disk, 1), ['stored #1 kept for long', 'dropped #1']);
+});
+
+test('what became of it in files that are gone is known: its mailbox, its attempts, and the session that holds it', async () => {
+  const holding = { name: 'ben' as Name, since: 1_700_000_005_000 };
+  const disk = await storeWith(
+    postedRecord(1, 'held'),
+    { kind: 'offered', number: 1, holder: testSession, attempt: 1, holding },
+    { kind: 'released', number: 1, attempt: 2 },
+    { kind: 'offered', number: 1, holder: testSession, attempt: 2, holding },
+  );
+  const [stored, delivered, end, ...more] = await lifeOf(disk, 1);
+  assert(stored?.kind === 'stored' && delivered?.kind === 'delivered' && end?.kind === 'settled');
+  assert.equal(delivered.attempt, 2);
+  assert.equal(end.name, 'ben');
+  assert.deepEqual(more, []);
+});
+
+test('of a post to several mailboxes only those messages are kept that have not ended', async () => {
+  const disk = await storeWith(postedRecord(1, 'to both', { alsoTo: ['B'] }), settled(2));
+  assert.deepEqual(await briefLifeOf(disk, 1), ['stored #1 to both', 'dropped #1']);
+  assert.deepEqual(await briefLifeOf(disk, 2), []);
+});
+
+test('once the end itself is not kept any more, nothing is told of the message', async () => {
+  const disk = await storeWith(postedRecord(1, 'gone at last'));
+  assert(disk.files().has(residuePath));
+  await postEach(disk, [111, 220]);
+  assert.deepEqual(await briefLifeOf(disk, 1), []);
+  assert(!disk.files().has(residuePath));
+});
+
+test('an owner that dies at any step of giving up the oldest file, with or without the power, loses no message', async () => {
+  const prepared = new CrashDisk('/home');
+  const store = await openStore({ disk: prepared.process(), limits, history });
+  append(store, postedRecord(1, 'long'), postedRecord(2, 'longer'));
+  await store.journal.close();
+  await postEach(prepared, [10, 60], 50, [settled(1)]);
+  const expected = ['stored #1 long', 'dropped #1'];
+  const random = new Random(1);
+  const seen = new Set<string>();
+  for (let step = 1, isDone = false; !isDone; step++) {
+    for (const isPower of [false, true, true, true]) {
+      const disk = prepared.clone();
+      const process = disk.process();
+      process.dieAt = step;
+      const open = openStore({ disk: process, limits, history: { ...history, bytesMax: 5_000 } });
+      await open.then(({ journal }) => journal.close()).catch(() => {});
+      isDone = !process.dead;
+      if (isPower) disk.losePower(random);
+      seen.add([...disk.files().keys()].filter((path) => path.includes('/history/')).join());
+      assert.deepEqual(await briefLifeOf(disk, 1), expected, `step ${step}`);
+      assert.deepEqual(await briefLifeOf(disk, 2), ['stored #2 longer'], `step ${step}`);
+      await postEach(disk, [61, 61], 61, [settled(2)]);
+      const life = await briefLifeOf(disk, 2);
+      assert.deepEqual(life, ['stored #2 longer', 'dropped #2'], `behind step ${step}`);
+    }
+  }
+  assert(seen.size > 5, [...seen].join('\n'));
+});
+
+test('the residue is bounded: live mail goes first, of which the log has copies, and then what was stored first', () => {
+  const id = { epoch: 1, segment: 1 };
+  const body = 'x'.repeat(300);
+  const records = [1, 2, 3, 4, 5, 6].map((number) => postedRecord(number, body));
+  const stamp = { kind: 'stamp', sequence: 1, time: 1 } as const;
+  const buffers = [stamp, ...records, settled(3)].map((each) =>
+    encodeRecord(each, segmentSeed(id)),
+  );
+  const source = { id, bytes: Buffer.concat(buffers.flat()) };
+  const numbersIn = (bytesMax: number): number[] => {
+    const isLive = (number: number) => number >= 5;
+    const bytes = Buffer.concat(residueOf([source], 100, bytesMax, isLive));
+    assert(bytes.length <= bytesMax);
+    const numbers: number[] = [];
+    const record = (_: unknown, each: JournalRecord | undefined) => {
+      if (each?.kind === 'copied') numbers.push(each.envelope.number);
+    };
+    const file = { ...residueId, bytes: bytes.length };
+    for (const _ of readEach(bytes, file, { record, lost: () => assert.fail() }));
+    return numbers;
+  };
+  assert.deepEqual(numbersIn(10_000), [1, 2, 4, 5, 6]);
+  assert.deepEqual(numbersIn(1_700), [1, 2, 4, 6]);
+  assert.deepEqual(numbersIn(1_000), [2, 4]);
+  assert.deepEqual(numbersIn(600), [4]);
+  assert.deepEqual(numbersIn(100), []);
+});
+
+test('on a full disk the residue goes first, before any file that has the life of messages', async () => {
+  const disk = await storeWith(postedRecord(1, 'kept for long'));
+  const store = await openStore({ disk: disk.process(), limits, history });
+  assert(store.journal.hasSpaceForPost(100, 0));
+  append(store, postedRecord(111, 'the last with room'));
+  const paths = () => [...disk.files().keys()].filter((path) => path.includes('/history/'));
+  const [first, ...others] = paths().sort();
+  assert.equal(first, residuePath);
+  disk.bytesMax = [...disk.files().values()].reduce((sum, { length }) => sum + length, 0);
+  for (let number = 112; disk.files().has(residuePath); number++) {
+    assert(store.journal.hasSpaceForPost(100, 0));
+    if (disk.files().has(residuePath)) assert.deepEqual(paths().sort(), [first, ...others]);
+    else
+      assert.deepEqual(
+        paths()
+          .sort()
+          .slice(-others.length + 1),
+        others.slice(1),
+      );
+    append(store, postedRecord(number, 'x'.repeat(100)));
+  }
+  await store.journal.close();
+});
+
+test('what the residue takes up while it is read beside an owner is told as well, once', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 60; number++) {
+    const store = await openStore({ disk: disk.process(), limits, history });
+    append(store, postedRecord(number, `body ${number}`));
+    if (number > 3) append(store, settled(number - 3));
+    await store.journal.close();
+  }
+  assert(disk.files().has(residuePath));
+  let [whole, atRace] = [0, 0];
+  for (const bytesMax of [3_000, 5_000, 7_000, 9_000]) {
+    for (let step = 1; step <= 4; step++) {
+      const copy = disk.clone();
+      const told: string[] = [];
+      let steps = 0;
+      // An owner gives up old files when so many steps of reading were made.
+      const trim = async () => {
+        if (steps++ !== step) return;
+        const tight = { ...history, bytesMax };
+        const { journal } = await openStore({ disk: copy.process(), limits, history: tight });
+        await journal.close();
+      };
+      const slow = { now: () => 0, defer: (work: () => void) => void trim().then(work) };
+      const options = { disk: copy.process(), partBytesMax: 100, runtime: slow, turnMsMax: 0 };
+      let gaps = 0;
+      for await (const { events, gap } of readEvents(storeFolder, options)) {
+        told.push(...events.map(eventInBrief));
+        if (gap) gaps++;
+      }
+      if (gaps > 0) atRace++;
+      const what = `${bytesMax} bytes, after ${step} steps`;
+      assert.equal(new Set(told).size, told.length, what);
+      // Each record that settles is of three owners later, so all ends are told whose record is kept.
+      const { events } = await readPast(storeFolder, { disk: copy.process() });
+      for (const end of events.map(eventInBrief).filter((line) => line.startsWith('dropped'))) {
+        const id = end.slice('dropped '.length);
+        const number = id.slice(1);
+        // Behind a gap, which may have had a delivery, a drop is told as a settle.
+        const life = told.filter((line) => line === end || line.split(' ')[1] === id);
+        const expected = [`stored ${id} body ${number}`, end];
+        assert.deepEqual(
+          life.map((line) => line.replace('settled', 'dropped')),
+          expected,
+          what,
+        );
+        whole++;
+      }
+    }
+  }
+  assert(whole > 40 && atRace > 4, `${whole} lives, ${atRace} gaps`);
+});
+
+test('erasing a mailbox takes its messages out of the residue', async () => {
+  const disk = await storeWith(
+    postedRecord(1, 'secret text'),
+    postedRecord(2, 'other', { to: 'B' }),
+  );
+  const store = await openStore({ disk: disk.process(), limits, history });
+  await erase(store, 'A' as Name);
+  const texts = [...disk.files()].map(([, bytes]) => bytes.toString('latin1')).join();
+  assert(!texts.includes('secret text'));
+  assert.deepEqual(await briefLifeOf(disk, 2), ['stored #2 other']);
+});
+
+async function erase(store: OpenStore, mailbox: Name): Promise<void> {
+  store.journal.beginErase();
+  while (store.journal.compactable(true)) await removeOldest(store);
+  await store.journal.erase(mailbox);
+  await store.journal.close();
+}
+
+test('a corrupt residue is reported, and the rest of history is told', async () => {
+  const disk = await storeWith(postedRecord(1, 'kept for long'));
+  const bytes = disk.files().get(residuePath) ?? assert.fail();
+  bytes[bytes.indexOf('kept for long')] = 0;
+  disk.tamper(residuePath, bytes);
+  const { faults } = await checkHistory(disk.process(), storeFolder);
+  assert.deepEqual(faults, [
+    `history: ${residuePath} has lost some of what it told; no mail is affected`,
+  ]);
+  assert.deepEqual((await briefLifeOf(disk, 107)).at(-1), 'dropped #107');
+});
