@@ -1,7 +1,8 @@
 // `ipc top` in a real terminal, beside a real broker and real sessions.
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { open } from '../../../src/index.ts';
@@ -64,7 +65,9 @@ export class TopPlace {
     const { home, port } = this.shell;
     const line = 'echo before; "$@"; echo "after: $?"; exec cat';
     const above = join(home, '..');
-    const terminal = await TmuxTerminal.start(await mkdtemp(join(above, 'tmux-')), {
+    // The folder of the place is removed first: a server whose socket is gone cannot be ended.
+    const folder = await mkdtemp(join(tmpdir(), 'ipc-tmux-'));
+    const terminal = await TmuxTerminal.start(folder, {
       words: ['sh', '-c', line, 'sh', process.execPath, program, 'top', ...args],
       env: {
         PATH: process.env.PATH ?? '',
@@ -75,7 +78,10 @@ export class TopPlace {
       },
       ...{ cwd: above, size },
     });
-    this.#context.after(() => terminal.end());
+    this.#context.after(async () => {
+      await terminal.end();
+      await rm(folder, { recursive: true, force: true });
+    });
     return terminal;
   }
 }
