@@ -380,6 +380,9 @@ export const stampMsMin = 10;
 /** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
 export const historyBytesDefault = 256 * 1024 ** 2;
 export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;
+/** How often an owner looks for history that is too old, besides each time that a segment becomes history. */
+export const historyTidyMs = 60 * 60_000;
+assert(historyTidyMs % heartbeatMs === 0, 'the ticker of the fencing check counts it');
 /** A sync that takes this long is reported as a stalled disk. */
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */

@@ -9,6 +9,7 @@ import {
   graceTurnMs,
   heartbeatMs,
   helloMs,
+  historyTidyMs,
   replayHeartbeatMs,
   syncStallMsMin,
 } from '../base/limits.ts';
@@ -65,6 +66,7 @@ export class Broker {
   readonly #silent = new SilentPeers();
   readonly #helloTimer: Timer;
   readonly #fencingTimer: Timer;
+  #historyTidied: number;
   #standstill: Standstill;
   /** Runs while holders may be absent. */
   #graceTimer: Timer | undefined;
@@ -94,6 +96,7 @@ export class Broker {
     this.#costly = new CostlyRequests(this.#runtime);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
     this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
+    this.#historyTidied = this.#runtime.now();
     this.#standstill = new Standstill(heartbeatMs, this.#runtime);
     options.acceptor.serve((connection) => this.#admit(connection));
   }
@@ -242,7 +245,11 @@ export class Broker {
   #checkFencing(): void {
     this.#noticeStandstill();
     try {
-      if (this.#state === 'open' && this.#journal) checkFencing(this.#journal);
+      if (this.#state !== 'open' || !this.#journal) return;
+      checkFencing(this.#journal);
+      if (this.#runtime.now() - this.#historyTidied < historyTidyMs) return;
+      this.#historyTidied = this.#runtime.now();
+      this.#journal.tidyHistory();
     } catch (error) {
       this.#fail(error);
     }

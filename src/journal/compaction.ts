@@ -124,7 +124,9 @@ export interface CarriedRecord {
   /** undefined if its type is unknown. */
   readonly record: JournalRecord | undefined;
   readonly location: Location;
-  /** undefined if it is durable where it lies, so that history has it, or if it has no number. */
+  /** It is durable where it lies, so that history has it. */
+  readonly isDurable: boolean;
+  /** undefined if it is durable, or has no number since an earlier version wrote it. */
   readonly place: RecordPlace | undefined;
 }
 
@@ -139,7 +141,8 @@ export function rewriteAll(
   let last: RecordPlace = stampOfNone;
   const entries = carried.flatMap((each) => {
     const place = isValid(each.raw) ? each.place : undefined;
-    const rewritten = place ? inFull(each, seed) : rewrite(each, live, seed);
+    const isWhole = isValid(each.raw) && !each.isDurable;
+    const rewritten = isWhole ? inFull(each, seed) : rewrite(each, live, seed);
     if (rewritten.length === 0) return [];
     const isNext = place
       ? place.sequence === last.sequence + 1 && place.time === last.time
@@ -150,7 +153,7 @@ export function rewriteAll(
   return last === stampOfNone ? entries : [...entries, encoded(stampOfNone, seed)];
 }
 
-/** Whatever it is, since a number that is missing would be a gap in history. */
+/** Whatever it is: history may lose it elsewhere, and a number that is missing would be a gap. */
 function inFull({ raw, record }: CarriedRecord, seed: Seed): SegmentEntry[] {
   return isValid(raw) ? [{ record, buffers: resealRecord(raw, seed) }] : [];
 }

@@ -33,7 +33,8 @@ export class HistoryEraser {
   rest({ id, bytes }: PackSource, end: number): readonly Buffer[] | undefined {
     const start = startOf(bytes, id);
     const first = start ?? { kind: 'stamp', sequence: Number.MAX_VALUE, time: 0 };
-    const packer = new Packer(segmentSeed(id), first);
+    // Of what records without a number say, nothing is left out.
+    const packer = new Packer(segmentSeed(id), first, true);
     packer.add(bytes, id, end, (record) => this.#edit(record));
     return this.#mailbox === '' || !start ? undefined : packer.buffers;
   }

@@ -29,12 +29,13 @@ export interface Packed {
 
 /**
  * `sources`: oldest first. `target`: the name of the packed file. `endBehind`: the lowest number at which a file behind
- * them begins.
+ * them begins. `isBehindEarlier`: a file before them was written by a version without stamps.
  */
 export function packed(
   sources: readonly PackSource[],
   target: SegmentId,
   endBehind: number,
+  isBehindEarlier: boolean,
 ): Packed {
   const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
   const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
@@ -44,7 +45,7 @@ export function packed(
     sequence: Math.min(...sequences),
     time: starts[0]?.time ?? 0,
   } as const;
-  const packer = new Packer(segmentSeed(target), first);
+  const packer = new Packer(segmentSeed(target), first, isBehindEarlier);
   const left = sources.filter(({ id, bytes }, index) => {
     const start = starts[index]?.sequence;
     if (start === undefined) return true;
@@ -73,8 +74,13 @@ export class Packer {
   /** Messages that were stored before the first of these files. */
   readonly #earlier = new Set<number>();
 
-  constructor(seed: Seed, first: StampRecord) {
+  readonly #ended = new Set<number>();
+  readonly #isBehindEarlier: boolean;
+
+  /** `isBehindEarlier`: what a record without a number says may be in no record that has one. */
+  constructor(seed: Seed, first: StampRecord, isBehindEarlier: boolean) {
     this.#seed = seed;
+    this.#isBehindEarlier = isBehindEarlier;
     if (first.sequence < Number.MAX_VALUE) this.buffers.push(...encodeRecord(first, seed));
   }
 
@@ -107,13 +113,20 @@ export class Packer {
   #teaches(record: JournalRecord | undefined): boolean {
     switch (record?.kind) {
       case 'posted':
-        return envelopesOf(record).some(({ number }) => !this.#known.has(number));
+        return (
+          envelopesOf(record).some(({ number }) => !this.#known.has(number)) ||
+          this.#teaches({ kind: 'settled', numbers: record.settles })
+        );
       case 'copied':
         return !this.#known.has(record.envelope.number);
       case 'offered':
       case 'released':
       case 'moved':
-        return this.#earlier.has(record.number);
+        return this.#isBehindEarlier || this.#earlier.has(record.number);
+      case 'settled':
+        return record.numbers.some((number) => {
+          return (this.#isBehindEarlier || this.#earlier.has(number)) && !this.#ended.has(number);
+        });
       default:
         return false;
     }
@@ -144,7 +157,13 @@ export class Packer {
       this.#known.add(number);
       if (!place) this.#earlier.add(number);
     }
+    for (const number of endedBy(edited)) this.#ended.add(number);
   }
+}
+
+function endedBy(record: JournalRecord | undefined): readonly number[] {
+  if (record?.kind === 'posted') return record.settles;
+  return record?.kind === 'settled' ? record.numbers : [];
 }
 
 function placedBy(record: JournalRecord | undefined): readonly number[] {

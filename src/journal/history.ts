@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, startIn } from './history-file.ts';
-import { type PackSource, packed } from './history-pack.ts';
+import { type Packed, type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
@@ -50,7 +50,8 @@ interface KnownFile extends HistoryFile {
 /** Where a file begins in the sequence. */
 interface FileStart {
   readonly id: SegmentId;
-  readonly start: number;
+  /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
+  readonly start: number | undefined;
 }
 
 const writeBytesMax = 1_048_576;
@@ -63,6 +64,7 @@ export class History {
   readonly #time: () => number;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
+  #hasFolder = false;
   /** Files were moved here whose names are not synced. */
   #isUnsynced = false;
   #tidying: Promise<void> = Promise.resolve();
@@ -101,6 +103,8 @@ export class History {
   async prepare(): Promise<void> {
     if (this.#bound.bytesMax === 0) return;
     const isNew = this.#whileFull(() => this.#disk.makeFolder(historyPath(this.#folder)));
+    // A disk without a free inode may have none for the folder.
+    this.#hasFolder = isNew !== undefined;
     if (isNew) await this.#disk.syncFolder(this.#folder);
   }
 
@@ -112,6 +116,7 @@ export class History {
     const isKnown = this.#files.some((file) => isSame(file, id));
     const isMoved =
       this.#bound.bytesMax > 0 &&
+      this.#hasFolder &&
       !isKnown &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));
@@ -161,6 +166,7 @@ export class History {
   }
 
   async #erase(mailbox: Name | '', log: readonly SegmentId[]): Promise<Erased> {
+    this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
     const starts = this.#starts(log);
@@ -202,10 +208,7 @@ export class History {
       ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
       ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
     ];
-    return paths.flatMap(({ id, path }) => {
-      const start = startIn(this.#disk, path, id)?.sequence ?? 0;
-      return start > 0 ? [{ id, start }] : [];
-    });
+    return paths.map(({ id, path }) => ({ id, start: startIn(this.#disk, path, id)?.sequence }));
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -253,12 +256,16 @@ export class History {
   /** Removes the oldest file. The residue takes what later ones need of it, or goes, too, if there is no room. */
   async #retire(oldest: KnownFile, log: readonly SegmentId[]): Promise<void> {
     const before = this.#files.find(isResidue);
+    const starts = this.#starts(log);
+    const end = startBehind(oldest, starts);
+    const start = starts.find(({ id }) => isSame(id, oldest))?.start ?? 0;
+    // Of a file that begins above a later one, that one has all.
+    const isCovered = start > end;
     const sources: PackSource[] = [];
-    for (const file of [...(before ? [before] : []), oldest]) {
+    for (const file of [...(before ? [before] : []), ...(isCovered ? [] : [oldest])]) {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (bytes) sources.push({ id: file, bytes });
     }
-    const end = startBehind(oldest, this.#starts(log));
     const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
@@ -281,13 +288,13 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: { id: SegmentId; bytes: Buffer }[] = [];
+    const sources: PackSource[] = [];
     for (const file of run) {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = packed(sources, target, startBehind(target, this.#starts(log)));
+    const { buffers, left } = this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -310,6 +317,14 @@ export class History {
       this.#files.splice(index, 1);
     }
     return true;
+  }
+
+  #packed(sources: readonly PackSource[], target: SegmentId, log: readonly SegmentId[]): Packed {
+    const starts = this.#starts(log);
+    const isBehindEarlier = starts.some(({ id, start }) => {
+      return !start && inOrder(id, target) < 0;
+    });
+    return packed(sources, target, startBehind(target, starts), isBehindEarlier);
   }
 
   /** Returns the length; undefined if there is no room. */
@@ -383,7 +398,7 @@ export class History {
 /** The lowest number at which a file behind this one begins: from there on its records do not count. */
 function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
   const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
-  return Math.min(Number.MAX_VALUE, ...behind);
+  return Math.min(Number.MAX_VALUE, ...behind.map((start) => start || Number.MAX_VALUE));
 }
 
 export interface PackLimits {

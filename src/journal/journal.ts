@@ -280,6 +280,11 @@ export class Journal {
     return this.#history.erase(mailbox, this.#segments.files);
   }
 
+  /** Removes history that is too old by now. It goes on after the call. */
+  tidyHistory(): void {
+    this.#history.tidy([...this.#segments.files]);
+  }
+
   /** The last hasSpaceToCopy() was false because of a limit on the size of files: fewer copies may have room. */
   get isFileLimited(): boolean {
     return this.#spaceCheck.isFileLimited;

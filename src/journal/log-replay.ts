@@ -53,7 +53,7 @@ export async function replayLog(
         sequence.restore(place);
         if (raw.offset < listedBytes) return;
         const isDurable = raw.offset < durableBytes;
-        carried.push({ raw, record, location, place: isDurable ? undefined : place });
+        carried.push({ raw, record, location, isDurable, place: isDurable ? undefined : place });
       },
       stamp: (stamp) => sequence.restoreStamp(stamp),
       lost: (bytes) => {

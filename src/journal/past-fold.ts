@@ -95,7 +95,18 @@ interface OpenFile extends SegmentId {
   isBroken: boolean;
   /** Messages of which a record without a number told first. */
   readonly learned: Set<number>;
+  /** What records without numbers said last of other messages. */
+  readonly restated: Map<number, Restated>;
 }
+
+/** Applied once all such records were read: most of them repeat what is known. */
+interface Restated {
+  readonly moved: MovedRecord | undefined;
+  readonly last: StateRecord;
+}
+
+type MovedRecord = Extract<JournalRecord, { kind: 'moved' }>;
+type StateRecord = Extract<JournalRecord, { kind: 'offered' | 'released' }> | MovedRecord;
 
 export class PastFold {
   readonly #after: number | undefined;
@@ -146,13 +157,14 @@ export class PastFold {
       ...{ epoch, segment, isWithoutStamps, numberEnd },
       ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
       prologueEnd: prologue?.end ?? 0,
-      isPacked: !prologue && start !== undefined,
+      isPacked: !prologue && start !== undefined && !isResidue(file),
       next: 0,
       reached: 0,
       isLost: false,
       behindHole: undefined,
       isBroken: false,
       learned: new Set(),
+      restated: new Map(),
     };
   }
 
@@ -278,6 +290,7 @@ export class PastFold {
     this.#endHole(file, sequence);
     // The numbers of a file ascend: nothing behind this counts.
     if (sequence >= file.numberEnd) file.offset = file.length;
+    if (sequence > 0) this.#endRestated(file, file.restated.keys());
     file.next = sequence;
     file.reached = Math.max(file.reached, sequence - 1);
     file.isLost = false;
@@ -324,16 +337,15 @@ export class PastFold {
     if (file.isPacked && file.reached < this.#last) return;
     switch (record.kind) {
       case 'posted': {
-        const settles = record.settles.filter((number) => file.learned.has(number));
         // Of a post to several mailboxes, some messages may have been settled, and forgotten here.
         const isOneOfMany = record.also.length > 0;
         const [envelope, ...also] = envelopesOf(record).filter((each) => {
           const isForgotten = isSeen || (isOneOfMany && each.number <= this.#newest);
           return this.#isUnknown(each) && !isForgotten;
         });
-        if (envelope) this.#learn(file, { ...record, envelope, also, settles });
-        else if (settles.length > 0) this.#apply({ kind: 'settled', numbers: settles }, this.#last);
-        return;
+        if (!envelope) return this.#applySettles(file, record.settles, isSeen);
+        this.#endRestated(file, record.settles);
+        return this.#learn(file, { ...record, envelope, also });
       }
       case 'copied': {
         const { number } = record.envelope;
@@ -347,12 +359,37 @@ export class PastFold {
       case 'released':
       case 'moved':
         if (file.learned.has(record.number)) this.#apply(record, this.#last);
+        else if (!isSeen) this.#restate(file, record);
         return;
-      case 'settled': {
-        const numbers = record.numbers.filter((number) => file.learned.has(number));
-        if (numbers.length > 0) this.#apply({ ...record, numbers }, this.#last);
-      }
+      case 'settled':
+        return this.#applySettles(file, record.numbers, isSeen);
     }
+  }
+
+  #restate({ restated }: OpenFile, record: StateRecord): void {
+    if (!this.#mail.has(record.number)) return;
+    const before = restated.get(record.number);
+    const moved = record.kind === 'moved' ? record : before?.moved;
+    restated.set(record.number, { moved, last: record });
+  }
+
+  /** A version without stamps may have written what the records say, at the end of the log. */
+  #endRestated({ restated }: OpenFile, numbers: Iterable<number>): void {
+    for (const number of [...numbers]) {
+      const { moved, last } = restated.get(number) ?? {};
+      restated.delete(number);
+      const isMoved = moved && this.#mail.message(number)?.mailbox !== moved.mailbox;
+      if (isMoved) this.#apply(moved, this.#last);
+      if (last && last !== moved) this.#apply(last, this.#last);
+    }
+  }
+
+  /** Of a message that is known to be settled there is no event. */
+  #applySettles(file: OpenFile, all: readonly number[], isSeen: boolean): void {
+    const numbers = all.filter((number) => !isSeen || file.learned.has(number));
+    if (numbers.length === 0) return;
+    this.#endRestated(file, numbers);
+    this.#apply({ kind: 'settled', numbers }, this.#last);
   }
 
   #isUnknown({ number, id }: Envelope): boolean {

@@ -152,7 +152,9 @@ export class SimSession {
     const { messages, damaged, warnings } = await this.client.status();
     const { history } = this.#options;
     if (damaged > 0) history.add({ kind: 'reported', what: `${damaged} corrupt messages` });
-    for (const what of warnings) history.add({ kind: 'reported', what });
+    // That the disk is full is no corruption.
+    const found = warnings.filter((what) => !what.startsWith('the disk was full'));
+    for (const what of found) history.add({ kind: 'reported', what });
     return messages;
   }
 

@@ -61,6 +61,8 @@ const followMsMax = 60_000;
 const pauseSeeds = [2, 9, 14];
 /** Time after which nobody reads within which all must be told that watch: also those whose peer is silent for 45 s. */
 const ringMsMax = 100_000;
+/** The remainders of seeds in which the disk is full for a while: likewise. */
+const fullSeeds = [1, 10];
 /** Likewise, the remainders of seeds in which a post of usual length is a connection's share of a sync. */
 const smallShareSeeds = [5, 10, 12];
 /** Time after the last fault within which all calls must end; a dead peer is detected after 45 s. */
@@ -197,6 +199,7 @@ class Simulation {
     // Every fourth seed only, so that the other seeds keep the histories that they have always had.
     if (this.#seed % 4 === 3) this.#addGuests(faultMsMax);
     if (this.#readsLists) this.#addWaiter(faultMsMax);
+    if (fullSeeds.includes(this.#seed % 16)) this.#addFullDisks(faultMsMax);
     if (this.#watches) this.#addWatchers();
     if (this.#follows) this.#addFollower();
     if (this.#pauses) this.#addRole('pauser', here, random.oneIn(2), ['pause']);
@@ -216,7 +219,7 @@ class Simulation {
     const { entries } = this.history;
     const found = violations(entries, { isDamaged });
     if (isDamaged || found.length > 0) return found;
-    return await pastViolations(this.#disk.process(), folder, entries);
+    return await pastViolations(this.#disk, folder, entries);
   }
 
   #until(isOver: () => boolean, ms: number): Promise<void> {
@@ -266,6 +269,26 @@ class Simulation {
     for (let fault = 0; fault < 3; fault++) {
       this.scheduler.after(this.#random.below(faultMsMax), () => this.#fault('powerInSync'));
     }
+  }
+
+  /** The disk is full, or nearly full, again and again; the owners give up what they keep of settled mail. */
+  #addFullDisks(faultMsMax: number): void {
+    const random = this.#random;
+    for (let full = 0; full < 1 + random.below(4); full++) {
+      const room = random.below(4_000);
+      const fullMs = random.below(faultMsMax / 2);
+      this.scheduler.after(random.below(faultMsMax), () => {
+        if (this.#areFaultsOver) return;
+        this.history.add({ kind: 'fault', what: `${room} bytes of room for ${fullMs} ms` });
+        const files = [...this.#disk.files().values()];
+        this.#disk.bytesMax = room + files.reduce((sum, { length }) => sum + length, 0);
+        this.scheduler.after(fullMs, () => this.#endFullDisk());
+      });
+    }
+  }
+
+  #endFullDisk(): void {
+    this.#disk.bytesMax = Number.POSITIVE_INFINITY;
   }
 
   /** A session on another machine that reads so much that its waits are parked when its connections break. */
@@ -609,6 +632,7 @@ class Simulation {
     this.history.add({ kind: 'fault', what: 'no more faults' });
     this.#areFaultsOver = true;
     this.#stalledUntil = 0;
+    this.#endFullDisk();
     for (const process of this.#processes) {
       process.resume();
       process.disk.dieAt = Number.POSITIVE_INFINITY;

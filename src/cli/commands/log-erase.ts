@@ -1,9 +1,11 @@
 // `ipc log --erase`: has the owner forget settled mail, of one mailbox or all. Unsettled mail stays. Without an owner
-// this process opens the store for it.
+// this process opens the store for it. Corrupt segments are never changed, so it says where they are.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
+import { realDisk } from '../../journal/disk.ts';
+import { listQuarantine, quarantinePath } from '../../journal/paths.ts';
 import type { Name } from '../../model/message.ts';
 import { writeJson, writeReport } from '../output.ts';
 import { exitSuccess } from '../run.ts';
@@ -26,12 +28,17 @@ export async function erase(
   const { mail } = await context.broker({ port });
   const erased = await mail.erase(mailbox ?? '', { signal });
   const { messages: unsettled } = await mail.status({ signal });
-  if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled });
+  const folder = context.storeFolder(port);
+  const isKept = listQuarantine(realDisk, folder).length > 0;
+  const damaged = isKept ? quarantinePath(folder) : null;
+  if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled, damaged });
   else {
     const to = mailbox === undefined ? '' : ` to ${quoted(mailbox)}`;
     const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${byteCount(erased.bytes)} shorter.`;
     const left = `${counted(unsettled, 'unsettled')} in all mailboxes stayed.`;
-    await writeReport(unsettled === 0 ? gone : `${gone} ${left}`);
+    const kept = `Corrupt segments are kept as they were in ${damaged}; remove that folder to erase them, too.`;
+    const lines = [gone, ...(unsettled > 0 ? [left] : []), ...(isKept ? [kept] : [])];
+    await writeReport(lines.join(' '));
   }
   return exitSuccess;
 }

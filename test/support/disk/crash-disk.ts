@@ -29,6 +29,8 @@ export class CrashDisk {
   bytesMax = Number.POSITIVE_INFINITY;
   /** Longest file: a write beyond it is partial, and the next one fails with EFBIG. */
   fileBytesMax = Number.POSITIVE_INFINITY;
+  /** Files that a process removed, as they were, because the disk was full when it wrote last. */
+  readonly givenUp: { readonly path: string; readonly bytes: Buffer }[] = [];
   #inodes = 0n;
   /** Inodes of removed folders: the next folder gets the last one, as on ext4. */
   #freeInodes: bigint[] = [];
@@ -51,6 +53,7 @@ export class CrashDisk {
       newFolder: () => this.#newFolder(),
       freeInode: (inode: bigint) => void this.#freeInodes.push(inode),
       freeBytes: () => this.#freeBytes(),
+      giveUp: (path: string, bytes: Buffer) => void this.givenUp.push({ path, bytes }),
       fileBytesMax: () => this.fileBytesMax,
     };
     const process = new ProcessDisk(tree, slowly);
@@ -130,6 +133,7 @@ interface Tree {
   newFolder(): FolderNode;
   freeInode(inode: bigint): void;
   freeBytes(): number;
+  giveUp(path: string, bytes: Buffer): void;
   fileBytesMax(): number;
 }
 
@@ -154,6 +158,7 @@ export class ProcessDisk implements Disk {
   /** How many files it has open for writing. */
   openFiles = 0;
   #dead = false;
+  #isFull = false;
 
   constructor(tree: Tree, slowly?: Slowly) {
     this.#tree = tree;
@@ -271,7 +276,9 @@ export class ProcessDisk implements Disk {
   removeFile(path: string): void {
     this.#call('removeFile', path);
     const parent = this.#folder(dirname(path));
-    if (parent.names.has(basename(path))) link(parent, basename(path), undefined);
+    const node = parent.names.get(basename(path));
+    if (node && this.#isFull && !isFolder(node)) this.#tree.giveUp(path, Buffer.from(node.bytes));
+    if (node) link(parent, basename(path), undefined);
   }
 
   #open(file: FileNode, path: string): DiskFile {
@@ -283,6 +290,7 @@ export class ProcessDisk implements Disk {
         const mayGrowBy = this.#tree.fileBytesMax() - offset;
         if (mayGrowBy <= 0 && bytes.length > 0) throw systemError('EFBIG');
         const fits = Math.min(mayGrowBy, file.bytes.length + this.#tree.freeBytes() - offset);
+        this.#isFull = fits < bytes.length;
         if (fits <= 0 && bytes.length > 0) throw systemError('ENOSPC');
         write(file, offset, bytes.subarray(0, fits));
         return Math.min(bytes.length, fits);

@@ -342,3 +342,20 @@ test('an owner that dies at any step of erasing a mailbox loses no message of an
     }
   }
 });
+
+test('when the disk has no room for the folder of history, segments are removed, and the owner goes on', async () => {
+  const disk = new CrashDisk('/home');
+  const process = disk.process();
+  const makeFolder = process.makeFolder.bind(process);
+  process.makeFolder = (path) => {
+    if (!path.endsWith('/history')) return makeFolder(path);
+    throw Object.assign(new Error('no inode is free'), { code: 'ENOSPC' });
+  };
+  const store = await openStore({ disk: process, limits, history: month });
+  append(store, postedRecord(1, 'body 1'), settled(1));
+  store.journal.beginErase();
+  while (store.journal.compactable(true)) await removeOldest(store);
+  append(store, postedRecord(2, 'body 2'));
+  await store.journal.close();
+  assert.deepEqual(await told(disk), ['3 body 2']);
+});
