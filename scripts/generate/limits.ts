@@ -1,8 +1,10 @@
-// The limits as documents show them: each number is that of src/base/limits.ts or event-limits.ts.
+// The limits as documents show them: each number is that of limits.ts, event-limits.ts or page-limits.ts in
+// src/base/.
 import * as eventLimits from '../../src/base/event-limits.ts';
 import * as mailLimits from '../../src/base/limits.ts';
+import * as pageLimits from '../../src/base/page-limits.ts';
 
-const limits = { ...mailLimits, ...eventLimits };
+const limits = { ...mailLimits, ...eventLimits, ...pageLimits };
 const values: Readonly<Record<keyof typeof limits, number>> = limits;
 
 interface Limit {
@@ -284,6 +286,30 @@ const table: readonly Limit[] = [
     constant: 'pausedMailboxesMax',
     unit: '',
     reached: '`too_many_pauses`: resume some, or pause all',
+  },
+  {
+    what: 'newest messages that `ipc ui` has in memory for its pages',
+    constant: 'pageMessagesMax',
+    unit: '',
+    reached: 'older ones are searched for in the store',
+  },
+  {
+    what: 'pages of one `ipc ui` that are open',
+    constant: 'streamsMax',
+    unit: '',
+    reached: 'the next one is refused: close other windows with it',
+  },
+  {
+    what: 'searches and exports of one `ipc ui` that run',
+    constant: 'pageSearchesMax',
+    unit: '',
+    reached: 'the next one is refused: try again when one has ended',
+  },
+  {
+    what: 'messages of one export of the page',
+    constant: 'exportMessagesMax',
+    unit: '',
+    reached: '`bad_parameter`: export a shorter time, or fewer mailboxes',
   },
   {
     what: 'time for a wait to take unread mail before a session that watches is told',

@@ -34,7 +34,7 @@ export interface MessageStory {
   readonly state: StoryState;
   /** The mailbox that it is in, or was in last. */
   readonly mailbox: string;
-  /** Number of its deliveries. */
+  /** Number of its deliveries, without those that were released unread. */
   readonly attempts: number;
   /** The delivery to the session that holds it, or held it when it settled it; else undefined. */
   readonly holder: DeliveredEvent | undefined;
@@ -154,6 +154,8 @@ function change(story: MutableStory, event: LifeEvent): void {
     case 'requeued':
       story.state = event.mailbox === story.stored.envelope.to ? 'ready' : 'dead';
       story.holder = undefined;
+      // After a release unread the delivery does not count.
+      story.attempts = event.attempt - 1;
       return;
     case 'settled':
       story.state = 'done';

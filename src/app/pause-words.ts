@@ -20,7 +20,7 @@ export function pausedAhead(mailbox: Name): string {
 
 /** For an agent whose read found a pause. */
 export const pauseAdvice =
-  'A person has paused them: mail is kept, and comes when they are resumed. Wait again later, and do not try to go around it.';
+  'A person has paused them: mail is kept, and comes when a person resumes them. Do not resume them yourself, and look for no way around; wait again, or tell your user.';
 
 /** `all mailboxes and "jobs"`: what is paused, for people; undefined when nothing is. */
 export function pausedWords(paused: PausedNames): string | undefined {

@@ -16,7 +16,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import type { Envelope, HoldEnd, MailboxList, MessageId, Name } from '../model/message.ts';
+import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { pausedWords } from './pause-words.ts';
@@ -30,6 +30,7 @@ import {
   withFacts,
 } from './receipt-words.ts';
 import { sanitizeLine, sentBy } from './sanitize.ts';
+import { holdEnds } from './story-words.ts';
 
 /** Added to the first line of a result. */
 export type Notes = readonly string[];
@@ -274,12 +275,6 @@ export function described(
   return `#${envelope.number} ${sentBy(envelope.from, envelope.origin)}${answering(envelope, questionOf)}, ${time}${again}`;
 }
 
-const heldUntil: Readonly<Record<HoldEnd, string>> = {
-  released: 'gave it back',
-  rejected: 'rejected it',
-  disconnected: 'ended without saying it was done',
-};
-
 /**
  * Who had the message last, so that the reader can judge what is done of it. A time has its date if that is not the
  * date before it: of the message, of the time from which it was held.
@@ -292,7 +287,7 @@ export function pastHold({ envelope, lastHold }: Pick<Delivery, 'envelope' | 'la
   const form = to - from < 60_000 ? 'HH:MM:SS' : 'HH:MM';
   const [begin, end] = [clockTime(from, envelope.time, form), clockTime(to, from, form)];
   const times = `from ${begin} to ${end} UTC`;
-  return [`${who} had it ${times} and ${heldUntil[ended]}`];
+  return [`${who} had it ${times} and ${holdEnds[ended]}`];
 }
 
 /** A session without a name of its own is called by the mailbox that it read, which others may read as well. */

@@ -8,11 +8,12 @@ import { documents } from '../../scripts/generate/documents.ts';
 import { operationNames } from '../../src/app/operations.ts';
 import * as eventLimits from '../../src/base/event-limits.ts';
 import * as mailLimits from '../../src/base/limits.ts';
+import * as pageLimits from '../../src/base/page-limits.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { environment, topics, workEnvironment } from '../../src/cli/topics.ts';
 import { ClientHandshake, ServerHandshake } from '../../src/protocol/handshake.ts';
 
-const limits = { ...mailLimits, ...eventLimits };
+const limits = { ...mailLimits, ...eventLimits, ...pageLimits };
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const readme = read('README.md');

@@ -107,18 +107,24 @@ test('a package that a source file imports is one of eight, and a builtin has it
   }
 });
 
-/** The stories of messages, and the numbers in the place of what is hidden in a text. */
-const valuesOfPage = ['app/message-stories.ts', 'base/visible-text.ts'];
+/** What a browser runs as well: it must not lead to anything of Node. */
+const shared = [
+  'app/message-stories.ts',
+  'app/story-words.ts',
+  'app/durations.ts',
+  'base/characters.ts',
+  'base/visible-text.ts',
+];
 
-test('the page takes nothing but types and two pure modules from elsewhere, and nobody imports it', () => {
+test('the page takes nothing but types and a few pure modules from elsewhere, and nobody imports it', () => {
   const value = /^(?:import|export) (?!type\b)[^;']*\bfrom '(\.[^']+)'/gm;
   for (const [file, text] of sources) {
-    const isPage = file.startsWith(page);
+    const isPage = file.startsWith(page) || shared.includes(file);
     const values = Array.from(text.matchAll(value), ([, name]) => name ?? '');
     for (const name of isPage ? values : imports(text).filter((each) => each.startsWith('.'))) {
       const imported = posix.join(posix.dirname(file), name);
       const isOfPage = imported.startsWith(page);
-      const isAllowed = isPage ? isOfPage || valuesOfPage.includes(imported) : !isOfPage;
+      const isAllowed = isPage ? isOfPage || shared.includes(imported) : !isOfPage;
       assert.ok(isAllowed, `src/${file} imports ${imported}`);
     }
   }
@@ -128,7 +134,7 @@ test('the state of the page is pure: it knows no browser, clock or package', () 
   const impure =
     /\b(document|window|location|localStorage|fetch)\b|\bset(Timeout|Interval)\(|\bDate\.now\(/;
   for (const [file, text] of sources) {
-    if (!file.startsWith(`${page}state/`)) continue;
+    if (!file.startsWith(`${page}state/`) && !shared.includes(file)) continue;
     assert.deepEqual(outsideImports(text), [], `src/${file} imports`);
     assert.equal(use(text, impure), undefined, `src/${file}`);
   }

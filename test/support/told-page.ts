@@ -94,7 +94,8 @@ export function lifeEvent(
   kind: 'requeued' | 'settled' | 'deadLettered' | 'retried',
   number: number,
 ): ToldEvent {
-  return { kind, ...about(number) } as ToldEvent;
+  const attempt = kind === 'requeued' ? { attempt: 2 } : {};
+  return { kind, ...about(number), ...attempt } as ToldEvent;
 }
 
 function about(number: number) {

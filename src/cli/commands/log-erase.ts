@@ -2,6 +2,7 @@
 // this process opens the store for it. Corrupt segments are never changed, so it says where they are.
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import { realDisk } from '../../journal/disk.ts';
 import { listQuarantine, quarantinePath } from '../../journal/paths.ts';
@@ -33,7 +34,7 @@ export async function erase(
   if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled, damaged });
   else {
     const to = mailbox === undefined ? '' : ` to ${quoted(mailbox)}`;
-    const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${erased.bytes} bytes shorter.`;
+    const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${byteCount(erased.bytes)} shorter.`;
     const left = `${counted(unsettled, 'unsettled')} in all mailboxes stayed.`;
     const kept = `Corrupt segments are kept as they were in ${damaged}; remove that folder to erase them, too.`;
     const lines = [gone, ...(unsettled > 0 ? [left] : []), ...(isKept ? [kept] : [])];

@@ -55,11 +55,11 @@ const writtenAtOnce = 200;
 const words = `
 It reads the files of the store, with or without a broker, takes no message and
 changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
-States: "stored"; "with NAME" while a session holds it; "done by NAME" when that
-settled it; "dropped" unread; a dead letter. --id shows all that happened to one
-message, --thread the messages before and behind it. With --follow --json a
-message has a new line whenever its state changes. --erase forgets settled mail,
-of all mailboxes or with --mailbox of one; it stays if it is not settled.`;
+States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
+has settled it; "dropped" unread; "dead letter". --id shows all that happened to
+one message; --thread shows the messages that it answers, and their answers.
+With --follow --json a message has a new line whenever its state changes.
+--erase forgets settled mail; mail that is not settled stays.`;
 
 export function addLogCommand(program: Command): void {
   const command = program

@@ -24,10 +24,10 @@ interface PauseLine {
 }
 
 const pauseWords = `
-Posts are stored, and everything else goes on: what a session holds already it
-may settle, and peek, drop and find work. Waits and fetches get nothing, nobody
-is woken, and the results say why. It lasts until \`ipc resume\`, whatever
-becomes of the broker or the machine. With --all nothing is delivered from any
+Posts are still stored. A session may settle what it holds already, and peek,
+drop and find work as before. Waits and fetches get nothing, nobody is woken,
+and the results say why. The pause lasts until \`ipc resume\`, also when the
+broker or the machine starts again. With --all nothing is delivered from any
 mailbox; \`ipc resume --all\` ends that and all other pauses.`;
 
 const resumeWords = `

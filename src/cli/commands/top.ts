@@ -12,9 +12,9 @@ import { brokerAt, withBroker } from './look.ts';
 const words = `
 Tab goes from the sessions to the mailboxes and to the flow of mail, the arrows
 or j and k from line to line. Enter shows a message in full with its life, or a
-session; on a mailbox it leaves only that mail. / filters, ? helps, q quits. The
-screen takes no mail and settles nothing. It needs 80 columns and 24 rows.
-Without a broker it shows the past, and goes on when there is a broker.`;
+session; on a mailbox it leaves only that mail. / filters, ? shows all keys,
+q quits. The screen takes no mail and settles nothing. It needs 80 columns and
+24 rows. Without a broker it shows the past, and goes on when there is one.`;
 
 export function addTopCommand(program: Command): void {
   const command = program

@@ -10,7 +10,7 @@ import { historyIn } from '../../app/environment.ts';
 import { parseBrokerHost, parsePort } from '../../app/parameters.ts';
 import { ownUser } from '../../app/process-facts.ts';
 import { IpcError } from '../../base/errors.ts';
-import { portUiDefault } from '../../base/limits.ts';
+import { historyAgeMsDefault, historyBytesDefault, portUiDefault } from '../../base/limits.ts';
 import { type Name, parseName } from '../../model/message.ts';
 import { BrokerFeed, StoreFeed } from '../../ui/mail-feed.ts';
 import { openBrowser, openerOf } from '../../ui/open-browser.ts';
@@ -36,9 +36,10 @@ const words = `
 The page shows who is there, what was said and what becomes of it, live and as
 far back as the store keeps it; you can write, read mail of your own, pause,
 drop, and stop workers. It is served on 127.0.0.1 alone. The URL has a token
-that opens it once, in a browser of your own user; Enter prints a new one. You
-are IPC_NAME, or your login. Another machine's broker: --host, or IPC_BROKER; a
-page on another machine: \`ssh -L ${portUiDefault}:127.0.0.1:${portUiDefault} HOST ipc ui\`.`;
+that opens it once, in a browser of your own user; Enter prints a new one. Your
+name there is IPC_NAME, or your login. For another machine's broker: --host, or
+IPC_BROKER; for a page on another machine:
+\`ssh -L ${portUiDefault}:127.0.0.1:${portUiDefault} HOST ipc ui\`.`;
 
 export function addUiCommand(program: Command): void {
   const command = program
@@ -103,10 +104,12 @@ async function startBrowser(url: string): Promise<void> {
     await warn(`ipc: the browser was not started: ${fault}. Open the URL by hand.`);
 }
 
+const historyDefault = `${historyAgeMsDefault / 86_400_000}d,${historyBytesDefault / 1024 ** 2}MB`;
+
 /** As this process would keep it; the owner of the broker may have another IPC_HISTORY. */
 function historyText(): string {
   const bound = historyIn(process.env);
-  if (bound === undefined) return '30d,256MB';
+  if (bound === undefined) return historyDefault;
   return bound.bytesMax === 0 ? 'off' : `${process.env.IPC_HISTORY}`.trim();
 }
 

@@ -4,7 +4,8 @@ import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
 import { firstCharacters } from '../../app/peek.ts';
 import { sanitizeLine, sentBy } from '../../app/sanitize.ts';
-import { byteCount, pastHold } from '../../app/summaries.ts';
+import { lifeWords, sessionWord, stateWord } from '../../app/story-words.ts';
+import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import { sanitize } from '../../base/visible-text.ts';
 import type { Envelope } from '../../model/message.ts';
@@ -45,7 +46,7 @@ export class LogText {
 
   /** A line for what has become of a message that was printed. */
   change({ stored }: MessageStory, event: LifeEvent): string {
-    return `${this.#timed(event.time, `#${stored.envelope.number} ${lifeWords(event)}`)}\n`;
+    return `${this.#timed(event.time, `#${stored.envelope.number} ${lifeWords(event, forms)}`)}\n`;
   }
 
   /** A message with all that happened to it. `answeredBy`: numbers of its answers. */
@@ -58,7 +59,7 @@ export class LogText {
       `#${number} ${sentBy(from, origin)} to ${quoted(to)}${answer}, ${facts}`,
       ...this.#body(text),
       this.#timed(time, 'stored'),
-      ...story.life.map((event) => this.#timed(event.time, lifeWords(event, envelope))),
+      ...story.life.map((event) => this.#timed(event.time, lifeWords(event, forms))),
     ];
     const numbers = answeredBy.map((each) => `#${each}`).join(', ');
     return `${[...all, ...(numbers === '' ? [] : [`answered by ${numbers}`])].join('\n')}\n`;
@@ -85,58 +86,28 @@ function clipped(line: string): string {
   return firstCharacters(line, max) === line ? line : `${firstCharacters(line, max - 1)}…`;
 }
 
-function standingWords(
-  { state, since, attempts, holder, mailbox }: Standing,
-  time: number,
-): string {
+function standingWords(standing: Standing, time: number): string {
+  const { state, since, attempts, holder, mailbox } = standing;
+  const word = stateWord(standing, quoted);
   const at = clockTime(since, time, 'HH:MM:SS');
   const attempt = attempts > 1 ? `, attempt ${attempts}` : '';
   switch (state) {
     case 'ready':
-      return attempts === 0 ? 'stored' : `stored, and back since ${at} after attempt ${attempts}`;
+      return attempts === 0 ? word : `${word}, and back since ${at} after attempt ${attempts}`;
     case 'held': {
       const dead = mailbox === 'dead-letters' ? ', a dead letter' : '';
-      return `with ${who(holder?.name)} since ${at}${attempt}${dead}`;
+      return `${word} since ${at}${attempt}${dead}`;
     }
     case 'done':
-      return `done by ${who(holder?.name)} ${at}${attempt}`;
+      return `${word} by ${sessionWord(holder?.name, quoted)} ${at}${attempt}`;
     case 'dropped':
-      return painted('dim', `dropped ${at}`, 'stdout');
+      return painted('dim', `${word} ${at}`, 'stdout');
     case 'dead':
-      return painted('red', `dead letter since ${at}${afterAttempts(attempts)}`, 'stdout');
+      return painted('red', `${word} since ${at}${afterAttempts(attempts)}`, 'stdout');
   }
 }
 
-/** `envelope`: of its message, if all is to be told. */
-function lifeWords(event: LifeEvent, envelope?: Envelope): string {
-  switch (event.kind) {
-    case 'delivered':
-      return `with ${who(event.name)}${event.attempt > 1 ? `, attempt ${event.attempt}` : ''}`;
-    case 'requeued':
-      return [`back in ${quoted(event.mailbox)}`, ...holdWords(event, envelope)].join('; ');
-    case 'settled': {
-      const by = event.by === undefined || !envelope ? '' : `, with the post ${quoted(event.by)}`;
-      return `done by ${who(event.name)}${by}`;
-    }
-    case 'dropped':
-      return 'dropped unread';
-    case 'deadLettered':
-      return ['a dead letter', ...holdWords(event, envelope)].join('; ');
-    case 'retried':
-      return `retried: back in ${quoted(event.message.to)}`;
-  }
-}
-
-function holdWords(
-  { lastHold }: Extract<LifeEvent, { lastHold: unknown }>,
-  envelope: Envelope | undefined,
-): readonly string[] {
-  return envelope && lastHold ? pastHold({ envelope, lastHold }) : [];
-}
-
-function who(name: string | undefined): string {
-  return name === undefined || name === '' ? 'a session' : quoted(name);
-}
+const forms = { name: quoted, message: (id: string) => `the post ${quoted(id)}` };
 
 function afterAttempts(count: number): string {
   if (count === 0) return '';

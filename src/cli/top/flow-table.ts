@@ -2,6 +2,7 @@
 
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
+import { stateWord } from '../../app/story-words.ts';
 import { columnsOf, cut, fit, type Row, type Style, shown } from './columns.ts';
 import type { FlowEntry } from './flow.ts';
 
@@ -42,16 +43,12 @@ export function flowRow(entry: FlowEntry, columns: number, nowMs: number): Row {
   ];
 }
 
-/** `done`, `held by ann`, `ready, attempt 2`. */
-export function stateWords({ state, attempts, holder }: MessageStory): string {
-  switch (state) {
-    case 'held':
-      return `held ${holder?.name || 'by ?'}${attempts > 1 ? `, ${attempts}.` : ''}`;
-    case 'ready':
-      return attempts > 0 ? `ready, again` : 'ready';
-    default:
-      return state;
-  }
+/** `done`, `with ann`; `with ann (2)` at the second attempt; `stored, again` after one. */
+export function stateWords(story: MessageStory): string {
+  const { state, attempts } = story;
+  const word = stateWord(story, String);
+  if (state === 'held' && attempts > 1) return `${word} (${attempts})`;
+  return state === 'ready' && attempts > 0 ? `${word}, again` : word;
 }
 
 function stateStyle({ state }: MessageStory): Style {

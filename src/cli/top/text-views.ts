@@ -1,11 +1,11 @@
 // The views that are one text: a message with its life, a session, and the help. They are lines that fit the screen.
 
 import { clockTime, roughTime, utcTime } from '../../app/durations.ts';
-import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
+import type { MessageStory } from '../../app/message-stories.ts';
+import { lifeWords, type StoryForms } from '../../app/story-words.ts';
 import type { SessionStatus } from '../../model/mail-service.ts';
-import type { Origin, PastHold } from '../../model/message.ts';
+import type { Origin } from '../../model/message.ts';
 import { fit, type Row, type Style, shown, wrapped } from './columns.ts';
-import type { Flow } from './flow.ts';
 import { stateWords } from './flow-table.ts';
 import type { OpenMessage, TopState } from './top-state.ts';
 
@@ -25,7 +25,7 @@ const keyWords: readonly (readonly [keys: string, meaning: string])[] = [
 const keyColumns = 20;
 
 const helpWords = `
-States of a message: ready (no session has it), held by a session, done (settled), dropped (settled unread), dead (given up; it waits in "dead-letters").
+States of a message: stored (no session has it; "again" if one had it), with NAME (a session holds it; a number is the attempt), done (settled), dropped (settled unread), dead letter (given up; it waits in "dead-letters").
 
 The screen only looks: it takes no mail, settles nothing, and never owns a broker. Times are UTC. Without a broker it shows the past, and goes on when there is a broker again.`;
 
@@ -78,6 +78,10 @@ function messageLines({ flow, message }: TopState, columns: number): Row[] {
     return [plain('The screen does not know this message any more.')];
   const { from, to, id, time, answers, bodyBytes, origin } = story.stored.envelope;
   const question = answers === '' ? undefined : flow.byId(answers);
+  const forms: StoryForms = {
+    name: (name) => `"${shown(name)}"`,
+    message: (other) => named(flow.byId(other), other),
+  };
   const head = [
     `From      ${shown(from) || 'unknown (no address to answer)'}`,
     `          ${placeOf(origin)}`,
@@ -95,7 +99,7 @@ function messageLines({ flow, message }: TopState, columns: number): Row[] {
     plain(`${clockTime(time, time, 'HH:MM:SS')}  stored`),
     ...story.life
       .flatMap((event) =>
-        wrapped(`${clockTime(event.time, time, 'HH:MM:SS')}  ${lifeWords(event, flow)}`, columns),
+        wrapped(`${clockTime(event.time, time, 'HH:MM:SS')}  ${lifeWords(event, forms)}`, columns),
       )
       .map((line) => plain(line)),
     plain(''),
@@ -111,39 +115,6 @@ function bodyLines({ body }: OpenMessage, columns: number): Row[] {
   if (body.text === undefined) return [plain('The disk has damaged it.', 'bad')];
   if (body.text === '') return [plain('It is empty.', 'dim')];
   return wrapped(body.text.toWellFormed(), columns).map((line) => plain(line));
-}
-
-/** One sentence about an event of a message. */
-function lifeWords(event: LifeEvent, flow: Flow): string {
-  switch (event.kind) {
-    case 'delivered': {
-      const from = event.mailbox === event.message.to ? '' : `, from "${event.mailbox}"`;
-      return `delivered to ${agent(event.name, event.session)}, attempt ${event.attempt}${from}`;
-    }
-    case 'requeued':
-      return `back in "${event.mailbox}"${holdWords(event.lastHold)}`;
-    case 'settled': {
-      const by = event.by === undefined ? '' : `, with ${named(flow.byId(event.by), event.by)}`;
-      return `settled by ${agent(event.name, event.session)}${by}`;
-    }
-    case 'dropped':
-      return `dropped from "${event.mailbox}", unread`;
-    case 'deadLettered':
-      return `given up: it is a dead letter${holdWords(event.lastHold)}`;
-    case 'retried':
-      return `a dead letter no more: back in "${event.message.to}"`;
-  }
-}
-
-function holdWords(hold: PastHold | undefined): string {
-  if (!hold) return '';
-  const ends = { released: 'released it', rejected: 'rejected it', disconnected: 'ended' } as const;
-  const name = hold.name === '' ? 'a session without a name' : `"${hold.name}"`;
-  return `: ${name} ${ends[hold.ended]} after ${roughTime(hold.to - hold.from)}`;
-}
-
-function agent(name: string, session: string): string {
-  return name === '' ? `session ${session}` : `"${name}"`;
 }
 
 function named(story: MessageStory | undefined, id: string): string {

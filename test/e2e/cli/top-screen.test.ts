@@ -45,7 +45,7 @@ test('80 columns and 24 rows show sessions, mailboxes and the flow, whose states
   // It holds the message until it is killed.
   const worker = place.shell.begin(['work', 'jobs', 'sleep', '250']);
   await place.post('jobs', 'a long job');
-  const shown = await screen.until((text) => assert.match(text, /holds #3[\s\S]*held jobs/));
+  const shown = await screen.until((text) => assert.match(text, /holds #3[\s\S]*with jobs/));
   assert.deepEqual(
     steady(shown).map((line) => line.replace(/ +HH/, ' HH')),
     [
@@ -61,15 +61,15 @@ test('80 columns and 24 rows show sessions, mailboxes and the flow, whose states
       ].map((line) => steady(line)[0] ?? ''),
       '> UTC      FLOW live              STATE          MESSAGE',
       ' HH:MM:SS ann -> bob             done           to be read',
-      ' HH:MM:SS ann -> bob             ready          stays',
-      '> HH:MM:SS ann -> jobs            held jobs      a long job',
+      ' HH:MM:SS ann -> bob             stored         stays',
+      '> HH:MM:SS ann -> jobs            with jobs      a long job',
       ...Array.from({ length: 11 }, () => ''),
       ' Tab pane  Enter open  / filter  p pause  ? help  q quit',
     ],
   );
   worker.kill('SIGKILL');
   await screen.until((text) => {
-    assert.deepEqual(flowOf(text).at(-1), 'HH:MM:SS ann -> jobs ready, again a long job');
+    assert.deepEqual(flowOf(text).at(-1), 'HH:MM:SS ann -> jobs stored, again a long job');
   });
 });
 
@@ -117,12 +117,12 @@ test('a message is shown in full with its life, and reading it changes nothing',
   await place.post('bob', text.join('\n'));
   const before = (await place.shell.run(['peek', 'bob', '--json'])).text;
   const screen = await place.top();
-  await screen.until((shown) => assert.match(shown, /ann -> bob .* ready .* line 1 of/));
+  await screen.until((shown) => assert.match(shown, /ann -> bob .* stored .* line 1 of/));
   await screen.press('Enter');
   const first = await screen.until((shown) => assert.match(shown, /^ line 1 of a long text$/m));
   assert.match(first, /^ MESSAGE 1 {2}lines 1-21 of 3011$/m);
   assert.match(first, /^ From {6}ann$/m);
-  assert.match(first, /^ State {5}ready$/m);
+  assert.match(first, /^ State {5}stored$/m);
   assert.match(first, /^ \d\d:\d\d:\d\d {2}stored$/m);
   await screen.write('G');
   await screen.until((shown) => assert.match(shown, /^ line 3000 of a long text$/m));
@@ -143,7 +143,7 @@ test('a filter is typed, and the keys of the lists move between panes', {
   await screen.until((text) => assert.equal(flowOf(text).length, 2));
   await screen.write('/CARL pe');
   await screen.until((text) => {
-    assert.deepEqual(flowOf(text), ['HH:MM:SS carl -> jobs ready pears']);
+    assert.deepEqual(flowOf(text), ['HH:MM:SS carl -> jobs stored pears']);
     assert.match(text, / Filter: CARL pe_/);
   });
   await screen.press('Escape');
@@ -154,7 +154,7 @@ test('a filter is typed, and the keys of the lists move between panes', {
   await screen.until((text) => assert.match(text, /^> jobs /m));
   await screen.press('Enter');
   await screen.until((text) => {
-    assert.deepEqual(flowOf(text), ['HH:MM:SS carl -> jobs ready pears']);
+    assert.deepEqual(flowOf(text), ['HH:MM:SS carl -> jobs stored pears']);
   });
   await screen.write('?');
   await screen.until((text) => assert.match(text, /^ HELP$/m));
@@ -168,7 +168,7 @@ test('no sequence in a name or a text reaches the terminal', { skip }, async (co
   const screen = await place.top({ size: [200, 50], args: ['--no-color'] });
   const title = await screen.fact('#{pane_title}');
   const shown = 'evil \\u{1b}[2J\\u{1b}[31m\\u{1b}]0;stolen\\u{7}\\u{9b}5A\\u{202e} end';
-  await screen.until((text) => assert.ok(text.includes(`ready                   ${shown}`)));
+  await screen.until((text) => assert.ok(text.includes(`stored                  ${shown}`)));
   await screen.press('Enter');
   const opened = await screen.until((text) => assert.ok(text.includes(`\n ${shown}`)));
   assert.match(opened, /^ ipc top {2}port/);
@@ -206,8 +206,8 @@ test('when the broker is killed, its standby takes over, and the screen goes on'
   await place.post('bob', 'after');
   await screen.until((text) => {
     assert.deepEqual(flowOf(text), [
-      'HH:MM:SS ann -> bob ready before',
-      'HH:MM:SS ann -> bob ready after',
+      'HH:MM:SS ann -> bob stored before',
+      'HH:MM:SS ann -> bob stored after',
     ]);
   });
 });
@@ -234,8 +234,8 @@ test('without a broker the screen shows the past, owns nothing, and goes on with
     await each.until((text) => {
       assert.ok(text.includes(`owner ${next.pid} `));
       assert.deepEqual(flowOf(text), [
-        'HH:MM:SS ann -> bob ready before',
-        'HH:MM:SS ann -> bob ready after',
+        'HH:MM:SS ann -> bob stored before',
+        'HH:MM:SS ann -> bob stored after',
       ]);
     });
   }
@@ -281,7 +281,7 @@ test('p pauses a mailbox, and goes on with it, after a question', { skip }, asyn
     assert.match(text, /^> bob .* paused$/m);
     assert.match(text, / -- mailbox "bob": paused$/m);
   });
-  assert.match(shown, /ready {10}waits$/m);
+  assert.match(shown, /stored {9}waits$/m);
   assert.deepEqual(await paused(), ['bob']);
   await screen.write('py');
   await screen.until((text) => assert.match(text, / -- mailbox "bob": deliveries go on$/m));
@@ -301,7 +301,7 @@ test('6,000 messages flow by while the screen obeys its keys, and the newest 5,0
   await screen.until((text) => assert.match(text, /^> .* message 1001$/m));
   await screen.write('/message 4999');
   await screen.until((text) => {
-    assert.deepEqual(flowOf(text), ['HH:MM:SS ann -> bob ready message 4999']);
+    assert.deepEqual(flowOf(text), ['HH:MM:SS ann -> bob stored message 4999']);
   });
 });
 

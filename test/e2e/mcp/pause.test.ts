@@ -7,7 +7,7 @@ import { type HostPlace, hostPlace, program } from '../../support/mcp-host.ts';
 import { ended } from '../../support/processes/shell.ts';
 
 const advice =
-  'A person has paused them: mail is kept, and comes when they are resumed. Wait again later, and do not try to go around it.';
+  'A person has paused them: mail is kept, and comes when a person resumes them. Do not resume them yourself, and look for no way around; wait again, or tell your user.';
 
 async function run({ home, port }: HostPlace, ...words: string[]): Promise<string> {
   const { PATH } = process.env;

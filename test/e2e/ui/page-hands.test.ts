@@ -32,7 +32,7 @@ test('a person writes to an agent and reads its answer, which is settled when it
   await page.locator('.row', { hasText: '19901' }).waitFor();
   assert.equal((await mail.status()).messages, 1);
   await page.locator('.row', { hasText: '19901' }).click();
-  await page.locator('.panel .step', { hasText: 'settled by boss' }).waitFor();
+  await page.locator('.panel .step', { hasText: 'done by boss' }).waitFor();
   await page.locator('nav .badge').waitFor({ state: 'detached' });
   assert.equal((await mail.status()).messages, 0);
 

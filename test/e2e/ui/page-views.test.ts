@@ -169,7 +169,7 @@ test('a message is shown whole, with its life and its thread', async (context) =
   await page.waitForFunction('document.querySelectorAll(".panel .step").length === 3');
   assert.match(await steps.nth(0).innerText(), /stored in coder/);
   assert.match(await steps.nth(1).innerText(), /delivered to coder, attempt 1/);
-  assert.match(await steps.nth(2).innerText(), /done: settled by coder with an answer/);
+  assert.match(await steps.nth(2).innerText(), /done by coder, with #\d+$/m);
   const thread = page.locator('.panel .thread li');
   assert.match(
     await thread.nth(0).innerText(),
@@ -183,7 +183,7 @@ test('a message is shown whole, with its life and its thread', async (context) =
   await thread.nth(1).locator('button').click();
   await page.locator('.panel .body', { hasText: 'done: Which file has the limits?' }).waitFor();
   await page.goBack();
-  await page.locator('.panel .step', { hasText: 'with an answer' }).waitFor();
+  await page.locator('.panel .step', { hasText: 'done by coder' }).waitFor();
   assert.deepEqual(faults, []);
 });
 

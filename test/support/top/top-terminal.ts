@@ -19,18 +19,15 @@ export interface TopOptions {
 
 export class TopPlace {
   readonly shell: Shell;
-  readonly #terminals: TmuxTerminal[];
+  readonly #context: TestContext;
 
-  private constructor(place: Shell, terminals: TmuxTerminal[]) {
+  private constructor(context: TestContext, place: Shell) {
+    this.#context = context;
     this.shell = place;
-    this.#terminals = terminals;
   }
 
   static async make(context: TestContext): Promise<TopPlace> {
-    const terminals: TmuxTerminal[] = [];
-    // First: the folder of the shell, which is removed, has their sockets.
-    context.after(() => Promise.all(terminals.map((each) => each.end())));
-    return new TopPlace(await shell(context), terminals);
+    return new TopPlace(context, await shell(context));
   }
 
   async broker(): Promise<ChildProcess> {
@@ -78,7 +75,7 @@ export class TopPlace {
       },
       ...{ cwd: above, size },
     });
-    this.#terminals.push(terminal);
+    this.#context.after(() => terminal.end());
     return terminal;
   }
 }

@@ -454,7 +454,7 @@ test('a result without mail is one line, and the next call', () => {
   const left = { remaining: 2, elsewhere: [], paused: [box] };
   assert.equal(
     resultText.presentNoMail([box], 60, unreadFacts([box], left), [box]),
-    'No message for "B" within 60 s; deliveries from "B" are paused; 2 unread in "B".\nA person has paused them: mail is kept, and comes when they are resumed. Wait again later, and do not try to go around it.\nNext: wait "B".',
+    'No message for "B" within 60 s; deliveries from "B" are paused; 2 unread in "B".\nA person has paused them: mail is kept, and comes when a person resumes them. Do not resume them yourself, and look for no way around; wait again, or tell your user.\nNext: wait "B".',
   );
   assert.deepEqual(unreadFacts([box, box2], { ...left, paused: [box, box2] }), [
     'deliveries from "B" and "amy" are paused',

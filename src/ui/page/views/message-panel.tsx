@@ -1,13 +1,13 @@
 // One message whole: its text, its life, its thread, and what can be done to it. Reading it here marks nothing.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { MessageStories, type MessageStory } from '../../../app/message-stories.ts';
+import { lifeWords, type StoryForms } from '../../../app/story-words.ts';
 import { faultText, server } from '../api/server-requests.ts';
 import { ask } from '../hands.ts';
 import { book, go, now } from '../page-store.ts';
-import { fold } from '../state/mail-book.ts';
+import { fold, numberOf } from '../state/mail-book.ts';
 import { lineOf } from '../state/marked-text.ts';
 import { bytesText, exactText, plural, spanText } from '../state/relative-time.ts';
-import { lifeWords } from '../state/state-words.ts';
 import { openDraft } from '../write-store.ts';
 import { AgentName, ClockTime, Icon, Marked, StatePill } from './basics.tsx';
 import { answerTo } from './message-list.tsx';
@@ -179,13 +179,21 @@ function PanelButtons({ story }: { readonly story: MessageStory }) {
   );
 }
 
+const forms: StoryForms = {
+  name: String,
+  message: (id) => {
+    const story = book().byId(id);
+    return story ? `#${numberOf(story)}` : id;
+  },
+};
+
 function Life({ story }: { readonly story: MessageStory }) {
   const { envelope, time } = story.stored;
   const steps = story.life.map((event) => ({
     key: `${event.sequence}-${event.kind}`,
     kind: event.kind as string,
     time: event.time,
-    words: lifeWords(event),
+    words: lifeWords(event, forms),
   }));
   const all = [
     { key: 'stored', kind: 'stored', time, words: `stored in ${envelope.to}` },

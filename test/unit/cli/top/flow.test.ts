@@ -17,13 +17,13 @@ test('the state of a message changes in its place', () => {
     undefined,
   );
   assert.deepEqual(linesOf(flow), [
-    '10:00:01 ann -> bob             ready          first',
-    '10:00:02 ann -> bob             ready          second',
+    '10:00:01 ann -> bob             stored         first',
+    '10:00:02 ann -> bob             stored         second',
   ]);
   flow.live([happens('delivered', 1, 1)], undefined);
-  assert.match(linesOf(flow)[0] ?? '', /held bob {7}first/);
+  assert.match(linesOf(flow)[0] ?? '', /with bob {7}first/);
   flow.live([happens('requeued', 1, 2, { attempt: 2 })], undefined);
-  assert.match(linesOf(flow)[0] ?? '', /ready, again {3}first/);
+  assert.match(linesOf(flow)[0] ?? '', /stored, again {2}first/);
   flow.live([happens('settled', 1, 3), happens('dropped', 2, 1)], undefined);
   assert.deepEqual(linesOf(flow), [
     '10:00:01 ann -> bob             done           first',
@@ -39,7 +39,7 @@ test('what happened while the past was read is shown once, behind the past', () 
   flow.past(past, 20);
   assert.deepEqual(
     linesOf(flow).map((line) => line.slice(32)),
-    ['done           first', 'ready          second', 'ready          third'],
+    ['done           first', 'stored         second', 'stored         third'],
   );
 });
 
@@ -50,10 +50,10 @@ test('a pause and a gap are lines between the messages', () => {
   flow.live([stored({ number: 1 }), event], undefined);
   flow.live([stored({ number: 4 })], { from: 20, to: 39 });
   assert.deepEqual(linesOf(flow), [
-    '10:00:01 ann -> bob             ready          hello',
+    '10:00:01 ann -> bob             stored         hello',
     '10:00:01 -- mailbox "bob": paused',
     '10:00:04 -- 20 records are missing here: they are not kept any more',
-    '10:00:04 ann -> bob             ready          hello',
+    '10:00:04 ann -> bob             stored         hello',
   ]);
 });
 

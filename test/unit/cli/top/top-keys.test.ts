@@ -67,7 +67,7 @@ test('Enter shows a message in full with its life, and Esc goes back to its line
     ' LIFE',
     ' 10:00:01  stored',
     ' 10:00:02  delivered to "bob", attempt 1',
-    ' 10:00:03  settled by "bob", with message 3',
+    ' 10:00:03  done by "bob", with message 3',
     '',
     ' TEXT',
     ' first line',

@@ -48,8 +48,8 @@ test('80 columns and 24 rows show all three panes', () => {
   ann                          0     0                 1         0
   jobs                         0     0                 0         0     2
 > UTC      FLOW live              STATE          MESSAGE
-  10:00:01 ann -> bob             held bob       please look
-> 10:00:02 ? -> bob               ready          two
+  10:00:01 ann -> bob             with bob       please look
+> 10:00:02 ? -> bob               stored         two
 
 
 
@@ -136,7 +136,7 @@ test('without a broker the screen says so, and shows the past and no sessions', 
   );
   assert.equal(lines[1], ' No broker runs.');
   assert.equal(lines[3], '  not known without a broker');
-  assert.match(screen.text, /held bob {7}please look/);
+  assert.match(screen.text, /with bob {7}please look/);
 });
 
 test('a pause is shown on its mailbox, a pause of all above the panes', () => {
