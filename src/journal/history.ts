@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, readKept, startIn } from './history-file.ts';
-import { type Packed, type PackSource, packed } from './history-pack.ts';
+import { type Packed, type PackSource, packed, parts } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
@@ -53,8 +53,6 @@ interface FileStart {
   /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
   readonly start: number | undefined;
 }
-
-const writeBytesMax = 1_048_576;
 
 export class History {
   readonly #disk: Disk;
@@ -470,20 +468,6 @@ export function packRun<File extends PackedFile>(
     if (end - begin > best.length) best = files.slice(begin, end);
   }
   return best.length > 1 ? best : undefined;
-}
-
-/** Parts that do not block for long when they are written. */
-function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
-  let waiting: Buffer[] = [];
-  let bytes = 0;
-  for (const buffer of buffers) {
-    waiting.push(buffer);
-    bytes += buffer.length;
-    if (bytes < writeBytesMax) continue;
-    yield Buffer.concat(waiting);
-    [waiting, bytes] = [[], 0];
-  }
-  yield Buffer.concat(waiting);
 }
 
 /** A disk that fills up takes part of the bytes, and then fails. */
