@@ -170,19 +170,3 @@ function placedBy(record: JournalRecord | undefined): readonly number[] {
   if (record?.kind === 'posted') return envelopesOf(record).map(({ number }) => number);
   return record?.kind === 'copied' ? [record.envelope.number] : [];
 }
-
-const writeBytesMax = 1_048_576;
-
-/** Parts that do not block for long when they are written. */
-export function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
-  let waiting: Buffer[] = [];
-  let bytes = 0;
-  for (const buffer of buffers) {
-    waiting.push(buffer);
-    bytes += buffer.length;
-    if (bytes < writeBytesMax) continue;
-    yield Buffer.concat(waiting);
-    [waiting, bytes] = [[], 0];
-  }
-  yield Buffer.concat(waiting);
-}

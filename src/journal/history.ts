@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, readKept, startIn } from './history-file.ts';
-import { type Packed, type PackSource, packed, parts } from './history-pack.ts';
+import { type Packed, type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
@@ -26,6 +26,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
+import { parts, writeWhole } from './write-parts.ts';
 
 /** How much history is kept, at least if there is room for it. */
 export interface HistoryBound {
@@ -468,15 +469,6 @@ export function packRun<File extends PackedFile>(
     if (end - begin > best.length) best = files.slice(begin, end);
   }
   return best.length > 1 ? best : undefined;
-}
-
-/** A disk that fills up takes part of the bytes, and then fails. */
-function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
-  for (let written = 0; written < bytes.length; ) {
-    const more = file.write([bytes.subarray(written)], offset + written);
-    if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
-    written += more;
-  }
 }
 
 function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {

@@ -14,6 +14,7 @@ import type { JournalRecord } from '../model/records.ts';
 import { prologueOf, startOf } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
+import { numberAt, settlesAt } from './meta-fields.ts';
 import { type PastFilter, wantedOf } from './past-filter.ts';
 import {
   decodeRecord,
@@ -444,18 +445,6 @@ export class PastFold {
     this.#gap = undefined;
     return batch;
   }
-}
-
-/** Where the list is that says what a post settles. `meta`: where its envelope begins. */
-function settlesAt(bytes: Buffer, meta: number): number {
-  const textEnd = (at: number) => at + 1 + (bytes[at] ?? 0);
-  const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
-  const machineEnd = textEnd(textEnd(answersEnd) + 4);
-  return machineEnd + 4 + 4 + 8;
-}
-
-function numberAt(bytes: Buffer, at: number): number {
-  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 /** The time of the event, if the record has it. */
