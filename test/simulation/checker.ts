@@ -71,6 +71,9 @@ class Checker {
   readonly #withoutPastHold: string[] = [];
   /** What is paused for certain, and the epoch that has said so. */
   #paused: { readonly epoch: number; readonly mailboxes: readonly string[] } | undefined;
+  /** How many pauses and resumes were read, and for each connection the places of those that are not answered yet. */
+  #pauseReads = 0;
+  readonly #unansweredPauses = new Map<string, number[]>();
   readonly #notPaused: string[] = [];
   /** The number or count of the last first delivery, by order. */
   readonly #lastFirst = new Map<string, number>();
@@ -113,11 +116,18 @@ class Checker {
         return this.#checkNotice(entry);
       case 'pauseRead':
         this.#paused = undefined;
+        this.#pauseReads += 1;
+        this.#unansweredPauses.set(entry.on, [
+          ...(this.#unansweredPauses.get(entry.on) ?? []),
+          this.#pauseReads,
+        ]);
         return;
       case 'pausing': {
         const { epoch, mailboxes } = entry;
         this.#respond(epoch, `paused ${mailboxes}`);
-        this.#paused = { epoch, mailboxes };
+        const place = this.#unansweredPauses.get(entry.on)?.shift();
+        // A later one was read while the sync of this one ran.
+        if (place === this.#pauseReads) this.#paused = { epoch, mailboxes };
         return;
       }
       case 'unread':
