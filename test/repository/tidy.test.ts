@@ -109,6 +109,7 @@ test('a package that a source file imports is one of eight, and a builtin has it
 
 /** What a browser runs as well: it must not lead to anything of Node. */
 const shared = [
+  'app/mailbox-need.ts',
   'app/message-stories.ts',
   'app/story-words.ts',
   'app/durations.ts',

@@ -44,7 +44,7 @@ export function pressed(state: TopState, key: Key, nowMs: number): Pressed {
   const noted = state.note === undefined ? state : { ...state, note: undefined };
   if (key === 'q') return { state: noted, effect: { kind: 'quit' } };
   if (noted.view !== 'lists') return { state: inText(noted, key, nowMs) };
-  return inLists(noted, key);
+  return inLists(noted, key, nowMs);
 }
 
 function answered(state: TopState, key: Key): Pressed {
@@ -80,7 +80,7 @@ function inText(state: TopState, key: Key, nowMs: number): TopState {
   return to === undefined ? state : { ...state, scroll: to };
 }
 
-function inLists(state: TopState, key: Key): Pressed {
+function inLists(state: TopState, key: Key, nowMs: number): Pressed {
   switch (key) {
     case 'tab':
       return { state: { ...state, focus: paneAfter(state.focus, 1) } };
@@ -93,7 +93,7 @@ function inLists(state: TopState, key: Key): Pressed {
     case 'escape':
       return { state: filtered(state, '') };
   }
-  const lists = listsOf(state);
+  const lists = listsOf(state, nowMs);
   if (key === 'enter') return opened(state, lists);
   if (key === 'p') return { state: askedToPause(state, lists) };
   const keys = keysOf(lists, state.focus);

@@ -98,7 +98,7 @@ function textRows(state: TopState, nowMs: number): Row[] {
 }
 
 function listRows(state: TopState, nowMs: number): Row[] {
-  const lists = listsOf(state);
+  const lists = listsOf(state, nowMs);
   const layout = layoutOf(state, lists);
   const sessions = paneRows('sessions', state, lists, layout, nowMs);
   const mailboxes = paneRows('mailboxes', state, lists, layout, nowMs);

@@ -113,14 +113,14 @@ export interface Lists {
 }
 
 /** The lines of the three panes that the filter leaves. */
-export function listsOf(state: TopState): Lists {
+export function listsOf(state: TopState, nowMs: number): Lists {
   const { status, filter, flow, connection } = state;
   const words = wordsOf(filter);
   // What a broker said before it ended is no more true.
   const now = connection.kind === 'none' ? undefined : status;
   const lists = {
     sessions: now?.sessionList ?? [],
-    mailboxes: now ? mailboxLines(now) : [],
+    mailboxes: now ? mailboxLines(now, nowMs) : [],
     flow: flow.entries,
   };
   if (words.length === 0) return lists;

@@ -47,7 +47,7 @@ export const link = computed<LinkState>(() => {
 
 /** They are replaced when everything is loaded anew; read them through `revision`. */
 let mail = new MailBook();
-let traffic = new Traffic();
+let traffic = new Traffic(true);
 let stream: LiveStream | undefined;
 let isDrawing = false;
 const listeners: ((changed: readonly MessageStory[]) => void)[] = [];
@@ -131,7 +131,7 @@ async function load(): Promise<void> {
     troubleText.value = state.error ?? '';
     const { events, next, isWhole: whole } = await server.messages(messagesMax);
     mail = new MailBook();
-    traffic = new Traffic();
+    traffic = new Traffic(whole);
     mail.apply(events);
     traffic.apply(events);
     isWhole.value = whole;

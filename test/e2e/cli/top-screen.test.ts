@@ -39,9 +39,9 @@ test('80 columns and 24 rows show sessions, mailboxes and the flow, whose states
   await place.post('bob', 'to be read');
   await place.post('bob', 'stays');
   await place.shell.run(['fetch', 'bob', '--max', '1']);
-  place.shell.begin(['wait', 'dora', '--timeout', '250']);
+  place.shell.begin(['wait', 'nora', '--timeout', '250']);
   const screen = await place.top();
-  await screen.until((text) => assert.match(text, /waits on dora/));
+  await screen.until((text) => assert.match(text, /waits on nora/));
   // It holds the message until it is killed.
   const worker = place.shell.begin(['work', 'jobs', 'sleep', '250']);
   await place.post('jobs', 'a long job');
@@ -51,13 +51,13 @@ test('80 columns and 24 rows show sessions, mailboxes and the flow, whose states
     [
       ' ipc top  port PORT  owner PID  epoch 1  2 messages  4 sessions HH:MM UTC',
       '  SESSIONS 2     PROGRAM     WHERE             WAITS ON, WATCHES, HOLDS',
-      '  dora           ipc         PLACE             waits on dora',
+      '  nora           ipc         PLACE             waits on nora',
       '  jobs           ipc         PLACE             holds #3 (N s)',
       '  MAILBOXES 3              READY  HELD   OLDEST  READERS  WATCHERS  DEAD',
       ...[
         '  bob                          1     0      N s        0         0',
         '  jobs                         0     1      N s        0         0',
-        '  dora                         0     0                 1         0',
+        '  nora                         0     0                 1         0',
       ].map((line) => steady(line)[0] ?? ''),
       '> UTC      FLOW live              STATE          MESSAGE',
       ' HH:MM:SS ann -> bob             done           to be read',

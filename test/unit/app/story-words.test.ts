@@ -63,6 +63,7 @@ test('a message that comes back has had an attempt, unless it was released unrea
   );
   const unread = new Told().deliver(1).add({ ...back, attempt: 1, lastHold: undefined });
   assert.equal(unread.words, 'stored, 0; back in "jobs"');
+  assert.equal(unread.deliver(1).words, 'with "ben", 1; delivered to "ben", attempt 1');
 });
 
 test('a dead letter is read from dead-letters, goes back there, and is retried with attempts from 1', () => {

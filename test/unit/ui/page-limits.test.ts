@@ -65,15 +65,20 @@ test('the 17th open page is refused, and one that is closed makes room', async (
   const live = `${origin}${path}api/live`;
   const ended = Array.from({ length: 16 }, () => new AbortController());
   // The body of a response that nobody refers to any more is cancelled, which closes its page.
-  const answers: Response[] = [];
+  const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
   context.after(() => {
     for (const each of ended) each.abort();
-    answers.length = 0;
+    readers.length = 0;
   });
   for (const { signal } of ended) {
     const answer = await fetch(live, { headers: { cookie }, signal });
     assert.equal(answer.status, 200);
-    answers.push(answer);
+    const reader = answer.body?.getReader();
+    assert.ok(reader);
+    readers.push(reader);
+    // Its first event shows that the server has it among its pages.
+    assert.equal((await reader.read()).done, false);
+    reader.closed.catch(() => {});
   }
   const more = await fetch(live, { headers: { cookie } });
   assert.equal(more.status, 503);
@@ -88,8 +93,13 @@ test('the 17th open page is refused, and one that is closed makes room', async (
   const last = new AbortController();
   ended.push(last);
   for (;;) {
-    const { status } = await fetch(live, { headers: { cookie }, signal: last.signal });
-    if (status === 200) break;
+    const answer = await fetch(live, { headers: { cookie }, signal: last.signal });
+    if (answer.status === 200) {
+      const reader = answer.body?.getReader();
+      if (reader) readers.push(reader);
+      break;
+    }
+    await answer.text();
   }
   assert.equal(feed.reads, 1);
 });

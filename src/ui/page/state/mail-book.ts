@@ -10,11 +10,13 @@ export const olderMax = 20_000;
 
 export class MailBook {
   readonly #live: MessageStories;
+  readonly #storiesMax: number;
   /** One for each page of a search. No message is in two, and none of them is live. */
   #pages: MessageStories[] = [];
   #sorted: readonly MessageStory[] | undefined;
 
   constructor(storiesMax = messagesMax) {
+    this.#storiesMax = storiesMax;
     this.#live = new MessageStories(storiesMax);
   }
 
@@ -24,6 +26,13 @@ export class MailBook {
       (one, other) => numberOf(one) - numberOf(other),
     );
     return this.#sorted;
+  }
+
+  /** Messages that were stored at this time or later may have been forgotten, or were never loaded. */
+  isPartialSince(time: number, isWhole: boolean): boolean {
+    const oldest = this.#live[Symbol.iterator]().next().value as MessageStory | undefined;
+    if (!oldest || (isWhole && this.#live.size < this.#storiesMax)) return false;
+    return oldest.stored.time >= time;
   }
 
   byId(id: string): MessageStory | undefined {

@@ -50,6 +50,11 @@ export function plural(count: number, noun: string): string {
   return `${countText(count)} ${noun.endsWith('x') ? `${noun}es` : `${noun}s`}`;
 }
 
+/** '10,000+' where there may be more. */
+export function leastText(count: number, isPartial: boolean): string {
+  return `${countText(count)}${isPartial ? '+' : ''}`;
+}
+
 function dayText(date: Date): string {
   return `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }

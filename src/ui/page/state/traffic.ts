@@ -4,6 +4,7 @@ import type { WireEvent } from '../../wire.ts';
 
 export const minutesShown = 60;
 const minuteMs = 60_000;
+export const hourMs = minutesShown * minuteMs;
 
 export interface MinuteCounts {
   /** Start of each minute, in seconds since 1970, oldest first. */
@@ -11,16 +12,28 @@ export interface MinuteCounts {
   readonly stored: readonly number[];
   /** Settled or dropped. */
   readonly done: readonly number[];
+  /** Older messages of this hour are not known, so there were at least as many. */
+  readonly isPartial: boolean;
 }
 
 /** Counts events by the minute in which they happened. */
 export class Traffic {
   readonly #minutes = new Map<number, { stored: number; done: number }>();
 
+  /** Nothing is known of messages that were stored before the first one that was applied. */
+  #firstTime = Number.POSITIVE_INFINITY;
+  readonly #isWhole: boolean;
+
+  /** `isWhole`: no message was stored before the first one that is applied. */
+  constructor(isWhole: boolean) {
+    this.#isWhole = isWhole;
+  }
+
   apply(events: readonly WireEvent[]): void {
     for (const { kind, time } of events) {
       const isEnd = kind === 'settled' || kind === 'dropped';
       if (kind !== 'stored' && !isEnd) continue;
+      if (kind === 'stored') this.#firstTime = Math.min(this.#firstTime, time);
       const minute = Math.floor(time / minuteMs);
       const counts = this.#minutes.get(minute) ?? { stored: 0, done: 0 };
       if (isEnd) counts.done += 1;
@@ -43,6 +56,7 @@ export class Traffic {
       seconds: minutes.map((minute) => minute * 60),
       stored: counted.map((counts) => counts?.stored ?? 0),
       done: counted.map((counts) => counts?.done ?? 0),
+      isPartial: !this.#isWhole && Math.floor(this.#firstTime / minuteMs) >= (minutes[0] ?? 0),
     };
   }
 }
@@ -82,7 +96,7 @@ export function talkOf(
   const lines = new Map<string, MutableLine>();
   for (const { stored, state } of stories) {
     const { from, to } = stored.envelope;
-    const isRecent = stored.time >= now - minutesShown * minuteMs;
+    const isRecent = stored.time >= now - hourMs;
     const isUnderWay = state === 'ready' || state === 'held';
     if (from === '' || !(isRecent || isUnderWay)) continue;
     const key = `${from}\0${to}`;

@@ -1,37 +1,31 @@
 // Mailboxes with depth and age, and what can be done to each.
+import { compareNeed, isUnattended, type MailboxFacts } from '../../../app/mailbox-need.ts';
 import { ask } from '../hands.ts';
-import { go, isPausedBox, paused, status } from '../page-store.ts';
+import { go, isPausedBox, now, paused, status } from '../page-store.ts';
 import { noFilter } from '../state/message-filter.ts';
 import { countText, plural } from '../state/relative-time.ts';
 import { AgentName, Ago, Empty } from './basics.tsx';
 
 const deadLetters = 'dead-letters';
 
-interface BoxRow {
-  readonly mailbox: string;
-  readonly ready: number;
-  readonly held: number;
-  readonly readers: number;
-  readonly oldestTime: number;
-  /** Dead letters that were posted to it. */
-  readonly dead: number;
-}
-
 /** A mailbox without mail and readers is in no status, but its pause and its dead letters are. */
-function boxRows(): BoxRow[] {
+function boxRows(): MailboxFacts[] {
   const known = status.value;
-  const rows = new Map<string, BoxRow>();
-  const empty = { ready: 0, held: 0, readers: 0, oldestTime: 0, dead: 0 };
-  for (const { mailbox, ready, held, waiting, watching, oldestTime } of known?.mailboxes ?? []) {
-    rows.set(mailbox, { ...empty, mailbox, ready, held, readers: waiting + watching, oldestTime });
+  const rows = new Map<string, MailboxFacts>();
+  const none = { ready: 0, held: 0, waiting: 0, watching: 0, oldestTime: 0, dead: 0 };
+  const empty = (mailbox: string) => {
+    return { ...none, mailbox, isPausedItself: paused.value.has(mailbox) };
+  };
+  for (const box of known?.mailboxes ?? []) {
+    rows.set(box.mailbox, { ...empty(box.mailbox), ...box });
   }
   for (const { to, messages } of known?.deadLetters ?? []) {
-    rows.set(to, { ...empty, mailbox: to, ...rows.get(to), dead: messages });
+    rows.set(to, { ...empty(to), ...rows.get(to), dead: messages });
   }
   for (const mailbox of paused.value) {
-    if (mailbox !== '' && !rows.has(mailbox)) rows.set(mailbox, { ...empty, mailbox });
+    if (mailbox !== '' && !rows.has(mailbox)) rows.set(mailbox, empty(mailbox));
   }
-  return [...rows.values()].sort((one, other) => (one.mailbox < other.mailbox ? -1 : 1));
+  return [...rows.values()].sort((one, other) => compareNeed(one, other, now.value));
 }
 
 export function MailboxTable() {
@@ -76,8 +70,9 @@ export function MailboxTable() {
   );
 }
 
-function MailboxRow({ row }: { readonly row: BoxRow }) {
-  const { mailbox, ready, held, readers, oldestTime, dead } = row;
+function MailboxRow({ row }: { readonly row: MailboxFacts }) {
+  const { mailbox, ready, held, waiting, watching, oldestTime, dead } = row;
+  const isUnread = !isPausedBox(mailbox) && isUnattended(row, now.value);
   const isDeadLetters = mailbox === deadLetters;
   const show = () => go({ view: 'conversations', filter: { ...noFilter, mailbox }, open: '' });
   return (
@@ -88,12 +83,13 @@ function MailboxRow({ row }: { readonly row: BoxRow }) {
           <span class="unseen">: show its mail</span>
         </button>
         {isPausedBox(mailbox) && <span class="chip paused">paused</span>}
+        {isUnread && <span class="chip held">unread</span>}
         {dead > 0 && <span class="chip dead">{plural(dead, 'dead letter')}</span>}
       </th>
       <td class="number">{countText(ready)}</td>
       <td class={held > 0 ? 'number held-text' : 'number'}>{countText(held)}</td>
-      <td class="number">{countText(readers)}</td>
-      <td class="number">
+      <td class="number">{countText(waiting + watching)}</td>
+      <td class={isUnread ? 'number held-text' : 'number'}>
         {oldestTime === 0 ? <span class="faint">–</span> : <Ago time={oldestTime} />}
       </td>
       <td class="row-buttons">
@@ -107,7 +103,7 @@ function BoxButtons({
   row,
   isDeadLetters,
 }: {
-  readonly row: BoxRow;
+  readonly row: MailboxFacts;
   readonly isDeadLetters: boolean;
 }) {
   const { mailbox, ready, dead } = row;

@@ -1,6 +1,6 @@
 // How things are: warnings, figures, who talks to whom, the rate of the last hour, sessions and mailboxes.
 import { isLoaded, now, status, trafficNow } from '../page-store.ts';
-import { bytesText, countText, plural } from '../state/relative-time.ts';
+import { bytesText, countText, leastText, plural } from '../state/relative-time.ts';
 import { Icon } from './basics.tsx';
 import { MailboxTable } from './mailbox-table.tsx';
 import { RateChart } from './rate-chart.tsx';
@@ -66,7 +66,7 @@ function Warnings() {
 
 function Figures() {
   const known = status.value;
-  const { stored, done } = trafficNow().lastHour(now.value);
+  const { stored, done, isPartial } = trafficNow().lastHour(now.value);
   // The running minute is not over, so the figure is that of the minute before or of this one, the higher of both.
   const perMinute = Math.max(stored.at(-1) ?? 0, stored.at(-2) ?? 0);
   const held = known?.mailboxes.reduce((sum, mailbox) => sum + mailbox.held, 0);
@@ -85,8 +85,8 @@ function Figures() {
       <Figure label="Sessions" value={known?.sessions} detail="connected" />
       <Figure
         label="Last hour"
-        value={isLoaded.value ? hour : undefined}
-        detail={`${countText(ended)} done`}
+        value={isLoaded.value ? leastText(hour, isPartial) : undefined}
+        detail={`${leastText(ended, isPartial)} done`}
       />
       <Figure
         label="Rate"
@@ -99,7 +99,7 @@ function Figures() {
 
 interface FigureProps {
   readonly label: string;
-  readonly value: number | undefined;
+  readonly value: number | string | undefined;
   readonly detail: string | undefined;
   readonly tone?: string;
 }
@@ -108,7 +108,7 @@ function Figure({ label, value, detail, tone = '' }: FigureProps) {
   return (
     <div class={`figure ${tone}`}>
       <dt>{label}</dt>
-      <dd>{value === undefined ? '–' : countText(value)}</dd>
+      <dd>{typeof value === 'number' ? countText(value) : (value ?? '–')}</dd>
       <dd class="faint">{detail ?? '\u00a0'}</dd>
     </div>
   );

@@ -26,7 +26,9 @@ export function RateChart() {
   const shown = JSON.stringify(counts);
   useEffect(() => plot.current?.setData(dataOf(counts)), [shown]);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  const label = `${plural(sum(counts.stored), 'message')} stored and ${sum(counts.done)} done in the last hour, at most ${Math.max(...counts.stored)} a minute`;
+  const stored = sum(counts.stored);
+  const least = counts.isPartial ? 'at least ' : '';
+  const label = `${least}${plural(stored, 'message')} stored and ${sum(counts.done)} done in the last hour, at most ${Math.max(...counts.stored)} a minute`;
   return (
     <>
       <div ref={holder} class="rate" role="img" aria-label={label} />

@@ -1,19 +1,20 @@
 // Who talks to whom, as a picture: a point for each name, a line for each direction. What is under way has the accent.
-import { book, go, isPausedBox, now, status } from '../page-store.ts';
+import { book, go, isPausedBox, isWhole, now, status } from '../page-store.ts';
 import { agentHue } from '../state/agent-hue.ts';
 import { noFilter } from '../state/message-filter.ts';
-import { plural } from '../state/relative-time.ts';
+import { leastText, plural } from '../state/relative-time.ts';
 import { type Curve, curveBetween, loopAt, placeOf, type TalkPlace } from '../state/talk-layout.ts';
-import { type TalkLine, talkOf } from '../state/traffic.ts';
+import { hourMs, type TalkLine, talkOf } from '../state/traffic.ts';
 import { Empty } from './basics.tsx';
 
 const area = { width: 640, height: 360, marginX: 130, marginY: 44 };
 const pointRadius = 9;
 
 export function TalkPicture() {
-  const { stories } = book();
+  const mail = book();
+  const isPartial = mail.isPartialSince(now.value - hourMs, isWhole.value);
   const present = status.value?.sessionList.map(({ name }) => name as string) ?? [];
-  const talk = talkOf(stories, present, now.value);
+  const talk = talkOf(mail.stories, present, now.value);
   if (talk.names.length === 0) {
     return (
       <Empty title="Nobody talks">
@@ -26,7 +27,7 @@ export function TalkPicture() {
   );
   const drawn = talk.lines.flatMap((line): LineProps[] => {
     const [from, to] = [places.get(line.from), places.get(line.to)];
-    return from && to ? [{ line, from, to }] : [];
+    return from && to ? [{ line, from, to, isPartial }] : [];
   });
   return (
     <>
@@ -34,7 +35,7 @@ export function TalkPicture() {
         class="talk"
         viewBox={`0 0 ${area.width} ${area.height}`}
         role="group"
-        aria-label={summary(talk.lines)}
+        aria-label={summary(talk.lines, isPartial)}
       >
         <defs>
           {['idle', 'ready', 'held'].map((tone) => (
@@ -80,9 +81,11 @@ interface LineProps {
   readonly line: TalkLine;
   readonly from: TalkPlace;
   readonly to: TalkPlace;
+  /** Some messages of the last hour are not known. */
+  readonly isPartial: boolean;
 }
 
-function Line({ line, from, to }: LineProps) {
+function Line({ line, from, to, isPartial }: LineProps) {
   const curve = curveOf({ line, from, to });
   const tone = toneOf(line);
   const isFresh = Math.abs(now.value - line.lastTime) < 2_500;
@@ -90,14 +93,14 @@ function Line({ line, from, to }: LineProps) {
   return (
     <g class={`line ${tone} ${isFresh ? 'fresh' : ''}`}>
       <path d={curve.path} stroke-width={width} marker-end={`url(#tip-${tone})`}>
-        <title>{lineWords(line)}</title>
+        <title>{lineWords(line, isPartial)}</title>
       </path>
     </g>
   );
 }
 
 /** How many messages are under way; above all lines. */
-function UnderWay({ line, from, to }: LineProps) {
+function UnderWay({ line, from, to }: Omit<LineProps, 'isPartial'>) {
   const { middle } = curveOf({ line, from, to });
   const count = line.ready + line.held;
   const width = 12 + 6.4 * `${count}`.length;
@@ -111,7 +114,7 @@ function UnderWay({ line, from, to }: LineProps) {
   );
 }
 
-function curveOf({ line, from, to }: LineProps): Curve {
+function curveOf({ line, from, to }: Omit<LineProps, 'isPartial'>): Curve {
   return line.from === line.to ? loopAt(from) : curveBetween(from, to, pointRadius + 3);
 }
 
@@ -167,15 +170,16 @@ function keyOf({ from, to }: TalkLine): string {
   return `${from}\0${to}`;
 }
 
-function summary(lines: readonly TalkLine[]): string {
-  const parts = lines.slice(0, 12).map(lineWords);
+function summary(lines: readonly TalkLine[], isPartial: boolean): string {
+  const parts = lines.slice(0, 12).map((line) => lineWords(line, isPartial));
   return parts.length === 0 ? 'Nobody has sent mail in the last hour' : parts.join('; ');
 }
 
-function lineWords({ from, to, recent, ready, held }: TalkLine): string {
+function lineWords({ from, to, recent, ready, held }: TalkLine, isPartial: boolean): string {
   const way = [ready > 0 ? `${ready} waiting` : '', held > 0 ? `${held} in work` : ''].filter(
     Boolean,
   );
   const suffix = way.length > 0 ? `, ${way.join(', ')}` : '';
-  return `${from} to ${to}: ${plural(recent, 'message')} in the last hour${suffix}`;
+  const count = isPartial ? `${leastText(recent, true)} messages` : plural(recent, 'message');
+  return `${from} to ${to}: ${count} in the last hour${suffix}`;
 }

@@ -44,9 +44,9 @@ test('80 columns and 24 rows show all three panes', () => {
   bob            claude-code laptop ~/shop     holds #1 (12 s); watches jobs
   idle           claude-code laptop …ng/folder here for 6 min
   MAILBOXES 3              READY  HELD   OLDEST  READERS  WATCHERS  DEAD
+  jobs                         0     0                 0         0     2
   bob                          2     1     59 s        0         0
   ann                          0     0                 1         0
-  jobs                         0     0                 0         0     2
 > UTC      FLOW live              STATE          MESSAGE
   10:00:01 ann -> bob             with bob       please look
 > 10:00:02 ? -> bob               stored         two
@@ -73,7 +73,7 @@ test('a wide screen has the mailboxes beside the sessions, and more of each text
   assert.match(lines[1] ?? '', /^ {2}SESSIONS 3 .* HOLDS .* {3}MAILBOXES 3 .* DEAD$/);
   assert.match(
     lines[3] ?? '',
-    /^ {2}bob .*laptop ~\/shop .* holds #1 \(12 s\); watches jobs .* ann .* 1 /,
+    /^ {2}bob .*laptop ~\/shop .* holds #1 \(12 s\); watches jobs .* bob .* 59 s /,
   );
   assert.match(lines[5] ?? '', /^> UTC .*MESSAGE$/);
 });
@@ -148,6 +148,23 @@ test('a pause is shown on its mailbox, a pause of all above the panes', () => {
     screen.lines[1],
     ' All mailboxes are paused: mail is stored, and nothing is delivered.',
   );
+});
+
+test('old mail that nobody reads is marked and stands above other mail, below a pause', () => {
+  const oldestTime = noon - 240_000;
+  const screen = ModelScreen.live([], {
+    mailboxes: [
+      mailboxOf('ann', { ready: 1, waiting: 1, oldestTime }),
+      mailboxOf('bob', { ready: 1, oldestTime }),
+      mailboxOf('cleo', { ready: 1, oldestTime, paused: true }),
+    ],
+    paused: ['cleo' as Name],
+  });
+  assert.deepEqual(screen.lines.slice(4, 7), [
+    '  cleo                         1     0    5 min        0         0        paused',
+    '  bob                          1     0    5 min        0         0        unread',
+    '  ann                          1     0    5 min        1         0',
+  ]);
 });
 
 test('the first warning of the broker, and how far the past was read, are above the panes', () => {

@@ -21,6 +21,7 @@ import {
   bytesText,
   countText,
   durationText,
+  leastText,
   plural,
   spanText,
 } from '../../../../src/ui/page/state/relative-time.ts';
@@ -224,7 +225,7 @@ test('times, sizes and counts are short', () => {
 
 test('traffic counts what was stored and done in each minute of the last hour', () => {
   const mail = new StagedMail(start);
-  const traffic = new Traffic();
+  const traffic = new Traffic(true);
   for (let count = 0; count < 3; count++) mail.post('ann', 'ben', 'x');
   mail.time += 60_000;
   mail.deliver(1);
@@ -244,6 +245,50 @@ test('traffic counts what was stored and done in each minute of the last hour', 
     traffic.lastHour(mail.time + 3_600_000).stored.filter((count) => count > 0),
     [],
   );
+});
+
+test('a count of the last hour is marked while older messages of this hour are not known', () => {
+  const mail = new StagedMail(start);
+  mail.post('ann', 'ben', 'x');
+  mail.time += 120_000;
+  mail.post('ann', 'ben', 'x');
+  const isPartial = (isWhole: boolean, now: number) => {
+    const traffic = new Traffic(isWhole);
+    traffic.apply(mail.events);
+    return traffic.lastHour(now).isPartial;
+  };
+  assert.deepEqual([isPartial(false, mail.time), isPartial(true, mail.time)], [true, false]);
+  assert.equal(isPartial(false, start + 3_600_000), false);
+  assert.deepEqual([leastText(10_000, true), leastText(9_999, false)], ['10,000+', '9,999']);
+
+  const full = new MailBook(2);
+  full.apply(mail.events);
+  assert.deepEqual(
+    [full.isPartialSince(start, true), full.isPartialSince(start + 1, true)],
+    [true, false],
+  );
+  const book = bookOf(mail);
+  assert.deepEqual(
+    [book.isPartialSince(start, true), book.isPartialSince(start, false)],
+    [false, true],
+  );
+});
+
+test('a message that was given back unread has had no attempt', () => {
+  const mail = new StagedMail(start);
+  mail.post('ann', 'ben', 'x');
+  mail.deliver(1);
+  const book = bookOf(mail);
+  const message = { id: book.byNumber(1)?.stored.envelope.id, number: 1, to: 'ben', from: 'ann' };
+  const back = { kind: 'requeued', mailbox: 'ben', attempt: 1, message, lastHold: undefined };
+  book.apply([{ ...back, sequence: 90, time: start } as never]);
+  const story = book.byNumber(1);
+  assert.ok(story);
+  assert.deepEqual(stateWords(story, start, false), {
+    tone: 'ready',
+    word: 'stored',
+    detail: '0 s',
+  });
 });
 
 test('the picture has a line for each direction, with what is under way, and never more than its names', () => {
