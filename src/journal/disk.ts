@@ -21,8 +21,9 @@ import {
   writevSync,
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { systemErrorCode } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { makePrivateFolder, openPrivateFile, refuseLink } from '../files/private-files.ts';
 import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
@@ -88,7 +89,11 @@ const readOnPool = promisify(read);
 
 export const realDisk: Disk = {
   makeFolder(path) {
-    if (makePrivateFolder(path)) return true;
+    try {
+      if (makePrivateFolder(path)) return true;
+    } catch (error) {
+      throw systemErrorCode(error) === 'EEXIST' ? inTheWay(path, error) : error;
+    }
     refuseLink(path);
     return false;
   },
@@ -282,4 +287,9 @@ function absentIs<T>(absent: T, action: () => T): T {
     if (systemErrorCode(error) === 'ENOENT') return absent;
     throw error;
   }
+}
+
+function inTheWay(path: string, cause: unknown): IpcError {
+  const hint = `move that file out of the folder ${dirname(path)}; the mail in it is safe`;
+  return new IpcError('home_unusable', `${path} is a file, not a folder`, { cause, hint });
 }
