@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
 import { Lines } from '../../support/processes/lines.ts';
-import { type Shell, shell } from '../../support/processes/shell.ts';
+import { nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 
 /** Times of day become TIME, the day DAY. */
 function timeless(text: string): string {
@@ -266,6 +266,7 @@ test('log shows when deliveries were paused and resumed, in time order, unless m
 
 test('log --follow shows a pause when it is made', async (context) => {
   const { run, begin } = await shell(context);
+  await nextLine(begin(['broker']));
   await run(['post', 'jobs', 'one']);
   const following = begin(['log', '--follow', '--json']);
   assert(following.stdout);
