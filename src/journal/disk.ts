@@ -21,6 +21,7 @@ import {
   writevSync,
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
@@ -219,11 +220,13 @@ function openToRead(path: string): number {
   if (stats.isFile() && stats.size <= wholeBytesMax) return file;
   close(file);
   if (stats.isFile()) throw fault('EFBIG', `${path} is too large for a file of a store`);
-  throw fault('EINVAL', `${path} is not a file`);
+  throw fault(stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path} is not a file`);
 }
 
-function fault(code: string, message: string): Error {
-  return Object.assign(new Error(`${code}: ${message}`), { code });
+/** As the system would report it. */
+function fault(code: 'EFBIG' | 'EINVAL' | 'EISDIR', message: string): Error {
+  const errno = -osConstants.errno[code];
+  return Object.assign(new Error(`${code}: ${message}`), { code, errno });
 }
 
 function close(file: number): void {

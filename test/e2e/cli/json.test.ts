@@ -87,6 +87,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['event', 'number', 'id', 'from', 'attempt', 'ms', 'exit', 'signal', 'bytes', 'reason'],
     'stderr',
   ],
+  ui: ['url'],
   'key show': ['key', 'path', 'old'],
   'key new': keyChange,
   'key import': keyChange,
@@ -134,6 +135,8 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('send', `127.0.0.1:${port}`, 'hi');
   see('receive', await receiving);
   await json('status');
+  const page = begin(['ui', '--port', `${await freePort()}`, '--json']);
+  seen.ui = Object.keys(JSON.parse(await new Lines(page.stdout).next()));
   await json('store check');
   await json('log');
   await json('store retry');
