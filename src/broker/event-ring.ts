@@ -1,4 +1,5 @@
 // The newest events of a broker, in memory. It is one list for all sessions that follow them, so a slow one costs nothing.
+import { ownBytes } from '../base/own-bytes.ts';
 import type { EventOfRecord } from '../engine/record-events.ts';
 import type { MailEvent } from '../model/mail-events.ts';
 import type { EventFrame } from './event-frames.ts';
@@ -110,11 +111,21 @@ export class EventRing {
   }
 }
 
+type PlacedEvent = { -readonly [Field in 'sequence' | 'time']: number } & (
+  | Exclude<EventOfRecord, { kind: 'stored' }>
+  | (Omit<Extract<EventOfRecord, { kind: 'stored' }>, 'part'> & { part: Buffer | undefined })
+);
+
 /** The events belong to the ring, so each gets its place without a copy, which would cost more than all else here. */
 function placed(events: readonly EventOfRecord[], sequence: number, time: number) {
-  for (const event of events as readonly (EventOfRecord & { sequence: number; time: number })[]) {
+  let part: Buffer | undefined;
+  for (const event of events as readonly PlacedEvent[]) {
     event.sequence = sequence;
     event.time = timeIn(event) ?? time;
+    if (event.kind !== 'stored' || !event.part) continue;
+    // The messages of one post share their body.
+    part ??= ownBytes(event.part);
+    event.part = part;
   }
   return events as readonly MailEvent[];
 }

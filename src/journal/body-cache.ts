@@ -1,5 +1,6 @@
 import { bodyCacheEntryBytes } from '../base/limits.ts';
 import { NumberQueue } from '../base/number-queue.ts';
+import { ownBytes } from '../base/own-bytes.ts';
 
 /** Bodies by message number, which take a limited number of bytes of memory; the lowest number is evicted first. */
 export class BodyCache {
@@ -19,7 +20,7 @@ export class BodyCache {
 
   add(number: number, body: Buffer): void {
     this.delete(number);
-    this.#bodies.set(number, owned(body));
+    this.#bodies.set(number, ownBytes(body));
     this.#numbers.add(number);
     this.#bytes += bodyCacheEntryBytes + body.length;
     while (this.#bytes > this.#bytesMax) this.delete(this.#numbers.first as number);
@@ -32,16 +33,4 @@ export class BodyCache {
     this.#bodies.delete(number);
     this.#numbers.delete(number);
   }
-}
-
-/**
- * A small body is a view of the chunk that it was received in, and would keep the whole chunk in memory. Its
- * copy gets memory of its own, too: Buffer.from() would take it from a pool of 8 KiB, all of which stays in
- * memory with it.
- */
-function owned(body: Buffer): Buffer {
-  if (body.length * 2 >= body.buffer.byteLength) return body;
-  const copy = Buffer.allocUnsafeSlow(body.length);
-  body.copy(copy);
-  return copy;
 }

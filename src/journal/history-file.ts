@@ -148,9 +148,25 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
     : { end, start, begin, isWhole: isWhole && bytes.length >= end };
 }
 
-function storeRecordAt(readPart: ReadPart, offset: number, id: SegmentId) {
+/** Whether there is a record of the engine behind the prologue; also if an earlier version wrote the file. */
+export function hasOwnRecords(disk: Disk, path: string, id: SegmentId): boolean {
+  const readPart = partReader(disk, path);
+  const own = findStamp(readPart, id);
+  if (!own) return true;
+  for (let at = own.end; ; ) {
+    const raw = recordAt(readPart, at, id);
+    if (!raw || !isStoreRecord(raw)) return raw !== undefined;
+    at += raw.end;
+  }
+}
+
+function recordAt(readPart: ReadPart, offset: number, id: SegmentId) {
   const bytes = readPart(offset, recordBytes(readPart(offset, recordHeaderBytes)));
-  const raw = readRecord(bytes, 0, segmentSeed(id));
+  return readRecord(bytes, 0, segmentSeed(id));
+}
+
+function storeRecordAt(readPart: ReadPart, offset: number, id: SegmentId) {
+  const raw = recordAt(readPart, offset, id);
   if (!raw) return undefined;
   try {
     const record = decodeStoreRecord(raw);

@@ -26,6 +26,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
+import { parts, writeWhole } from './write-parts.ts';
 
 /** How much history is kept, at least if there is room for it. */
 export interface HistoryBound {
@@ -53,8 +54,6 @@ interface FileStart {
   /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
   readonly start: number | undefined;
 }
-
-const writeBytesMax = 1_048_576;
 
 export class History {
   readonly #disk: Disk;
@@ -470,29 +469,6 @@ export function packRun<File extends PackedFile>(
     if (end - begin > best.length) best = files.slice(begin, end);
   }
   return best.length > 1 ? best : undefined;
-}
-
-/** Parts that do not block for long when they are written. */
-function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
-  let waiting: Buffer[] = [];
-  let bytes = 0;
-  for (const buffer of buffers) {
-    waiting.push(buffer);
-    bytes += buffer.length;
-    if (bytes < writeBytesMax) continue;
-    yield Buffer.concat(waiting);
-    [waiting, bytes] = [[], 0];
-  }
-  yield Buffer.concat(waiting);
-}
-
-/** A disk that fills up takes part of the bytes, and then fails. */
-function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
-  for (let written = 0; written < bytes.length; ) {
-    const more = file.write([bytes.subarray(written)], offset + written);
-    if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });
-    written += more;
-  }
 }
 
 function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {

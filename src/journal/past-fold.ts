@@ -14,6 +14,8 @@ import type { JournalRecord } from '../model/records.ts';
 import { prologueOf, startOf } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
+import { numberAt, settlesAt } from './meta-fields.ts';
+import { type PastFilter, wantedOf } from './past-filter.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
@@ -39,24 +41,6 @@ export interface FoldOptions {
   readonly partBytesMax: number;
   /** Absent: all messages are wanted. */
   readonly filter?: PastFilter | undefined;
-}
-
-/** Which messages are wanted, with all that happens to them. Nothing is kept of the others. */
-export interface PastFilter {
-  /** `body`: undefined if it is corrupt on disk. */
-  wants(envelope: Envelope, body: Buffer | undefined): boolean;
-  /** A quick test before that, of a record's bytes: false if its message is not wanted. */
-  mayWant?(record: RecordBytes): boolean;
-}
-
-/** Where a record with a message lies. */
-export interface RecordBytes {
-  readonly bytes: Buffer;
-  /** Where its fields begin; the id is one of them. */
-  readonly fields: number;
-  /** Where its body begins. */
-  readonly body: number;
-  readonly end: number;
 }
 
 export interface FileToFold extends SegmentId {
@@ -461,26 +445,6 @@ export class PastFold {
     this.#gap = undefined;
     return batch;
   }
-}
-
-/** The numbers of messages that the record stores, if they are wanted. */
-function wantedOf(record: JournalRecord, filter: PastFilter, mail: MailTracker): readonly number[] {
-  if (record.kind !== 'posted' && record.kind !== 'copied') return [];
-  const all = record.kind === 'posted' ? envelopesOf(record) : [record.envelope];
-  const wanted = all.filter((each) => mail.has(each.number) || filter.wants(each, record.body));
-  return wanted.map(({ number }) => number);
-}
-
-/** Where the list is that says what a post settles. `meta`: where its envelope begins. */
-function settlesAt(bytes: Buffer, meta: number): number {
-  const textEnd = (at: number) => at + 1 + (bytes[at] ?? 0);
-  const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
-  const machineEnd = textEnd(textEnd(answersEnd) + 4);
-  return machineEnd + 4 + 4 + 8;
-}
-
-function numberAt(bytes: Buffer, at: number): number {
-  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 /** The time of the event, if the record has it. */

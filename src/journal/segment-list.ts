@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
 import type { History } from './history.ts';
+import { hasOwnRecords } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -14,6 +15,8 @@ export interface Epochs {
   readonly own: number;
   /** That of the owner before. Epochs between them never opened, so nothing in them ever counted. */
   readonly opened: number;
+  /** The segments that counted for that owner. */
+  readonly counted: readonly SegmentId[];
 }
 
 export class SegmentList {
@@ -86,19 +89,34 @@ export class SegmentList {
    */
   async removeFiles(segments: readonly SegmentId[]): Promise<void> {
     if (segments.length > 0) await this.#history.prepare();
-    const { own, opened } = this.#epochs;
     for (const id of segments) {
       if (this.#quarantine.takeSegment(id)) continue;
-      if (id.epoch <= opened || id.epoch === own) this.#history.take(id);
+      if (this.#isPast(id)) this.#history.take(id);
       else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
     await this.#history.sync();
     const counting = new Set(this.files.map(({ epoch }) => epoch));
     for (const epoch of listEpochs(this.#disk, this.#folder)) {
-      if (epoch < own && !counting.has(epoch)) {
+      if (epoch < this.#epochs.own && !counting.has(epoch)) {
         removeEpoch(this.#disk, this.#folder, epoch);
       }
     }
     this.#history.tidy([...this.files]);
   }
+
+  /**
+   * Whether the segment counted at some time. The prologue of an owner that was late may be complete, although its
+   * successor had not found it: then nothing is behind it, and its number would hide records that did count.
+   */
+  #isPast(id: SegmentId): boolean {
+    const { own, opened, counted } = this.#epochs;
+    if (id.epoch === own) return true;
+    if (id.epoch > opened) return false;
+    const wasRead = counted.some((each) => isSame(each, id));
+    return wasRead || hasOwnRecords(this.#disk, segmentPath(this.#folder, id), id);
+  }
+}
+
+function isSame(one: SegmentId, other: SegmentId): boolean {
+  return one.epoch === other.epoch && one.segment === other.segment;
 }

@@ -2,7 +2,7 @@
 // those that happen. It hides where the past is read.
 import { readPast } from '../app/store-past.ts';
 import { waitMsMax } from '../base/limits.ts';
-import type { PastFilter } from '../journal/past-fold.ts';
+import type { PastFilter } from '../journal/past-filter.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
 

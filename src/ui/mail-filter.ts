@@ -1,7 +1,7 @@
 // What a search or an export of the page asks for.
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
-import type { PastFilter } from '../journal/past-fold.ts';
+import type { PastFilter } from '../journal/past-filter.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
 import type { WireFilter } from './wire.ts';
 import { textOf } from './wire-events.ts';

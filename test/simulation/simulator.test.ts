@@ -27,8 +27,8 @@ const reordered = [610_009_442, 610_102_051, 610_107_915];
 const unlisted = [810_004_866];
 /** These showed faults of the simulator: bytes out of order, a power loss after the last fault, three invariants that did not hold. */
 const simulated = [1_200_023_654, 1_200_049_375, 1_400_004_884, 1_220, 3_000_002_519];
-/** In these a session that follows did not see the first records of an epoch. */
-const unseen = [3_116, 3_308, 4_396, 5_980];
+/** In these a session that follows, or a reader of the files, did not see some of the first records of an epoch. */
+const unseen = [3_116, 3_308, 4_396, 5_980, 6_002_476, 2_618];
 const failedOnce = [...redelivered, ...reordered, ...unlisted, ...simulated, ...unseen];
 
 /**
