@@ -61,8 +61,11 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 
 /** Returns the exit code. */
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
-  const taken = error.maybeStored ? ' The call may have taken effect all the same.' : '';
-  if (speaksJson) await sayError(error);
-  else await warn(`ipc: interrupted (${signal}).${taken}`);
+  const { maybeStored } = error;
+  const taken = maybeStored ? ' The call may have taken effect all the same.' : '';
+  const what = `interrupted (${signal}).${taken}`;
+  // The user ended it, so nothing has to be done.
+  if (speaksJson) await sayError(new IpcError('cancelled', what, { maybeStored, hint: '' }));
+  else await warn(`ipc: ${what}`);
   return exitSignalled + constants.signals[signal];
 }

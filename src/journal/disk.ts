@@ -21,8 +21,10 @@ import {
   writevSync,
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { constants as osConstants } from 'node:os';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { systemErrorCode } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { makePrivateFolder, openPrivateFile, refuseLink } from '../files/private-files.ts';
 import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
@@ -88,7 +90,11 @@ const readOnPool = promisify(read);
 
 export const realDisk: Disk = {
   makeFolder(path) {
-    if (makePrivateFolder(path)) return true;
+    try {
+      if (makePrivateFolder(path)) return true;
+    } catch (error) {
+      throw systemErrorCode(error) === 'EEXIST' ? inTheWay(path, error) : error;
+    }
     refuseLink(path);
     return false;
   },
@@ -214,11 +220,13 @@ function openToRead(path: string): number {
   if (stats.isFile() && stats.size <= wholeBytesMax) return file;
   close(file);
   if (stats.isFile()) throw fault('EFBIG', `${path} is too large for a file of a store`);
-  throw fault('EINVAL', `${path} is not a file`);
+  throw fault(stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path} is not a file`);
 }
 
-function fault(code: string, message: string): Error {
-  return Object.assign(new Error(`${code}: ${message}`), { code });
+/** As the system would report it. */
+function fault(code: 'EFBIG' | 'EINVAL' | 'EISDIR', message: string): Error {
+  const errno = -osConstants.errno[code];
+  return Object.assign(new Error(`${code}: ${message}`), { code, errno });
 }
 
 function close(file: number): void {
@@ -282,4 +290,9 @@ function absentIs<T>(absent: T, action: () => T): T {
     if (systemErrorCode(error) === 'ENOENT') return absent;
     throw error;
   }
+}
+
+function inTheWay(path: string, cause: unknown): IpcError {
+  const hint = `move that file out of the folder ${dirname(path)}; the mail in it is safe`;
+  return new IpcError('home_unusable', `${path} is a file, not a folder`, { cause, hint });
 }

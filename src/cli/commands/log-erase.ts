@@ -1,7 +1,6 @@
 // `ipc log --erase`: has the owner forget settled mail, of one mailbox or all. Unsettled mail stays. Without an owner
 // this process opens the store for it. Corrupt segments are never changed, so it says where they are.
 import type { AppContext } from '../../app/context.ts';
-import { parsePort } from '../../app/parameters.ts';
 import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import { realDisk } from '../../journal/disk.ts';
@@ -12,7 +11,7 @@ import { exitSuccess } from '../run.ts';
 
 /** As parsed from the command line. */
 export interface EraseLine {
-  readonly port: string | undefined;
+  readonly port: number | undefined;
   /** undefined for all. */
   readonly mailbox: Name | undefined;
   readonly json: boolean;
@@ -24,7 +23,7 @@ export async function erase(
   signal: AbortSignal,
 ): Promise<number> {
   const { mailbox, json } = line;
-  const port = context.localPort(line.port === undefined ? undefined : parsePort(line.port));
+  const port = context.localPort(line.port);
   const { mail } = await context.broker({ port });
   const erased = await mail.erase(mailbox ?? '', { signal });
   const { messages: unsettled } = await mail.status({ signal });

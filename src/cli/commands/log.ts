@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
 import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
-import { parseNameValue, parseSince } from '../../app/parameters.ts';
+import { parseNameValue, parsePort, parseSince } from '../../app/parameters.ts';
 import { firstLine, partText } from '../../app/peek.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { bodyBytesMax, peekLineBytes } from '../../base/limits.ts';
@@ -27,7 +27,8 @@ import {
 import { withExamples, withJson } from '../command-parts.ts';
 import { FaultReport } from '../fault-report.ts';
 import { LogFold, standingOf } from '../log/log-fold.ts';
-import { entryLine, logFields } from '../log/log-json.ts';
+import { entryLine, logFields, pauseLine } from '../log/log-json.ts';
+import { LogPauses } from '../log/log-pauses.ts';
 import { brokerSource, followed, type LogSource, storeSource } from '../log/log-source.ts';
 import { type LogEntry, LogText } from '../log/log-text.ts';
 import { threadBegin } from '../log/log-thread.ts';
@@ -55,7 +56,8 @@ const writtenAtOnce = 200;
 const words = `
 It reads the files of the store, with or without a broker, takes no message and
 changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
-States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
+Without a filter, or with --mailbox or --since alone, it has a line for each
+pause and its end, too. States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
 has settled it; "dropped" unread; "dead letter". --id shows all that happened to
 one message; --thread shows the messages that it answers, and their answers.
 With --follow --json a message has a new line whenever its state changes.
@@ -79,6 +81,10 @@ export function addLogCommand(program: Command): void {
     .option('--yes', 'with --erase: do not ask');
   withBroker(command).action(async (options) => {
     if (options.erase === true) process.exit(await eraseLog(options));
+    if (options.yes !== undefined) {
+      const hint = '`ipc log --erase --yes` forgets settled mail without a question';
+      throw new IpcError('bad_parameter', '--yes goes with --erase only', { hint });
+    }
     const line = parseLine(options);
     const act = (context: CommandContext) => new LogCommand(line, context).run();
     const { json } = options;
@@ -109,9 +115,12 @@ async function eraseLog(options: Given): Promise<number> {
   const { port, json } = options;
   const mailbox =
     options.mailbox === undefined ? undefined : parseNameValue(options.mailbox, 'mailbox');
-  const line = { port: port as string | undefined, mailbox, json: json === true };
+  const at = port === undefined ? undefined : parsePort(String(port));
+  const line = { port: at, mailbox, json: json === true };
   if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
   const act = async ({ context, signal }: CommandContext) => {
+    const folder = context.storeFolder(context.localPort(at));
+    if (!hasPast(realDisk, folder)) return sayNone(folder);
     const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
     const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
     if (signal.aborted) throw cancelled();
@@ -164,14 +173,19 @@ class LogCommand {
   readonly #context: CommandContext;
   readonly #text: LogText;
   readonly #fold: LogFold;
+  readonly #pauses: LogPauses;
   readonly #startedAt = performance.now();
-  /** A message was printed. */
+  /** Something was printed. */
   #isAny = false;
 
   constructor(line: LogLine, context: CommandContext) {
     this.#line = line;
     this.#context = context;
     this.#text = new LogText(line.full);
+    const { query, mailbox, id, thread } = line;
+    const picked = id ?? thread;
+    const near = picked === undefined ? undefined : new Set([picked]);
+    this.#pauses = new LogPauses({ ...query, near }, mailbox);
     const wasDead = ({ life }: MessageStory) => life.some(({ kind }) => kind === 'deadLettered');
     this.#fold = new LogFold(line.mailbox === deadLetterMailbox ? wasDead : undefined);
   }
@@ -226,6 +240,7 @@ class LogCommand {
       const { gap } = batch;
       if (gap) missing += gap.to - gap.from + 1;
       for (const event of batch.events) {
+        this.#pauses.add(event);
         this.#fold.apply(event, this.#fold.isWhole ? this.#textOf(event) : '');
       }
       next = batch.next;
@@ -242,8 +257,9 @@ class LogCommand {
     const isRead = this.#fold.isWhole
       ? await this.#writeStories()
       : await this.#writeAgain(source, query, next);
-    if (isRead && !this.#isAny && !follow && !this.#context.json) await say('No message.');
-    return isRead;
+    if (!isRead || !(await writeResult(this.#pausesBefore(Number.POSITIVE_INFINITY)))) return false;
+    if (!this.#isAny && !follow && !this.#context.json) await say('No message.');
+    return true;
   }
 
   #writeStories(): Promise<boolean> {
@@ -258,7 +274,9 @@ class LogCommand {
     showProgress('');
     this.#isAny = true;
     for (let at = 0; at < stories.length; at += writtenAtOnce) {
-      const some = stories.slice(at, at + writtenAtOnce).map((story) => this.#entry(story));
+      const some = stories.slice(at, at + writtenAtOnce).map((story) => {
+        return this.#pausesBefore(story.stored.sequence) + this.#entry(story);
+      });
       if (!(await writeResult(some.join('')))) return false;
     }
     return true;
@@ -282,7 +300,8 @@ class LogCommand {
         if (event.kind !== 'stored' || event.sequence > sequence) return [];
         const standing = this.#fold.standing(event.envelope.number);
         if (!standing) return [];
-        return [this.#written({ envelope: event.envelope, text: this.#textOf(event), standing })];
+        const entry = { envelope: event.envelope, text: this.#textOf(event), standing };
+        return [this.#pausesBefore(event.sequence), this.#written(entry)];
       });
       if (some.length > 0) this.#isAny = true;
       if (!(await writeResult(some.join('')))) return false;
@@ -301,8 +320,12 @@ class LogCommand {
       faults.passed();
       if (gap) await say(`Records that are missing in between: ${gap.to - gap.from + 1}.`);
       const some = events.flatMap((event) => {
+        this.#pauses.add(event);
+        if (event.kind === 'paused' || event.kind === 'resumed') {
+          return [this.#pausesBefore(Number.POSITIVE_INFINITY)];
+        }
         const story = this.#fold.apply(event, this.#textOf(event));
-        if (!story || event.kind === 'paused' || event.kind === 'resumed') return [];
+        if (!story) return [];
         if (event.kind === 'stored' || json) return [this.#entry(story)];
         return [this.#text.change(story, event)];
       });
@@ -320,6 +343,13 @@ class LogCommand {
     if (this.#context.json) return entryLine(entry, true, life);
     const numbers = answeredBy.flatMap((each) => stories.byId(each)?.stored.envelope.number ?? []);
     return this.#text.life(story, text, numbers);
+  }
+
+  #pausesBefore(sequence: number): string {
+    const pauses = this.#pauses.before(sequence);
+    if (pauses.length > 0) this.#isAny = true;
+    const { json } = this.#context;
+    return pauses.map((each) => (json ? pauseLine(each) : this.#text.pause(each))).join('');
   }
 
   #entry(story: MessageStory): string {

@@ -158,7 +158,9 @@ async function sayFacts(
   [first, ...others]: present.Notes,
   { json }: Pick<CommandContext, 'json'>,
 ): Promise<void> {
-  if (first !== undefined && !json) await say(present.head(first, others));
+  if (first === undefined || json) return;
+  const sentence = present.head(first, others);
+  await say(`${sentence.slice(0, 1).toUpperCase()}${sentence.slice(1)}`);
 }
 
 async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number> {

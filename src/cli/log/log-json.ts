@@ -3,6 +3,7 @@ import type { MessageStory } from '../../app/message-stories.ts';
 import type { OutputFields } from '../command-parts.ts';
 import { originFields, plainOrigin } from '../deliver.ts';
 import { jsonLine } from '../output.ts';
+import type { PauseEvent } from './log-pauses.ts';
 import type { LogEntry } from './log-text.ts';
 
 export const logFields: OutputFields = {
@@ -22,7 +23,15 @@ export const logFields: OutputFields = {
   line: 'the first line of its text; null when it is damaged',
   body: 'with --full its text, else null',
   life: 'with --id what happened to it: kind, time, and more of each kind',
+  kind: [
+    'only in the line of a pause: "paused" or "resumed"; beside it',
+    'are mailbox (null: all mailboxes) and time',
+  ],
 };
+
+export function pauseLine({ kind, mailbox, time }: PauseEvent): string {
+  return jsonLine({ kind, mailbox: mailbox === '' ? null : mailbox, time });
+}
 
 export function entryLine(
   { envelope, text, standing }: LogEntry,

@@ -11,6 +11,7 @@ import { sanitize } from '../../base/visible-text.ts';
 import type { Envelope } from '../../model/message.ts';
 import { painted } from '../terminal.ts';
 import type { Standing } from './log-fold.ts';
+import type { PauseEvent } from './log-pauses.ts';
 
 /** A message to be printed. */
 export interface LogEntry {
@@ -47,6 +48,11 @@ export class LogText {
   /** A line for what has become of a message that was printed. */
   change({ stored }: MessageStory, event: LifeEvent): string {
     return `${this.#timed(event.time, `#${stored.envelope.number} ${lifeWords(event, forms)}`)}\n`;
+  }
+
+  pause({ kind, mailbox, time }: PauseEvent): string {
+    const from = mailbox === '' ? 'all mailboxes' : quoted(mailbox);
+    return `${this.#timed(time, `deliveries from ${from} were ${kind}`)}\n`;
   }
 
   /** A message with all that happened to it. `answeredBy`: numbers of its answers. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
@@ -27,6 +27,27 @@ test('store check and post name the folder that they cannot read', async (contex
   const folder = await run(['store', 'check', '--port', '1']);
   assert.equal(folder.code, 1);
   assert.match(folder.errors, /^ipc: home_unusable: \S+broker-1: EISDIR.* To do: .*\n$/);
+});
+
+test('a file in the place of the folder of history is named, with what to do', async (context) => {
+  const { run, home, port } = await shell(context);
+  const store = join(home, `broker-${port}`);
+  await run(['post', 'B', 'hi']);
+  await writeFile(join(store, 'history'), 'a file');
+  let posted = await run(['post', 'B', 'hi']);
+  // Segments leave the log when there are several, one of each owner.
+  for (let posts = 0; posted.code === 0 && posts < 30; posts++) {
+    await run(['fetch', 'B']);
+    posted = await run(['post', 'B', 'hi', '--from', 'A']);
+  }
+  assert.equal(posted.code, 1);
+  const hint = `move that file out of the folder ${store}; the mail in it is safe`;
+  assert.equal(
+    posted.errors,
+    `ipc: home_unusable: ${store}/history is a file, not a folder. To do: ${hint}.\n`,
+  );
+  await rm(join(store, 'history'));
+  assert.equal((await run(['post', 'B', 'hi'])).code, 0);
 });
 
 test('store check at a port without a store exits 1 and says so', async (context) => {

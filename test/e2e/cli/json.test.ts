@@ -1,5 +1,6 @@
 // `--json`: the fields of each command's objects, and what comes on stderr.
 import assert from 'node:assert/strict';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { makeProgram } from '../../../src/cli/program.ts';
 import { jsonObjects } from '../../../src/cli/topics.ts';
@@ -40,6 +41,11 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   drop: ['mailbox', 'dropped', 'held', 'missing'],
   pause: ['all', 'mailboxes'],
   resume: ['all', 'mailboxes'],
+  log: [
+    ...['id', 'number', 'mailbox', 'to', 'from', 'program', 'pid', 'machine', 'folder', 'time'],
+    ...['answers', 'state', 'since', 'attempts', 'holder', 'bytes', 'damaged', 'line', 'body'],
+    ...['life', 'kind'],
+  ],
   find: ['id', 'state', 'number', 'mailbox', 'to', 'time', 'attempt', 'holder', 'answeredBy'],
   send: ['received', 'host'],
   receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
@@ -68,6 +74,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
       'epoch',
       'sound',
       'faults',
+      'history',
       'kept',
       'warnings',
       'segments',
@@ -80,6 +87,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     ...['event', 'number', 'id', 'from', 'attempt', 'ms', 'exit', 'signal', 'bytes', 'reason'],
     'stderr',
   ],
+  ui: ['url'],
   'key show': ['key', 'path', 'old'],
   'key new': keyChange,
   'key import': keyChange,
@@ -99,7 +107,9 @@ test('each command prints those fields, in that order, and nothing else', async 
   const seen: Record<string, readonly string[]> = {};
   const see = (command: string, { text, errors }: Ended) => {
     assert.equal(errors, '', command);
-    for (const line of text.trimEnd().split('\n')) seen[command] = Object.keys(JSON.parse(line));
+    const lines = text.trimEnd().split('\n');
+    // The lines of a pause and of a message have not the same fields.
+    seen[command] = [...new Set(lines.flatMap((line) => Object.keys(JSON.parse(line))))];
   };
   const json = async (command: string, ...words: string[]) =>
     see(command, await run([...command.split(' '), ...words, '--json']));
@@ -125,7 +135,10 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('send', `127.0.0.1:${port}`, 'hi');
   see('receive', await receiving);
   await json('status');
+  const page = begin(['ui', '--port', `${await freePort()}`, '--json']);
+  seen.ui = Object.keys(JSON.parse(await new Lines(page.stdout).next()));
   await json('store check');
+  await json('log');
   await json('store retry');
   await json('store compact');
   await json('doctor');
@@ -209,5 +222,28 @@ test('Ctrl-C is an error object, and notes are objects', async (context) => {
   }
   waiting.kill('SIGINT');
   const end = await ended(waiting);
-  assert.deepEqual([end.code, JSON.parse(end.errors).error.code], [130, 'cancelled']);
+  assert.deepEqual([end.code, JSON.parse(end.errors)], [130, interrupted]);
+  await run(['post', 'B', 'hi']);
+  for (const args of [
+    ['log', '--follow'],
+    ['watch', 'B', '--follow'],
+  ]) {
+    const following = begin([...args, '--json']);
+    assert(following.stdout && following.stderr);
+    const lines = new Lines(following.stdout);
+    const errors = buffer(following.stderr);
+    await lines.next();
+    following.kill('SIGINT');
+    assert.deepEqual([args, JSON.parse(String(await errors))], [args, interrupted]);
+  }
 });
+
+const interrupted = {
+  error: {
+    code: 'cancelled',
+    message: 'interrupted (SIGINT).',
+    hint: '',
+    retry: false,
+    maybeStored: false,
+  },
+};

@@ -1,8 +1,11 @@
 // `ipc log`: what was said, from the files of a store, without a broker and beside one.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
-import { type Shell, shell } from '../../support/processes/shell.ts';
+import { Lines } from '../../support/processes/lines.ts';
+import { nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 
 /** Times of day become TIME, the day DAY. */
 function timeless(text: string): string {
@@ -227,4 +230,60 @@ test('log --erase forgets what is settled, of one mailbox or all, and asks a scr
   assert.equal((await run(['log', '--erase', '--yes'])).code, 0);
   assert.deepEqual(await numbers(), [2, 3]);
   assert.equal((await run(['log', '--erase', '--yes', '--grep', 'x'])).code, 2);
+});
+
+test('log shows when deliveries were paused and resumed, in time order, unless messages are picked', async (context) => {
+  const { run } = await shell(context);
+  await run(['post', 'jobs', 'one', '--from', 'ann']);
+  await run(['pause', 'jobs']);
+  await run(['post', 'ben', 'two', '--from', 'ann', '--id', 'm2']);
+  await run(['resume', '--all']);
+  const log = async (...args: string[]) => timeless((await run(['log', ...args])).text);
+  const one = 'TIME #1 "ann" to "jobs": stored\n  one\n';
+  const two = 'TIME #2 "ann" to "ben": stored\n  two\n';
+  const paused = 'TIME deliveries from "jobs" were paused\n';
+  const resumed = 'TIME deliveries from all mailboxes were resumed\n';
+  const day = 'DAY UTC\n';
+  assert.equal(await log(), day + one + paused + two + resumed);
+  assert.equal(await log('--since', '1h'), day + one + paused + two + resumed);
+  assert.equal(await log('--mailbox', 'jobs'), day + one + paused + resumed);
+  assert.equal(await log('--mailbox', 'ben'), day + two + resumed);
+  for (const pick of ['--to=ben', '--grep=two', '--thread=m2']) {
+    assert.equal(await log(pick), day + two, pick);
+  }
+  for (const pick of ['--from', '--with']) assert.equal(await log(pick, 'ann'), day + one + two);
+  assert(!(await log('--id', 'm2')).includes('deliveries'));
+  const lines = (await run(['log', '--json'])).text.trimEnd().split('\n');
+  const events = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind !== undefined);
+  assert.deepEqual(
+    events.map(({ time, ...event }) => [typeof time, event]),
+    [
+      ['number', { kind: 'paused', mailbox: 'jobs' }],
+      ['number', { kind: 'resumed', mailbox: null }],
+    ],
+  );
+});
+
+test('log --follow shows a pause when it is made', async (context) => {
+  const { run, begin } = await shell(context);
+  await nextLine(begin(['broker']));
+  await run(['post', 'jobs', 'one']);
+  const following = begin(['log', '--follow', '--json']);
+  assert(following.stdout);
+  const lines = new Lines(following.stdout);
+  assert.equal(JSON.parse(await lines.next()).number, 1);
+  await run(['pause', '--all']);
+  const { kind, mailbox } = JSON.parse(await lines.next());
+  assert.deepEqual([kind, mailbox], ['paused', null]);
+});
+
+test('log --erase without a store says so and makes none; --yes goes with --erase only', async (context) => {
+  const { run, home, port } = await shell(context);
+  const none = `No store in ${home}/broker-${port}: nothing was posted there. See \`--port\` and IPC_HOME.\n`;
+  const { code, text, errors } = await run(['log', '--erase', '--yes']);
+  assert.deepEqual([code, text, errors], [1, '', none]);
+  assert.equal(existsSync(join(home, `broker-${port}`)), false);
+  const alone = await run(['log', '--yes']);
+  assert.deepEqual([alone.code, alone.text], [2, '']);
+  assert.match(alone.errors, /^ipc: bad_parameter: --yes goes with --erase only\. To do: /);
 });

@@ -28,7 +28,7 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
   const fetched = await run(['fetch', 'ann']);
   assert.deepEqual(
     [fetched.code, fetched.text, fetched.errors],
-    [0, '', '1 more there.\ndeliveries from "ann" are paused.\n'],
+    [0, '', '1 more there.\nDeliveries from "ann" are paused.\n'],
   );
   assert.equal(child.exitCode, null);
   const resumed = await run(['resume', 'ann']);
@@ -178,7 +178,7 @@ test('a pause outlives forty owners, whose segments are merged, and a compaction
   assert.deepEqual(before.paused, ['ann']);
   await run(['store', 'compact']);
   const { text, errors } = await run(['fetch', 'ann']);
-  assert.deepEqual([text, errors], ['', '1 more there.\ndeliveries from "ann" are paused.\n']);
+  assert.deepEqual([text, errors], ['', '1 more there.\nDeliveries from "ann" are paused.\n']);
   await run(['resume', '--all']);
   assert.equal((await run(['fetch', 'ann'])).text, 'hello\n');
   assert.deepEqual(JSON.parse((await run(['store', 'check', '--json'])).text).paused, []);
