@@ -19,15 +19,18 @@ export interface TopOptions {
 
 export class TopPlace {
   readonly shell: Shell;
-  readonly #context: TestContext;
+  readonly #terminals: TmuxTerminal[];
 
-  private constructor(context: TestContext, place: Shell) {
-    this.#context = context;
+  private constructor(place: Shell, terminals: TmuxTerminal[]) {
     this.shell = place;
+    this.#terminals = terminals;
   }
 
   static async make(context: TestContext): Promise<TopPlace> {
-    return new TopPlace(context, await shell(context));
+    const terminals: TmuxTerminal[] = [];
+    // First: the folder of the shell, which is removed, has their sockets.
+    context.after(() => Promise.all(terminals.map((each) => each.end())));
+    return new TopPlace(await shell(context), terminals);
   }
 
   async broker(): Promise<ChildProcess> {
@@ -75,7 +78,7 @@ export class TopPlace {
       },
       ...{ cwd: above, size },
     });
-    this.#context.after(() => terminal.end());
+    this.#terminals.push(terminal);
     return terminal;
   }
 }
