@@ -331,7 +331,9 @@ test('5. a post to several mailboxes is stored once for all of them, over a fail
   const byHand = { alsoTo: ['C'], id: 'job-7' };
   const stored = await third.post('box', 'job', byHand);
   const { also } = stored;
-  assert.deepEqual(also, [{ id: 'job-7/2', number: 5, reader: false, watched: false, before: 0 }]);
+  assert.deepEqual(also, [
+    { id: 'job-7/2', number: 5, reader: false, watched: false, paused: false, before: 0 },
+  ]);
   await reader.kill();
   const again = await third.post('box', 'job', byHand);
   assert.deepEqual(again, { ...stored, duplicate: true });

@@ -297,7 +297,15 @@ test('the fields of a message', async (context) => {
   const { mailboxes, own, pid } = await mail.status();
   assert.deepEqual([own, pid, (await mail.status()).port], [true, process.pid, port]);
   const oldestTime = time.getTime();
-  const held = { mailbox: 'A', ready: 0, held: 1, waiting: 0, watching: 0, oldestTime };
+  const held = {
+    mailbox: 'A',
+    ready: 0,
+    held: 1,
+    waiting: 0,
+    watching: 0,
+    paused: false,
+    oldestTime,
+  };
   assert.deepEqual(mailboxes, [held]);
 });
 
