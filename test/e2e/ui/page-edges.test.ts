@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { keepPicture, startBrowser } from '../../support/page/page-browser.ts';
+import { keepPicture, startBrowser, waitUntil } from '../../support/page/page-browser.ts';
 import { pagePlace } from '../../support/page/page-place.ts';
 import { StagedMail } from '../../support/page/staged-mail.ts';
 import { stageServer } from '../../support/page/staged-server.ts';
@@ -212,7 +212,7 @@ test('a person without a mouse finds, reads and answers a message, and sees wher
 
 /** Resolves when the element with this text has the focus. */
 async function focused(page: Page, text: string): Promise<void> {
-  await page.waitForFunction(`document.activeElement.textContent === '${text}'`);
+  await waitUntil(page, `document.activeElement.textContent === '${text}'`);
 }
 
 test('axe finds no fault in any view, dark or light', async (context) => {

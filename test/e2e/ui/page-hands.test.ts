@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { keepPicture } from '../../support/page/page-browser.ts';
+import { keepPicture, waitUntil } from '../../support/page/page-browser.ts';
 import { pagePlace } from '../../support/page/page-place.ts';
 import { exitCodeOf } from '../../support/processes/lines.ts';
 
@@ -27,7 +27,7 @@ test('a person writes to an agent and reads its answer, which is settled when it
   await mail.post('boss', '19901', { answers: question });
 
   await page.locator('nav .badge', { hasText: '1' }).waitFor();
-  await page.waitForFunction('document.title === "(1) Overview · agent-ipc"');
+  await waitUntil(page, 'document.title === "(1) Overview · agent-ipc"');
   await page.keyboard.press('3');
   await page.locator('.row', { hasText: '19901' }).waitFor();
   assert.equal((await mail.status()).messages, 1);

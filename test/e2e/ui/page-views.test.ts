@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { keepPicture } from '../../support/page/page-browser.ts';
+import { keepPicture, waitUntil } from '../../support/page/page-browser.ts';
 import { type PagePlace, pagePlace } from '../../support/page/page-place.ts';
 import { exitCodeOf } from '../../support/processes/lines.ts';
 
@@ -106,7 +106,7 @@ test('the list is filtered by agent, pair, mailbox, state and text, and the hits
   await row(page, 'The second half').waitFor();
   const shown = () => page.locator('.row .row-text').allInnerTexts();
   const wait = (count: number) =>
-    page.waitForFunction(`document.querySelectorAll('.row').length === ${count}`);
+    waitUntil(page, `document.querySelectorAll('.row').length === ${count}`);
 
   await page.getByLabel('Agent', { exact: true }).selectOption('planner');
   await wait(6);
@@ -166,7 +166,7 @@ test('a message is shown whole, with its life and its thread', async (context) =
 
   await page.locator('.row', { hasText: 'Which file has the limits?' }).first().click();
   const steps = page.locator('.panel .step');
-  await page.waitForFunction('document.querySelectorAll(".panel .step").length === 3');
+  await waitUntil(page, 'document.querySelectorAll(".panel .step").length === 3');
   assert.match(await steps.nth(0).innerText(), /stored in coder/);
   assert.match(await steps.nth(1).innerText(), /delivered to coder, attempt 1/);
   assert.match(await steps.nth(2).innerText(), /done by coder, with #\d+$/m);

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { findBrowser } from '../processes/browser.ts';
@@ -101,4 +102,19 @@ export async function startBrowser(test: TestContext): Promise<TestBrowser | und
 export async function keepPicture(page: Page, name: string): Promise<void> {
   mkdirSync(artefacts, { recursive: true });
   await page.screenshot({ path: join(artefacts, `${name}.png`) });
+}
+
+const lookEveryMs = 50;
+/** The limit within which the page must show what is expected. */
+const showMsMax = 60_000;
+
+/**
+ * Looks until the expression is true in the page. Not page.waitForFunction(): it looks again from within the page, whose
+ * policy forbids to evaluate a text.
+ */
+export async function waitUntil(page: Page, expression: string): Promise<void> {
+  for (const late = AbortSignal.timeout(showMsMax); !(await page.evaluate(expression)); ) {
+    if (late.aborted) throw new Error(`the page never had ${expression}`);
+    await pause(lookEveryMs);
+  }
 }
