@@ -57,7 +57,8 @@ const words = `
 It reads the files of the store, with or without a broker, takes no message and
 changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
 Without a filter, or with --mailbox or --since alone, it has a line for each
-pause and its end, too. States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
+pause and its end, too.
+States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
 has settled it; "dropped" unread; "dead letter". --id shows all that happened to
 one message; --thread shows the messages that it answers, and their answers.
 With --follow --json a message has a new line whenever its state changes.
