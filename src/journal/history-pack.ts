@@ -1,5 +1,6 @@
 // Packs files of history into one: each numbered record once, and what a reader must know of messages that were stored
 // before. Prologues, zeros, and records that do not count are left out. Does no I/O.
+import type { Runtime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { startOf } from './history-file.ts';
@@ -12,7 +13,7 @@ import {
   type SegmentId,
   segmentSeed,
 } from './record-framing.ts';
-import { readEach } from './recovery.ts';
+import { inTurns, readEach } from './recovery.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 
 export interface PackSource {
@@ -31,12 +32,13 @@ export interface Packed {
  * `sources`: oldest first. `target`: the name of the packed file. `endBehind`: the lowest number at which a file behind
  * them begins. `isBehindEarlier`: a file before them was written by a version without stamps.
  */
-export function packed(
+export async function packed(
   sources: readonly PackSource[],
   target: SegmentId,
   endBehind: number,
   isBehindEarlier: boolean,
-): Packed {
+  runtime: Pick<Runtime, 'now' | 'defer'>,
+): Promise<Packed> {
   const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
   const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
   // No record of an earlier file counts that does not count for one of these.
@@ -46,16 +48,16 @@ export function packed(
     time: starts[0]?.time ?? 0,
   } as const;
   const packer = new Packer(segmentSeed(target), first, isBehindEarlier);
-  const left = sources.filter(({ id, bytes }, index) => {
+  const left: SegmentId[] = [];
+  for (const [index, { id, bytes }] of sources.entries()) {
     const start = starts[index]?.sequence;
-    if (start === undefined) return true;
     const end = Math.min(endBehind, ...sequences.slice(index + 1));
     // A later file that begins before this one has all of it: another owner died while it packed them.
-    return start <= end && packer.add(bytes, id, end);
-  });
-  return left.length > 0
-    ? { buffers: [], left: left.map(({ id }) => id) }
-    : { buffers: packer.buffers, left: [] };
+    if (start !== undefined && start > end) continue;
+    const isCorrupt = start !== undefined && (await inTurns(packer.steps(bytes, id, end), runtime));
+    if (start === undefined || isCorrupt) left.push(id);
+  }
+  return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers, left: [] };
 }
 
 /** The record as it is to be written; undefined for an empty one in its place. */
@@ -85,10 +87,24 @@ export class Packer {
   }
 
   /** Adds the records below the number `end`. True if some of them are lost. */
-  add(bytes: Buffer, id: SegmentId, end: number, edit: Edit = (record) => record): boolean {
+  add(bytes: Buffer, id: SegmentId, end: number, edit?: Edit): boolean {
+    const steps = this.steps(bytes, id, end, edit);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  /** The same, one record at each step. */
+  *steps(
+    bytes: Buffer,
+    id: SegmentId,
+    end: number,
+    edit: Edit = (record) => record,
+  ): Generator<void, boolean> {
     let isCorrupt = false;
     let isAfterLost = false;
-    const steps = readEach(
+    yield* readEach(
       bytes,
       { ...id, bytes: bytes.length },
       {
@@ -105,7 +121,6 @@ export class Packer {
         },
       },
     );
-    for (const _ of steps);
     return isCorrupt;
   }
 

@@ -8,6 +8,7 @@
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
@@ -55,12 +56,14 @@ interface FileStart {
   readonly start: number | undefined;
 }
 
+export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'time'>;
+
 export class History {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #bound: HistoryBound;
   readonly #limits: PackLimits;
-  readonly #time: () => number;
+  readonly #runtime: HistoryRuntime;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
   #hasFolder = false;
@@ -74,19 +77,18 @@ export class History {
   /** Asked whether the message with this number is not settled: then the log has a copy of it. */
   isLive: (number: number) => boolean = () => false;
 
-  /** `time`: the wall clock, in milliseconds since 1970. */
   constructor(
     disk: Disk,
     folder: string,
     bound: HistoryBound,
     limits: JournalLimits,
-    time: () => number,
+    runtime: HistoryRuntime,
   ) {
     this.#limits = packLimits(bound, limits);
     this.#disk = disk;
     this.#folder = folder;
     this.#bound = bound;
-    this.#time = time;
+    this.#runtime = runtime;
   }
 
   /** Oldest first. */
@@ -250,7 +252,7 @@ export class History {
       const oldest = this.#files.find((file) => !isResidue(file));
       if (!oldest || !this.#mayGoOn()) return;
       const end = this.#beginBehind(oldest, log);
-      const isOld = end !== undefined && end < this.#time() - ageMsMax;
+      const isOld = end !== undefined && end < this.#runtime.time() - ageMsMax;
       if (!isOld && this.bytes <= bytesMax) return;
       await this.#retire(oldest, log);
     }
@@ -297,7 +299,7 @@ export class History {
       if (!bytes) return false;
       sources.push({ id: file, bytes });
     }
-    const { buffers, left } = this.#packed(sources, target, log);
+    const { buffers, left } = await this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
@@ -323,12 +325,17 @@ export class History {
     return true;
   }
 
-  #packed(sources: readonly PackSource[], target: SegmentId, log: readonly SegmentId[]): Packed {
+  #packed(
+    sources: readonly PackSource[],
+    target: SegmentId,
+    log: readonly SegmentId[],
+  ): Promise<Packed> {
     const starts = this.#starts(log);
     const isBehindEarlier = starts.some(({ id, start }) => {
       return !start && inOrder(id, target) < 0;
     });
-    return packed(sources, target, startBehind(target, starts), isBehindEarlier);
+    const end = startBehind(target, starts);
+    return packed(sources, target, end, isBehindEarlier, this.#runtime);
   }
 
   /** Returns the length; undefined if there is no room. */

@@ -113,8 +113,18 @@ export async function replay(
   runtime: Pick<Runtime, 'now' | 'defer'> = systemRuntime,
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
+  await inTurns(readEach(bytes, segment, reader), runtime);
+}
+
+/** Takes all steps, and yields to the event loop in between. */
+export async function inTurns<Result>(
+  steps: Generator<void, Result>,
+  runtime: Pick<Runtime, 'now' | 'defer'>,
+): Promise<Result> {
   let since = runtime.now();
-  for (const _ of readEach(bytes, segment, reader)) {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
     if (runtime.now() - since < readMsMax) continue;
     await new Promise<void>((resolve) => runtime.defer(resolve));
     since = runtime.now();

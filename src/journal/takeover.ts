@@ -22,7 +22,7 @@ export async function takeOver(options: JournalOptions): Promise<Takeover> {
   const { runtime = systemRuntime } = options;
   refuseNewer(disk, folder);
   const limits = { ...limitsDefault, ...options.limits };
-  const history = new History(disk, folder, bound, limits, () => runtime.time());
+  const history = new History(disk, folder, bound, limits, runtime);
   const ballast = new Ballast(disk, folder, options.limits?.ballastFilesMin, history);
   const own = await makeEpoch(disk, folder, options.owner, ballast);
   try {

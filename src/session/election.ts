@@ -1,10 +1,12 @@
 // The election: binding the port is acquiring the lock of the store. A process in another network
 // namespace can bind the same port there, so the winner also tries the store's own Unix socket.
+
 import { chmod, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
+import { systemRuntime } from '../base/runtime.ts';
 import { Ballast } from '../journal/ballast.ts';
 import { realDisk } from '../journal/disk.ts';
 import { isDiskFull } from '../journal/epoch.ts';
@@ -80,7 +82,7 @@ async function listenAtSocket(folder: string, path: string): Promise<Server> {
 
 /** On a disk without a free inode the ballast of the store makes room: this process has the port, so it is the owner. */
 async function listenWithBallast(path: string, folder: string): Promise<Server> {
-  const history = new History(realDisk, folder, historyDefault, limitsDefault, Date.now);
+  const history = new History(realDisk, folder, historyDefault, limitsDefault, systemRuntime);
   const ballast = new Ballast(realDisk, folder, undefined, history);
   for (;;) {
     try {

@@ -1,9 +1,11 @@
 // What is kept of segments that the log does not need any more.
+
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemRuntime } from '../../../src/base/runtime.ts';
 import { History, type HistoryBound, packRun } from '../../../src/journal/history.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import type { Name } from '../../../src/model/message.ts';
@@ -366,7 +368,7 @@ test('an owner that is replaced while it erases leaves the file that its success
   for (let number = 1; number <= 8; number++) await postOnce(disk, number);
   const [file] = historyOf(disk);
   assert.equal(file, '00000005-000001.log');
-  const history = new History(disk.process(), storeFolder, month, limitsDefault, Date.now);
+  const history = new History(disk.process(), storeFolder, month, limitsDefault, systemRuntime);
   const aside = `${storeFolder}/history/5-1.new`;
   history.mayChange = () => {
     if (!disk.files().has(aside)) return true;
