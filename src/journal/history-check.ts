@@ -1,17 +1,10 @@
 // What history has, and what of it is corrupt. Changes nothing.
 import { envelopesOf } from '../model/post.ts';
 import type { Disk } from './disk.ts';
-import { readKept, startIn } from './history-file.ts';
+import { type FileStart, readKept, startBehind, startIn } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
-import {
-  historyFilePath,
-  inOrder,
-  listEpochs,
-  listHistory,
-  listSegments,
-  segmentPath,
-} from './paths.ts';
-import { isValid, type SegmentId } from './record-framing.ts';
+import { historyFilePath, listEpochs, listHistory, listSegments, segmentPath } from './paths.ts';
+import { isValid } from './record-framing.ts';
 import { readEach } from './recovery.ts';
 
 export interface HistoryReport {
@@ -35,8 +28,7 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
   const starts = startsOf(disk, folder);
   for (const id of files) {
     // Records behind a torn end do not count, since the next owner gave their numbers anew.
-    const behind = starts.filter((each) => inOrder(id, each.id) < 0).map(({ start }) => start);
-    const countEnd = Math.min(Number.MAX_VALUE, ...behind);
+    const countEnd = startBehind(id, starts);
     const path = historyFilePath(folder, id);
     const bytes = (await readKept(disk, path)) ?? Buffer.alloc(0);
     bytesRead += bytes.length;
@@ -70,14 +62,11 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
 }
 
 /** Where the files of history and the segments of the log begin, as far as they say so. */
-function startsOf(disk: Disk, folder: string): { id: SegmentId; start: number }[] {
+function startsOf(disk: Disk, folder: string): FileStart[] {
   const log = listEpochs(disk, folder).flatMap((epoch) => listSegments(disk, folder, epoch));
   const all = [
     ...listHistory(disk, folder).map((id) => ({ id, path: historyFilePath(folder, id) })),
     ...log.map((id) => ({ id, path: segmentPath(folder, id) })),
   ];
-  return all.flatMap(({ id, path }) => {
-    const start = startIn(disk, path, id)?.sequence ?? 0;
-    return start > 0 ? [{ id, start }] : [];
-  });
+  return all.map(({ id, path }) => ({ id, start: startIn(disk, path, id)?.sequence }));
 }

@@ -1,6 +1,7 @@
 // One file of history, or a segment: where its own records begin in the sequence, and what of it counts.
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
+import { inOrder } from './paths.ts';
 import {
   decodeStoreRecord,
   encodeRecord,
@@ -39,6 +40,19 @@ export function startOf(bytes: Buffer, id: SegmentId): StampRecord | undefined {
 /** startOf() of a file on disk. */
 export function startIn(disk: Disk, path: string, id: SegmentId): StampRecord | undefined {
   return readStart(partReader(disk, path), id);
+}
+
+/** Where a file begins in the sequence. */
+export interface FileStart {
+  readonly id: SegmentId;
+  /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
+  readonly start: number | undefined;
+}
+
+/** The lowest number at which a file behind this one begins: from there on its records do not count. */
+export function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
+  const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
+  return Math.min(Number.MAX_VALUE, ...behind.map((start) => start || Number.MAX_VALUE));
 }
 
 /** The number of the first record behind the prologue of a segment; undefined for a packed file, and as startOf(). */

@@ -14,7 +14,7 @@ import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
-import { beginOf, readKept, startIn } from './history-file.ts';
+import { beginOf, type FileStart, readKept, startBehind, startIn } from './history-file.ts';
 import { type Packed, type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
@@ -22,6 +22,7 @@ import {
   historyFilePath,
   historyPath,
   inOrder,
+  isSameSegment,
   listHistory,
   listQuarantine,
   segmentPath,
@@ -47,13 +48,6 @@ interface KnownFile extends HistoryFile {
   begin: number | undefined;
   /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
   isLeft: boolean;
-}
-
-/** Where a file begins in the sequence. */
-interface FileStart {
-  readonly id: SegmentId;
-  /** undefined if an earlier version wrote it; 0 for the residue, which may have what was in such a file. */
-  readonly start: number | undefined;
 }
 
 export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'time'>;
@@ -114,7 +108,7 @@ export class History {
     const from = segmentPath(this.#folder, id);
     const bytes = this.#disk.size(from);
     if (bytes === undefined) return;
-    const isKnown = this.#files.some((file) => isSame(file, id));
+    const isKnown = this.#files.some((file) => isSameSegment(file, id));
     const isMoved =
       this.#bound.bytesMax > 0 &&
       this.#hasFolder &&
@@ -263,7 +257,7 @@ export class History {
     const before = this.#files.find(isResidue);
     const starts = this.#starts(log);
     const end = startBehind(oldest, starts);
-    const start = starts.find(({ id }) => isSame(id, oldest))?.start ?? 0;
+    const start = starts.find(({ id }) => isSameSegment(id, oldest))?.start ?? 0;
     // Of a file that begins above a later one, that one has all.
     const isCovered = start > end;
     const sources: PackSource[] = [];
@@ -300,7 +294,7 @@ export class History {
       sources.push({ id: file, bytes });
     }
     const { buffers, left } = await this.#packed(sources, target, log);
-    for (const file of run) file.isLeft = left.some((id) => isSame(id, file));
+    for (const file of run) file.isLeft = left.some((id) => isSameSegment(id, file));
     if (left.length > 0) return true;
     const aside = this.#pathAside(target);
     const bytes = await this.#writeAside(aside, buffers);
@@ -406,12 +400,6 @@ export class History {
   }
 }
 
-/** The lowest number at which a file behind this one begins: from there on its records do not count. */
-function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
-  const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
-  return Math.min(Number.MAX_VALUE, ...behind.map((start) => start || Number.MAX_VALUE));
-}
-
 export interface PackLimits {
   /** Longest packed file. */
   readonly bytesMax: number;
@@ -484,8 +472,4 @@ function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {
 
 function ignoreFault(error: unknown): void {
   if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
-}
-
-function isSame(one: SegmentId, other: SegmentId): boolean {
-  return one.epoch === other.epoch && one.segment === other.segment;
 }

@@ -3,6 +3,7 @@ import type { Disk } from './disk.ts';
 import { startIn } from './history-file.ts';
 import {
   historyFilePath,
+  inOrder,
   listEpochs,
   listHistory,
   listQuarantine,
@@ -50,7 +51,7 @@ export async function listPast(disk: Disk, folder: string): Promise<Past> {
     const counting = new Set(log.segments.map(keyOf));
     // Segments that no longer count, and are not in history yet.
     const leaving = before.filter((id) => {
-      return last !== undefined && isBefore(id, last) && !counting.has(keyOf(id));
+      return last !== undefined && inOrder(id, last) < 0 && !counting.has(keyOf(id));
     });
     const files = [
       ...kept,
@@ -58,7 +59,7 @@ export async function listPast(disk: Disk, folder: string): Promise<Past> {
       ...log.segments.map((segment) => fileOf(folder, segment, segment.bytes)),
     ];
     // Stable: of two files with one id, that of history is read first, since it may be packed.
-    files.sort((one, other) => (isBefore(one, other) ? -1 : isBefore(other, one) ? 1 : 0));
+    files.sort(inOrder);
     return { files, epoch: last?.epoch ?? 0 };
   }
 }
@@ -85,10 +86,6 @@ function fileOf(
   const id = { epoch, segment };
   const moved = [historyFilePath(folder, id), quarantineFilePath(folder, id)];
   return { ...id, paths: [segmentPath(folder, id), ...moved], bytes };
-}
-
-export function isBefore(one: SegmentId, other: SegmentId): boolean {
-  return one.epoch < other.epoch || (one.epoch === other.epoch && one.segment < other.segment);
 }
 
 function keyOf({ epoch, segment }: SegmentId): string {

@@ -101,6 +101,10 @@ export function inOrder(one: SegmentId, other: SegmentId): number {
   return one.epoch - other.epoch || one.segment - other.segment;
 }
 
+export function isSameSegment(one: SegmentId, other: SegmentId): boolean {
+  return inOrder(one, other) === 0;
+}
+
 /** `durable` is the latest sync point. It has a checksum, since it counts even if no sync point is left in the log. */
 export function writeOwner(
   disk: Disk,

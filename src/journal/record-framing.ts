@@ -2,7 +2,7 @@
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
 import { ByteWriter } from '../base/binary.ts';
-import { crc32, crc32Between } from '../base/crc32.ts';
+import { crc32 } from '../base/crc32.ts';
 import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
 /** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
@@ -87,8 +87,8 @@ export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
 
 function headerChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
   const meta = offset + recordHeaderBytes;
-  const fields = crc32Between(bytes, offset, offset + 16, seed);
-  return crc32Between(bytes, meta, meta + metaBytes, fields);
+  const fields = crc32(bytes.subarray(offset, offset + 16), seed);
+  return crc32(bytes.subarray(meta, meta + metaBytes), fields);
 }
 
 /** The record that begins at `offset`; undefined unless all of it is valid. */

@@ -9,7 +9,7 @@ import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
+import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
@@ -201,9 +201,9 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
   const listing = newest?.header ?? (await listedBefore(disk, folder, epoch));
   const { store, nextNumber, earlier: listed } = listing;
   const removed = images.flatMap((image) => image.removed);
-  const counts = (id: SegmentId) => !removed.some((other) => isSame(id, other));
+  const counts = (id: SegmentId) => !removed.some((other) => isSameSegment(id, other));
   const measure = (id: SegmentId): Promise<Measured> => {
-    const image = images.find((each) => isSame(each.id, id));
+    const image = images.find((each) => isSameSegment(each.id, id));
     return measureSegment(disk, folder, id, image, durable);
   };
 
@@ -219,7 +219,7 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
     if (measured.bytes < bytes) return { epoch, store, nextNumber, segments };
   }
   for (const id of unlisted(epoch, newest, durable).filter(counts)) {
-    const isNewest = newest !== undefined && isSame(id, newest.id);
+    const isNewest = newest !== undefined && isSameSegment(id, newest.id);
     segments.push({ ...id, ...(await measure(id)), ...(isNewest && { nextNumber }) });
   }
   return { epoch, store, nextNumber, segments };
@@ -346,8 +346,4 @@ function firstValid(bytes: Buffer, seed: Seed): ValidRecord | undefined {
 function max(one: Position, other: Position): Position {
   if (one.segment !== other.segment) return one.segment > other.segment ? one : other;
   return one.offset >= other.offset ? one : other;
-}
-
-function isSame(one: SegmentId, other: SegmentId): boolean {
-  return one.epoch === other.epoch && one.segment === other.segment;
 }

@@ -5,7 +5,7 @@ import type { Disk } from './disk.ts';
 import type { History } from './history.ts';
 import { hasOwnRecords } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
-import { listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
+import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Extent } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -112,11 +112,7 @@ export class SegmentList {
     const { own, opened, counted } = this.#epochs;
     if (id.epoch === own) return true;
     if (id.epoch > opened) return false;
-    const wasRead = counted.some((each) => isSame(each, id));
+    const wasRead = counted.some((each) => isSameSegment(each, id));
     return wasRead || hasOwnRecords(this.#disk, segmentPath(this.#folder, id), id);
   }
-}
-
-function isSame(one: SegmentId, other: SegmentId): boolean {
-  return one.epoch === other.epoch && one.segment === other.segment;
 }

@@ -9,10 +9,11 @@
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { readKept } from './history-file.ts';
+import { type FileStart, readKept, startBehind } from './history-file.ts';
 import { isResidue } from './history-residue.ts';
-import { isBefore, listPast, type Past, type PastFile, startAt } from './past-files.ts';
+import { listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
+import { inOrder } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 import { refuseNewer } from './recovery.ts';
 
@@ -40,7 +41,7 @@ export async function* readEvents(
   const fold = new PastFold(options);
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
-  const starts: Starts = new Map();
+  let starts = startsOf(disk, past);
   let searches = 0;
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
@@ -48,16 +49,16 @@ export async function* readEvents(
     const bytes = await readFirst(disk, file);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
-      starts.clear();
+      starts = startsOf(disk, past);
       // What was needed of it may be in the residue since.
-      const files = past.files.filter((each) => isResidue(each) || isBefore(read, each));
+      const files = past.files.filter((each) => isResidue(each) || inOrder(read, each) < 0);
       past = { ...past, files };
       index = 0;
       continue;
     }
     if (!isResidue(file)) searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, startBehind(disk, past, file, starts));
+    if (bytes) fold.begin(file, bytes, numberEnd(file, starts));
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
@@ -82,23 +83,12 @@ async function readFirst(disk: Disk, file: PastFile): Promise<Buffer | undefined
   return undefined;
 }
 
-/** Where files begin, as far as they were asked for. */
-type Starts = Map<string, number | undefined>;
+function startsOf(disk: Disk, { files }: Past): FileStart[] {
+  return files.map((file) => ({ id: file, start: startAt(disk, file) }));
+}
 
-/** Where the files behind this one begin, the lowest of them; undefined if none of them says so. */
-function startBehind(
-  disk: Disk,
-  { files }: Past,
-  file: PastFile,
-  starts: Starts,
-): number | undefined {
-  let lowest: number | undefined;
-  for (const later of files) {
-    if (!isBefore(file, later)) continue;
-    const key = `${later.epoch} ${later.segment}`;
-    if (!starts.has(key)) starts.set(key, startAt(disk, later));
-    // A segment may follow whose own epoch did not become durable up to it: then a later one begins lower.
-    lowest = Math.min(lowest ?? Number.MAX_VALUE, starts.get(key) ?? Number.MAX_VALUE);
-  }
-  return lowest;
+/** undefined for the last file. */
+function numberEnd(file: PastFile, starts: readonly FileStart[]): number | undefined {
+  const isLast = starts.every(({ id }) => inOrder(file, id) >= 0);
+  return isLast ? undefined : startBehind(file, starts);
 }

@@ -187,8 +187,7 @@ class LogCommand {
     const picked = id ?? thread;
     const near = picked === undefined ? undefined : new Set([picked]);
     this.#pauses = new LogPauses({ ...query, near }, mailbox);
-    const wasDead = ({ life }: MessageStory) => life.some(({ kind }) => kind === 'deadLettered');
-    this.#fold = new LogFold(line.mailbox === deadLetterMailbox ? wasDead : undefined);
+    this.#fold = new LogFold((story) => this.#isKept(story));
   }
 
   async run(): Promise<number> {
@@ -283,9 +282,9 @@ class LogCommand {
     return true;
   }
 
-  #isKept({ state, life }: MessageStory): boolean {
+  #isKept({ life }: MessageStory): boolean {
     if (this.#line.mailbox !== deadLetterMailbox) return true;
-    return state === 'dead' || life.some(({ kind }) => kind === 'deadLettered');
+    return life.some(({ kind }) => kind === 'deadLettered');
   }
 
   /** Reads the messages again that are not printed yet, for their texts. Returns as #write does. */
