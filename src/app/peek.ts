@@ -40,7 +40,11 @@ const streamDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The part of the body that a peek has, without a character that is cut off; undefined when it is damaged. */
 export function partText({ part }: Pick<PeekedMessage, 'part'>): string | undefined {
-  if (!part) return undefined;
+  return part && decoded(part);
+}
+
+/** A body or the first part of it as a text, without a character that is cut off. */
+export function decoded(part: Buffer): string {
   if ((part.at(-1) ?? 0) < 0x80) return wholeDecoder.decode(part);
   // As a stream the decoder keeps an incomplete character for the next part, which does not come.
   const text = streamDecoder.decode(part, { stream: true });

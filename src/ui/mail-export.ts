@@ -2,7 +2,9 @@
 //
 // The store is read twice. The first time finds the messages and what became of them, without their bodies; the second
 // time writes them one after the other, so that only one body is in memory.
+
 import { MessageStories, type MessageStory } from '../app/message-stories.ts';
+import { decoded } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { exportMessagesMax } from '../base/page-limits.ts';
@@ -11,7 +13,6 @@ import { deadLetterMailbox, type Envelope } from '../model/message.ts';
 import type { MailFeed } from './mail-feed.ts';
 import { feedFilter, matchesEnvelope, matchesText } from './mail-filter.ts';
 import type { WireFilter } from './wire.ts';
-import { textOf } from './wire-events.ts';
 
 export type ExportFormat = 'jsonl' | 'md';
 
@@ -52,7 +53,7 @@ function isWanted(filter: WireFilter, { envelope, part }: StoredEvent): boolean 
   return (
     (mailbox === envelope.to || mailbox === deadLetterMailbox) &&
     matchesEnvelope(filter, envelope) &&
-    matchesText(filter, envelope, part && textOf(part))
+    matchesText(filter, envelope, part && decoded(part))
   );
 }
 
@@ -72,7 +73,7 @@ async function* textOfAll(
   for await (const { events } of feed.past({ partBytesMax: bodyBytesMax, signal, filter })) {
     for (const event of events) {
       const story = event.kind === 'stored' ? storyOf(event.envelope.id) : undefined;
-      if (story && event.kind === 'stored') yield present(story, event.part && textOf(event.part));
+      if (story && event.kind === 'stored') yield present(story, event.part && decoded(event.part));
     }
   }
 }

@@ -1,10 +1,11 @@
 // What a search or an export of the page asks for.
+
 import { shown } from '../app/parameters.ts';
+import { decoded } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import type { PastFilter } from '../journal/past-filter.ts';
 import { deadLetterMailbox, type Envelope } from '../model/message.ts';
 import type { WireFilter } from './wire.ts';
-import { textOf } from './wire-events.ts';
 
 const textKeys = ['text', 'from', 'to', 'with', 'partner', 'mailbox'] as const;
 const numberKeys = ['since', 'before', 'below'] as const;
@@ -51,7 +52,7 @@ export function feedFilter(filter: WireFilter): PastFilter {
     wants: (envelope, body) =>
       (isOpen || envelope.to === mailbox) &&
       matchesEnvelope(filter, envelope) &&
-      matchesText(filter, envelope, body && textOf(body)),
+      matchesText(filter, envelope, body && decoded(body)),
     // The id is searched as well.
     mayWant: ({ bytes, fields, body, end }) =>
       text === undefined ||

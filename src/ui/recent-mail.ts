@@ -29,6 +29,8 @@ export class RecentMail {
   readonly #bounds: RecentBounds;
   /** By number, in the order in which they were stored. */
   readonly #messages = new Map<number, RecentMessage>();
+  /** Behind those that were forgotten; a new iterator would have to pass them all again. */
+  #oldest = this.#messages.values();
   readonly #numbers = new Map<string, number>();
   /** Pauses and their ends. */
   #pauses: WireEvent[] = [];
@@ -61,6 +63,7 @@ export class RecentMail {
 
   clear(): void {
     this.#messages.clear();
+    this.#oldest = this.#messages.values();
     this.#numbers.clear();
     this.#pauses = [];
     this.#latest = [];
@@ -159,10 +162,11 @@ export class RecentMail {
     this.#messages.set(number, { stored, life: [] });
     this.#numbers.set(id, number);
     if (this.#messages.size <= this.#bounds.messagesMax) return;
-    const [oldest] = this.#messages.entries();
+    const { value: oldest } = this.#oldest.next();
     assert(oldest, 'one was just added');
-    this.#messages.delete(oldest[0]);
-    this.#numbers.delete(oldest[1].stored.envelope.id);
+    const { envelope } = oldest.stored;
+    this.#messages.delete(envelope.number);
+    this.#numbers.delete(envelope.id);
     this.#isWhole = false;
   }
 

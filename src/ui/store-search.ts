@@ -1,5 +1,6 @@
 // Answers that need the whole store: each reads it from the oldest event that is kept, and has no more in memory than
 // what it returns.
+import { decoded } from '../app/peek.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { pageMessagesMax } from '../base/page-limits.ts';
@@ -9,7 +10,7 @@ import type { MailFeed } from './mail-feed.ts';
 import { feedFilter, hitIn, matchesEnvelope, matchesText } from './mail-filter.ts';
 import { RecentMail } from './recent-mail.ts';
 import type { WireEvent, WireFilter, WireFound, WireMessage } from './wire.ts';
-import { cutTo, pageTextBytes, textOf, wireEvent } from './wire-events.ts';
+import { cutTo, pageTextBytes, wireEvent } from './wire-events.ts';
 
 /** Units of text on each side of a hit. */
 const excerptUnits = 100;
@@ -67,7 +68,7 @@ class Finder {
   #addStored(event: StoredEvent): void {
     const { envelope, part } = event;
     if (!matchesEnvelope(this.#filter, envelope)) return;
-    const body = part && textOf(part);
+    const body = part && decoded(part);
     if (!matchesText(this.#filter, envelope, body)) return;
     const { mailbox, text } = this.#filter;
     if (mailbox === undefined || mailbox === envelope.to) this.#found.add([wireEvent(event)]);

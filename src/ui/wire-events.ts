@@ -1,6 +1,5 @@
 // Events of mail as the page gets them.
-import { StringDecoder } from 'node:string_decoder';
-import { firstCharacters } from '../app/peek.ts';
+import { decoded, firstCharacters } from '../app/peek.ts';
 import { pageTextCharactersMax } from '../base/page-limits.ts';
 import type { MailEvent } from '../model/mail-events.ts';
 import type { WireEvent, WireStored } from './wire.ts';
@@ -13,7 +12,7 @@ export function wireEvent(event: MailEvent, charactersMax = pageTextCharactersMa
   if (event.kind !== 'stored') return event;
   const { part, ...rest } = event;
   if (part === undefined) return { ...rest, text: null, isCut: false };
-  return cutTo({ ...rest, text: textOf(part), isCut: false }, charactersMax);
+  return cutTo({ ...rest, text: decoded(part), isCut: false }, charactersMax);
 }
 
 /** The same event with at most so many characters. */
@@ -21,11 +20,6 @@ export function cutTo(event: WireStored, charactersMax = pageTextCharactersMax):
   if (event.text === null) return event;
   const text = firstCharacters(event.text, charactersMax);
   return { ...event, text, isCut: Buffer.byteLength(text) < event.envelope.bodyBytes };
-}
-
-/** Without a character that is cut off at its end. */
-export function textOf(part: Buffer): string {
-  return new StringDecoder('utf8').write(part);
 }
 
 /** Of a message: its events, or of a pause: none. */

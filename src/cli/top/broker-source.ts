@@ -4,6 +4,7 @@
 // 3. Meanwhile the past is read: from the files of the store, which costs the broker nothing, or from a broker on
 //    another machine, the last part of it. Without a broker the past is all there is; events go on behind it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { partText } from '../../app/peek.ts';
 import type { PastOptions } from '../../app/store-past.ts';
 import { IpcError } from '../../base/errors.ts';
 import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
@@ -60,7 +61,7 @@ export class BrokerSource implements MailSource {
     const batches = this.#readPast ? this.#readPast(part) : this.#ask(sequence);
     for await (const { events } of batches) {
       for (const event of events) {
-        if (event.kind === 'stored' && event.envelope.id === id) return textOf(event);
+        if (event.kind === 'stored' && event.envelope.id === id) return partText(event);
       }
     }
     throw new IpcError('unreachable', 'it is not kept any more');
@@ -193,6 +194,8 @@ export class BrokerSource implements MailSource {
 /** The events of the newest messages, as many as the screen keeps. */
 class NewestEvents {
   readonly #byNumber = new Map<number, MailEvent[]>();
+  /** Behind those that were left out; a new iterator would have to pass them all again. */
+  readonly #oldest = this.#byNumber.keys();
   #others: MailEvent[] = [];
 
   add(events: readonly MailEvent[]): void {
@@ -207,9 +210,8 @@ class NewestEvents {
   #add(event: MailEvent): void {
     if (event.kind === 'stored') {
       this.#byNumber.set(event.envelope.number, [event]);
-      const [oldest] = this.#byNumber.keys();
-      if (this.#byNumber.size > flowMessagesMax && oldest !== undefined)
-        this.#byNumber.delete(oldest);
+      if (this.#byNumber.size <= flowMessagesMax) return;
+      this.#byNumber.delete(this.#oldest.next().value as number);
     } else if (event.kind === 'paused' || event.kind === 'resumed') {
       this.#others = [...this.#others.slice(-flowMessagesMax), event];
     } else {
@@ -219,12 +221,7 @@ class NewestEvents {
 }
 
 function withText(event: MailEvent): TextEvent {
-  return { event, text: event.kind === 'stored' ? textOf(event) : undefined };
-}
-
-/** A character at the end that is cut off is left out. */
-function textOf({ part }: { part: Buffer | undefined }): string | undefined {
-  return part && new TextDecoder('utf-8', { ignoreBOM: true }).decode(part, { stream: true });
+  return { event, text: event.kind === 'stored' ? partText(event) : undefined };
 }
 
 function troubleOf(error: unknown): string {
