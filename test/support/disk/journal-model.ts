@@ -155,6 +155,10 @@ function keep<T extends PostedRecord | CopiedRecord>(record: T): T {
 
 export const testSession = '0123456789abcdef' as SessionId;
 
+export function settledRecord(...numbers: number[]): JournalRecord {
+  return { kind: 'settled', numbers };
+}
+
 export function postedRecord(
   number: number,
   text: string,

@@ -9,6 +9,16 @@ import { JournalModel } from './journal-model.ts';
 
 export const storeFolder = '/home/broker-1';
 
+/** Files without zeros ahead, and a log that is compacted at once. */
+export const smallLimits = {
+  segmentReserveBytes: 1,
+  segmentGrowthBytes: 1,
+  segmentBytesMax: 20_000,
+  segmentsCompact: 2,
+  logBytesCompact: 1,
+  ballastFilesMin: 1,
+};
+
 /** The wall clock stands still, so that it adds no stamps. */
 const runtime = { ...systemRuntime, time: () => 1_700_000_000_000 };
 

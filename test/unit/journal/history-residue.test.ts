@@ -12,9 +12,14 @@ import type { MailEvent } from '../../../src/model/mail-events.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
-import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
+import {
+  postedRecord,
+  settledRecord as settled,
+  testSession,
+} from '../../support/disk/journal-model.ts';
 import {
   append,
+  smallLimits as limits,
   type OpenStore,
   openStore,
   removeOldest,
@@ -24,17 +29,8 @@ import { eventInBrief, readPast } from '../../support/disk/past.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { Random } from '../../support/random.ts';
 
-const limits = {
-  segmentReserveBytes: 1,
-  segmentGrowthBytes: 1,
-  segmentBytesMax: 20_000,
-  segmentsCompact: 2,
-  logBytesCompact: 1,
-  ballastFilesMin: 1,
-};
 const history: HistoryBound = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
 const residuePath = `${storeFolder}/history/00000000-000000.log`;
-const settled = (...numbers: number[]): JournalRecord => ({ kind: 'settled', numbers });
 
 /** Owners that post and settle one message each, from `first` on; the one with the number `at` appends more. */
 async function postEach(

@@ -11,9 +11,10 @@ import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
-import { postedRecord } from '../../support/disk/journal-model.ts';
+import { postedRecord, settledRecord as settled } from '../../support/disk/journal-model.ts';
 import {
   append,
+  smallLimits as limits,
   type OpenStore,
   openStore,
   removeOldest,
@@ -23,17 +24,8 @@ import { toldRecords } from '../../support/disk/told-records.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 import { Random } from '../../support/random.ts';
 
-const limits = {
-  segmentReserveBytes: 1,
-  segmentGrowthBytes: 1,
-  segmentBytesMax: 20_000,
-  segmentsCompact: 2,
-  logBytesCompact: 1,
-  ballastFilesMin: 1,
-};
 const day = 86_400_000;
 const month: HistoryBound = { bytesMax: 1_000_000, ageMsMax: 30 * day };
-const settled = (...numbers: number[]): JournalRecord => ({ kind: 'settled', numbers });
 
 function historyOf(disk: CrashDisk): string[] {
   const path = `${storeFolder}/history/`;

@@ -16,17 +16,14 @@ import { type TestContext, test } from 'node:test';
 import { realDisk } from '../../../src/journal/disk.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
 import { postedRecord } from '../../support/disk/journal-model.ts';
-import { append, openStore, removeOldest } from '../../support/disk/journal-store.ts';
+import {
+  append,
+  smallLimits as limits,
+  openStore,
+  removeOldest,
+} from '../../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../../support/disk/past.ts';
 
-const limits = {
-  segmentReserveBytes: 1,
-  segmentGrowthBytes: 1,
-  segmentBytesMax: 20_000,
-  segmentsCompact: 2,
-  logBytesCompact: 1,
-  ballastFilesMin: 1,
-};
 const month = { bytesMax: 100_000_000, ageMsMax: 30 * 86_400_000 };
 
 /** Each makes something of the name of a file of history, which was renamed to `aside`. */

@@ -4,13 +4,12 @@ import { test } from 'node:test';
 import { readEach } from '../../../src/journal/recovery.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
-import { postedRecord } from '../../support/disk/journal-model.ts';
+import { postedRecord, settledRecord as settled } from '../../support/disk/journal-model.ts';
 import { append, openStore, removeOldest, storeFolder } from '../../support/disk/journal-store.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 
 const limits = { segmentReserveBytes: 1, segmentGrowthBytes: 1 };
-const settled = (...numbers: number[]): JournalRecord => ({ kind: 'settled', numbers });
 
 function fileOf(disk: CrashDisk, epoch: number, segment: number): Buffer {
   const name = `epochs/0000000${epoch}/seg-00000${segment}.log`;
