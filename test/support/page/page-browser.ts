@@ -7,22 +7,12 @@ import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { findBrowser } from '../processes/browser.ts';
+import { browserFlags, findBrowser } from '../processes/browser.ts';
 
 /** CI keeps what is in it. */
 const artefacts =
   process.env.IPC_TEST_ARTEFACTS ??
   fileURLToPath(new URL('../../../../artefacts/', import.meta.url));
-
-const flags = [
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-];
 
 export interface PageOptions {
   readonly width?: number;
@@ -57,7 +47,7 @@ export async function launchBrowser(): Promise<LaunchedBrowser | undefined> {
     executablePath: `/usr/bin/${name}`,
     headless: true,
     chromiumSandbox: false,
-    args: flags,
+    args: browserFlags,
     env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
   });
   const close = async () => {

@@ -10,9 +10,8 @@ import type { TestContext } from 'node:test';
 import { freePort } from '../places.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
-const flags = [
-  '--headless',
-  '--no-sandbox',
+/** They keep a browser from asking for anything outside of this machine. */
+export const browserFlags = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
@@ -53,12 +52,16 @@ export async function runPage(
   const folder = await mkdtemp(join(tmpdir(), 'ipc-browser-'));
   const url = `http://127.0.0.1:${port}/`;
   // A process group, so that all helper processes end with it.
-  const child = spawn(browser, [...flags, `--user-data-dir=${folder}`, url], {
-    // A browser writes settings and caches into its home.
-    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
-    detached: true,
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    browser,
+    ['--headless', '--no-sandbox', ...browserFlags, `--user-data-dir=${folder}`, url],
+    {
+      // A browser writes settings and caches into its home.
+      env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
+      detached: true,
+      stdio: 'ignore',
+    },
+  );
   context.after(async () => {
     const gone = once(child, 'exit');
     if (child.pid !== undefined && child.exitCode === null) {
