@@ -89,6 +89,8 @@ export class Session extends Client implements MailService {
   /** The owner has another store than ours, or writes a format that this version cannot read. */
   #isForeign = false;
   #isClosed = false;
+  /** Resolves when what is under way in the state folder has ended. */
+  #filesWork: Promise<unknown> = Promise.resolve();
   /** Called once, with the next welcome. */
   readonly #onWelcome = new Set<(welcome: Welcome) => void>();
   /** The key that the last broker proved. */
@@ -155,6 +157,7 @@ export class Session extends Client implements MailService {
   override async close(graceMs = closeMsDefault): Promise<void> {
     this.#isClosed = true;
     await super.close(graceMs);
+    await this.#filesWork.catch(() => {});
     const broker = this.#broker;
     this.#broker = undefined;
     await broker?.close();
@@ -219,13 +222,14 @@ export class Session extends Client implements MailService {
   async #connectWithin(patience: Patience): Promise<Connection> {
     const { home, env, host, ownership } = this.#options;
     if (host === undefined) requireTrustedStore(this.#folder);
-    const keys = ownership === 'never' ? this.#keysThatAre() : await loadKeys(home, env);
+    const keys =
+      ownership === 'never' ? this.#keysThatAre() : await this.#withFiles(loadKeys(home, env));
     const keysNow = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
       const isEarly = ownership === 'late' && patience.passedMs < takeoverMsMax;
       const bids = this.#mayBid() && !isEarly;
-      const targets = bids ? await this.#bid(keysNow) : await this.#addresses();
+      const targets = bids ? await this.#withFiles(this.#bid(keysNow)) : await this.#addresses();
       try {
         const connection = await dialAny(targets, acceptable);
         this.#provedKey = connection.key;
@@ -236,6 +240,12 @@ export class Session extends Client implements MailService {
       }
       await sleep(pauseMs);
     }
+  }
+
+  /** A close waits for it: whoever closed the last session of a state folder may remove the folder. */
+  #withFiles<Result>(work: Promise<Result>): Promise<Result> {
+    this.#filesWork = work;
+    return work;
   }
 
   #keysThatAre(): Keys {

@@ -3,8 +3,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   type AgentMail,
@@ -16,7 +19,7 @@ import {
   open,
 } from '../../../src/index.ts';
 import { libraryPlace } from '../../support/library.ts';
-import { freePort } from '../../support/places.ts';
+import { freePort, makeHome } from '../../support/places.ts';
 import { ended } from '../../support/processes/shell.ts';
 
 const library = pathToFileURL(
@@ -568,6 +571,24 @@ test('after close each call throws closed, open calls too; a second close does n
   await assert.rejects(message.settle(), { code: 'closed' });
   await message.release();
   await mail.close();
+});
+
+test('after close nothing more is made in the state folder, and the port is free, however early it was closed', async (context) => {
+  for (let turns = 0; turns < 40; turns++) {
+    const parent = await makeHome(context);
+    const [home, port] = [join(parent, 'home'), await freePort()];
+    const mail = await open({ port, home, env: {} });
+    const starting = mail.start().catch(() => {});
+    for (let turn = 0; turn < turns; turn++) await nextTurn();
+    await mail.close();
+    // A file that is made meanwhile fails it.
+    await rm(home, { recursive: true, force: true });
+    const server = createServer().listen({ host: '127.0.0.1', port, exclusive: true });
+    await once(server, 'listening');
+    server.close();
+    await starting;
+    assert.deepEqual(await readdir(parent), []);
+  }
 });
 
 test('a process ends by itself until it uses a broker, and from then on only after close', async (context) => {

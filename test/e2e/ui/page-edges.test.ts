@@ -2,8 +2,9 @@
 // lists, a person without a mouse or a screen.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { keepPicture, startBrowser, waitUntil } from '../../support/page/page-browser.ts';
@@ -42,6 +43,23 @@ test('a script in a body, a name or an id is shown as text, and nothing of it ru
   assert.equal(made, 2, 'only the two links of the export');
   assert.equal(await page.title(), 'Conversations · agent-ipc');
   assert.deepEqual(faults, []);
+});
+
+test('the overview shows what the broker warns of', async (context) => {
+  const place = await pagePlace(context);
+  if (!place) return;
+  const { broker, home, port, mail } = place;
+  const damaged = join(home, `broker-${port}`, 'damaged');
+  mkdirSync(damaged, { mode: 0o700 });
+  const found = { epoch: 7, segment: 1, lost: [], messages: [99], more: 0 };
+  writeFileSync(join(damaged, '00000007-000001.json'), JSON.stringify(found), { mode: 0o600 });
+  const { page } = await place.open();
+  // The next owner reads what earlier ones have reported.
+  const gone = once(broker, 'exit');
+  broker.kill('SIGKILL');
+  await gone;
+  await mail.status();
+  await page.locator('.warnings', { hasText: 'message #99' }).waitFor();
 });
 
 test('a broker that is killed under the open page does not end it: the page goes on with the next one', async (context) => {
@@ -145,6 +163,28 @@ test('of 10,000 messages each can be scrolled to, and the page never has more th
   await page.getByRole('button', { name: '500 new messages' }).click();
   await page.locator('.row', { hasText: 'later 499' }).waitFor();
   assert.deepEqual(faults, []);
+});
+
+test('the list is filtered by time', async (context) => {
+  const browser = await startBrowser(context);
+  if (!browser) return;
+  const mail = new StagedMail(Date.now() - 2 * 3_600_000);
+  for (const text of ['old', 'older']) mail.post('ann', 'ben', text);
+  mail.time = Date.now() - 60_000;
+  mail.post('ann', 'ben', 'new');
+  const server = await stageServer({ mail, me: 'boss', status: null });
+  context.after(() => server.close());
+  const { page } = await browser.open(server.url);
+  await page.keyboard.press('2');
+  const rows = async (count: number) => {
+    await waitUntil(page, `document.querySelectorAll('.row').length === ${count}`);
+    return page.locator('.row .row-text').allInnerTexts();
+  };
+  assert.deepEqual(await rows(3), ['old', 'older', 'new']);
+  await page.getByLabel('Time', { exact: true }).selectOption('Last hour');
+  assert.deepEqual(await rows(1), ['new']);
+  await page.getByLabel('Time', { exact: true }).selectOption('Last 24 h');
+  assert.deepEqual(await rows(3), ['old', 'older', 'new']);
 });
 
 test('messages that are older than those of the page are loaded as somebody asks for them', async (context) => {
