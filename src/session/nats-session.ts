@@ -97,7 +97,7 @@ export class NatsSession extends Client implements MailService {
     const { pid, epoch } = this.welcome ?? (await this.join(options));
     const own = this.#owner !== undefined;
     const host = this.#url;
-    return { host, port: this.#options.port, pid, own, epoch, addresses: [host], ...counts };
+    return { host, port: this.#options.port, pid, own, epoch, addresses: [], ...counts };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {

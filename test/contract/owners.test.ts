@@ -5,9 +5,14 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Remote } from '../support/processes/remote.ts';
-import { addressesOfTheOwner, stopOfAnother, stopOfTheOwner } from './differences.ts';
+import {
+  addressesOfTheOwner,
+  fieldsOfStart,
+  stopOfAnother,
+  stopOfTheOwner,
+} from './differences.ts';
 import { engines } from './engines.ts';
-import { team, untilWaiting } from './team.ts';
+import { assertWarnings, team, untilWaiting } from './team.ts';
 
 /** What a stop leads to: an error's code, or that the mail is handed over. */
 async function outcomeOfStop(session: Remote): Promise<string> {
@@ -28,9 +33,11 @@ for (const engine of engines) {
     const started = await Promise.all(sessions.map((each) => each.start()));
     assert.equal(new Set(started.map(({ pid }) => pid)).size, 1);
     assert.equal(started.filter(({ role }) => role === 'owner').length, 1);
-    for (const { epoch, messages, addresses, warnings } of started) {
-      assert.deepEqual([epoch, messages, warnings], [1, 0, []]);
-      assert.deepEqual(addresses, addressesOfTheOwner[name]);
+    for (const result of started) {
+      const { epoch, messages, addresses, warnings } = result;
+      assert.deepEqual(Object.keys(result), fieldsOfStart[name]);
+      assert.deepEqual([epoch, messages, addresses], [1, 0, addressesOfTheOwner[name]]);
+      assertWarnings(warnings, name);
     }
   });
 
