@@ -128,6 +128,11 @@ export class AppContext {
     return { port, host, name, mail };
   }
 
+  /** Whether a NATS server keeps the mail of a call. */
+  isOnNats(at: BrokerAddress): boolean {
+    return this.#natsOf(at) !== undefined;
+  }
+
   /** The NATS server of a call: then its port is the number of a stream there. */
   #natsOf({ host }: BrokerAddress): string | undefined {
     const text = (host ?? this.#options.host ?? brokerIn(this.#options.env))?.host;
@@ -163,8 +168,13 @@ export class AppContext {
     return sender ? label(sender) : undefined;
   }
 
-  /** The broker of a call; a host that is this machine is the same as no host. */
+  /**
+   * The broker of a call; a host that is this machine is the same as no host. Of a NATS server it is the address without
+   * its password.
+   */
   async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
+    const nats = this.#natsOf(at);
+    if (nats) return { host: natsUrl(parseNatsAddress(nats)), port: this.localPort(at.port) };
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
     const { host, port = this.localPort(at.port) } = address;

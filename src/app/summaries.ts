@@ -17,6 +17,7 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
+import { isNatsAddress } from '../nats/nats-address.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { pausedWords } from './pause-words.ts';
@@ -109,7 +110,7 @@ export function presentPing(host: Address, ms: number, notes: Notes): string {
 
 export function presentStart(port: number, result: StartResult, notes: Notes): string {
   const { role, pid, epoch, addresses, messages: count } = result;
-  const where = `on port ${port} (${addresses.join(', ')}; pid ${pid}, epoch ${epoch})`;
+  const where = placeOf(port, result, `pid ${pid}, epoch ${epoch}`);
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
   const title = head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
@@ -117,10 +118,19 @@ export function presentStart(port: number, result: StartResult, notes: Notes): s
 }
 
 /** Of a session that will own the broker next. */
-export function presentStandby(port: number, { pid, epoch, addresses }: StartResult): string {
-  const where = `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`;
+export function presentStandby(port: number, result: StartResult): string {
+  const { pid, epoch, addresses } = result;
+  const where = placeOf(port, result, `epoch ${epoch}`);
   const owner = `Standby: pid ${pid} owns the broker ${where}, and this session takes over when it ends.`;
   return lines(owner, ...openLine(addresses));
+}
+
+/** Where a broker listens, or the server that keeps its mail. `owner`: what is to be said of its owner there. */
+export function placeOf(port: number, { addresses, server }: StartResult, owner: string): string {
+  if (!server) return `on port ${port} (${addresses.join(', ')}; ${owner})`;
+  const { url, version, stream, replicas, isNew } = server;
+  const copies = replicas === 1 ? '1 copy' : `${replicas} copies`;
+  return `on ${url} (nats-server ${version}; stream ${stream}${isNew ? ', made now' : ''}, ${copies}; ${owner})`;
 }
 
 /** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
@@ -167,7 +177,8 @@ export function presentStatus(
   const owner = own ? 'this session' : 'another session';
   const place =
     status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
-  const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
+  const listens = addresses.length > 0 ? ` (${addresses.join(', ')})` : '';
+  const title = `Broker ${place}${listens}: owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [
     `${messages(status.messages)}, ${byteCount(bytes)}`,
     sessionCount(status),
@@ -257,6 +268,7 @@ export function presentError(error: IpcError): string {
 }
 
 export function at({ host, port }: BrokerHost): string {
+  if (isNatsAddress(host)) return port === undefined ? host : `${host}, number ${port}`;
   const bare = host.includes(':') ? `[${host}]` : host;
   return port === undefined ? bare : `${bare}:${port}`;
 }

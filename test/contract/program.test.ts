@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Lines } from '../support/processes/lines.ts';
 import { type Ended, ended, type Shell, shell } from '../support/processes/shell.ts';
+import { findingOfTheBroker, placeOfTheBroker, storeCheck } from './differences.ts';
 import { type Engine, engines } from './engines.ts';
 
 async function shellOf(context: TestContext, engine: Engine): Promise<Shell> {
@@ -123,5 +124,27 @@ for (const engine of engines) {
     await run(['fetch', 'ann']);
     const [told] = objectsIn(await run(['log', '--json']));
     assert.deepEqual([told.number, told.state, told.line], [1, 'done', 'hello']);
+  });
+
+  test(`${name}: log --erase forgets what was settled, and broker --once and doctor say where the mail is`, async (context) => {
+    const { run } = await shellOf(context, engine);
+    await run(['post', 'ann', 'secret', '--to', 'ben']);
+    await run(['fetch', 'ann']);
+    const erased = await run(['log', '--erase', '--yes', '--json']);
+    assert.equal(objectsIn(erased)[0].messages, 1);
+    const told = objectsIn(await run(['log', '--json']));
+    assert.deepEqual(
+      told.map(({ mailbox, state }) => [mailbox, state]),
+      [['ben', 'ready']],
+    );
+    const broker = await run(['broker', '--once']);
+    assert.match(broker.text, placeOfTheBroker[name]);
+    const findings = objectsIn(await run(['doctor', '--json']));
+    const [about, what] = findingOfTheBroker[name];
+    const found = findings.find((each) => each.about === about);
+    assert.equal(found.ok, true);
+    assert.match(found.what, what);
+    const check = await run(['store', 'check']);
+    assert.match(`${check.text}${check.errors}`, storeCheck[name]);
   });
 }

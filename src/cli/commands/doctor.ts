@@ -6,9 +6,10 @@ import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
-import { quotedWarning } from '../../app/summaries.ts';
+import { placeOf, quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
+import { isNatsAddress } from '../../nats/nats-address.ts';
 import { currentKeys } from '../../net/keys.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { localFindings } from '../doctor/broker-checks.ts';
@@ -87,10 +88,10 @@ async function checkFrom(
   const at = await context.brokerAddress(port === undefined ? {} : { port });
   const { host } = at;
   if (host !== undefined) {
-    return [
-      ...(await diskFindings([context.home])),
-      ...(await otherFindings(context, env, host, at.port)),
-    ];
+    const findings = isNatsAddress(host)
+      ? await natsFindings(env, at.port)
+      : await otherFindings(context, env, host, at.port);
+    return [...(await diskFindings([context.home])), ...findings];
   }
   return [
     ...(await diskFindings([context.storeFolder(at.port), context.home])),
@@ -115,6 +116,32 @@ async function otherFindings(
     return [{ about: 'broker', ...result }, ...watchFindings(sessionList, Date.now())];
   } catch (error) {
     return [faulty('broker', error)];
+  }
+}
+
+/** Asks as a guest, which makes no stream and owns nothing. */
+async function natsFindings(env: NodeJS.ProcessEnv, port: number): Promise<Finding[]> {
+  const guest = new AppContext({ env, program: programName, ownership: 'never' });
+  try {
+    const { mail } = await guest.broker({ port });
+    const result = await mail.start();
+    const { sessionList } = await mail.status();
+    return [
+      {
+        about: 'broker',
+        ...fine(`a session owns it ${placeOf(port, result, `pid ${result.pid}`)}`),
+      },
+      ...result.warnings.map((each) => ({
+        ...{ about: 'server', ...bad(`it warns: ${quotedWarning(each)}`, undefined) },
+      })),
+      ...watchFindings(sessionList, Date.now()),
+    ];
+  } catch (error) {
+    if (!(error instanceof IpcError && error.code === 'no_broker'))
+      return [faulty('broker', error)];
+    return [{ about: 'broker', ...fine(`${error.message}; the next call that needs one owns it`) }];
+  } finally {
+    await guest.close();
   }
 }
 

@@ -7,7 +7,7 @@
 //    the first one found.
 // 3. With --follow the broker's events go on where the files ended.
 import type { Command } from 'commander';
-import type { BrokerAddress } from '../../app/context.ts';
+import { AppContext, type BrokerAddress } from '../../app/context.ts';
 import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { parseNameValue, parsePort, parseSince } from '../../app/parameters.ts';
@@ -33,6 +33,7 @@ import { brokerSource, followed, type LogSource, storeSource } from '../log/log-
 import { type LogEntry, LogText } from '../log/log-text.ts';
 import { threadBegin } from '../log/log-thread.ts';
 import { confirmed, say, showProgress, warn, writeReport, writeResult } from '../output.ts';
+import { programName } from '../program-name.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { erase } from './log-erase.ts';
 import { brokerAt, requireTerminal, withBroker } from './look.ts';
@@ -89,7 +90,10 @@ export function addLogCommand(program: Command): void {
     const line = parseLine(options);
     const act = (context: CommandContext) => new LogCommand(line, context).run();
     const { json } = options;
-    process.exit(await execute(act, { json: json !== undefined }, { ownership: 'never' }));
+    // A NATS server has no files that could be read beside the broker.
+    const isOnNats = new AppContext({ env: process.env, program: programName }).isOnNats(line.at);
+    const ownership = isOnNats ? 'late' : 'never';
+    process.exit(await execute(act, { json: json !== undefined }, { ownership }));
   });
   withJson(command, logFields);
   withExamples(
@@ -121,7 +125,8 @@ async function eraseLog(options: Given): Promise<number> {
   if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
   const act = async ({ context, signal }: CommandContext) => {
     const folder = context.storeFolder(context.localPort(at));
-    if (!hasPast(realDisk, folder)) return sayNone(folder);
+    const isOnNats = context.isOnNats(at === undefined ? {} : { port: at });
+    if (!isOnNats && !hasPast(realDisk, folder)) return sayNone(folder);
     const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
     const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
     if (signal.aborted) throw cancelled();

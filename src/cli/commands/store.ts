@@ -173,6 +173,10 @@ function storeFolder(givenPort: string | undefined): string {
 }
 
 export async function sayNone(folder: string): Promise<number> {
-  await warn(`No store in ${folder}: nothing was posted there. See \`--port\` and IPC_HOME.`);
+  const isOnNats = new AppContext({ env: process.env, program: programName }).isOnNats({});
+  const why = isOnNats
+    ? 'IPC_BROKER names a NATS server, which keeps the mail. `ipc log` asks it.'
+    : 'nothing was posted there. See `--port` and IPC_HOME.';
+  await warn(`No store in ${folder}: ${why}`);
   return exitFailed;
 }
