@@ -42,6 +42,8 @@ export const wireTimes: ConnectionTimes = {
 };
 /** Of a file in one message; a smaller limit of the server makes it less. */
 const partBytesMax = 256 * 1024;
+/** The last one counts; the others part the messages of earlier owners. */
+const claimsKept = 256;
 /** Room for the header of a message in the limit of the server. */
 const partHeaderBytes = 512;
 
@@ -120,8 +122,7 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
     // What stays of a file that is gone, the next owner removes.
     void stream.purge(file, keep).catch(() => {});
   };
-  // Only the last claim counts.
-  purge(claimFile, 1);
+  purge(claimFile, claimsKept);
   let broker: Broker | undefined;
   const appender = new LogAppender(stream, claim.claim, sequence, () => void broker?.close());
   const { bytes, bytesMax } = await stream.state();
