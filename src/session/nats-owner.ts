@@ -24,7 +24,7 @@ export interface NatsOwnerOptions {
   readonly claim: Claim;
   /** Of the claim. */
   readonly sequence: number;
-  readonly guests: Guests;
+  readonly guests: Pick<Guests, 'take' | 'serve' | 'interrupt' | 'close'>;
   /** The state folder of this machine. */
   readonly home: string;
   readonly port: number;
