@@ -19,7 +19,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import { type Name, type Origin, parseName } from '../model/message.ts';
+import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
 import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
@@ -268,13 +268,5 @@ export class NatsSession extends Client implements MailService {
       'owner_silent',
       `the owner of the broker on ${this.#url}${who} does not answer`,
     );
-  }
-}
-
-function validName(label = ''): Name | undefined {
-  try {
-    return parseName(label);
-  } catch {
-    return undefined;
   }
 }
