@@ -220,7 +220,7 @@ export class NatsSession extends Client implements MailService {
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
-          this.#backoff.failed(error);
+          if (error.code !== 'owner_replaced') this.#backoff.failed(error);
           if (this.#claim === claim) this.#owner = undefined;
         },
       });
