@@ -43,7 +43,7 @@ test(
     await assert.rejects(stream.publish('ipc.19901.claim', 'bob', first), (error) => {
       return error instanceof JetStreamApiError && error.code === 10071;
     });
-    const body = Buffer.alloc(1_100_000, 'x');
+    const body = Buffer.alloc(1_000_000, 'x');
     await stream.publish('ipc.19901.f.journal', body, { expect: { lastSequence: 1 } });
 
     const { cluster: placed } = await manager.streams.info(streamName);
@@ -54,7 +54,7 @@ test(
     const found = await whenAvailable(async () =>
       (await managerOf(bob)).streams.getMessage(streamName, { seq: 2 }),
     );
-    assert.equal(found?.data.length, 1_100_000);
+    assert.equal(found?.data.length, 1_000_000);
   },
 );
 
@@ -175,6 +175,22 @@ test(
       assert.deepEqual([...(replicas ?? []), placed?.leader].sort(), nodes);
       assert.equal(state.messages, 1);
     });
+  },
+);
+
+test(
+  'a member whose name is left out is disconnected when the nodes reload, and the others are not',
+  server,
+  async (context) => {
+    const cluster = await startExampleCluster(context);
+    const [ann, bob] = [await cluster.connect('ann'), await cluster.connect('bob')];
+    makeCluster(cluster.folder, nodeNames, ['ann']);
+    for (const name of nodeNames) cluster.localize(name);
+    for (const { child } of cluster.nodes) child.kill('SIGHUP');
+    const error = await bob.closed();
+    assert.match(`${error}`, /Authorization Violation/);
+    await ann.flush();
+    assert.equal(ann.isClosed(), false);
   },
 );
 

@@ -29,6 +29,8 @@ export interface ExampleNode {
   readonly port: number;
   readonly clusterPort: number;
   readonly child: ChildProcess;
+  /** What it has written so far. */
+  readonly lines: readonly string[];
   /** Returns when the node has written a line with this text. */
   says(text: string): Promise<void>;
 }
@@ -90,7 +92,7 @@ export async function startExampleCluster(context: TestContext): Promise<Example
     const file = join(folder, 'nodes', name, 'nats-server.conf');
     const child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     children.push(child);
-    const node = { name, port, clusterPort, child, says: outputOf(child) };
+    const node = { name, port, clusterPort, child, ...outputOf(child) };
     await node.says('Server is ready');
     return node;
   };
@@ -134,12 +136,12 @@ export async function kill(child: ChildProcess): Promise<void> {
   }
 }
 
-function outputOf(child: ChildProcess): ExampleNode['says'] {
+function outputOf(child: ChildProcess): Pick<ExampleNode, 'lines' | 'says'> {
   assert(child.stderr);
   const lines: string[] = [];
   const output = createInterface(child.stderr).on('line', (line) => lines.push(line));
-  return (text) =>
-    new Promise((resolve, reject) => {
+  const says = (text: string) =>
+    new Promise<void>((resolve, reject) => {
       const look = () => {
         if (lines.some((line) => line.includes(text))) resolve();
         else if (child.exitCode !== null) reject(new Error(lines.join('\n')));
@@ -149,6 +151,7 @@ function outputOf(child: ChildProcess): ExampleNode['says'] {
       output.on('line', look).on('close', look);
       look();
     });
+  return { lines, says };
 }
 
 function replaceOnce(file: string, text: string, by: string): void {
