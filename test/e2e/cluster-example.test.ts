@@ -6,7 +6,6 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import {
   JetStreamApiError,
@@ -23,6 +22,7 @@ import {
   nodeNames,
   serverMissing,
   startExampleCluster,
+  whenAvailable,
 } from '../support/nats/example-cluster.ts';
 import { makeHome } from '../support/places.ts';
 
@@ -294,19 +294,6 @@ async function nextError(connection: NatsConnection): Promise<string> {
     if (event.type === 'error') return event.error.message;
   }
   return 'closed';
-}
-
-/** Repeats a request while the stream has no leader. Each attempt waits for the servers. */
-async function whenAvailable<Result>(request: () => Promise<Result>): Promise<Result> {
-  const end = performance.now() + 30_000;
-  for (;;) {
-    try {
-      return await request();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await setTimeout(100);
-    }
-  }
 }
 
 /** The text of each file by its path below `folder`. */

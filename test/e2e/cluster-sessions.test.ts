@@ -1,10 +1,18 @@
 // Sessions of a team whose mail is on the cluster of examples/cluster/, with the permissions that it gives.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { IpcError } from '../../src/base/errors.ts';
 import { libraryPlace } from '../support/library.ts';
-import { example, serverMissing, startExampleCluster } from '../support/nats/example-cluster.ts';
+import {
+  example,
+  serverMissing,
+  startExampleCluster,
+  whenAvailable,
+} from '../support/nats/example-cluster.ts';
 
 const server = { skip: serverMissing };
 
@@ -47,6 +55,26 @@ test(
   },
 );
 
+test(
+  'while a node is down the first session makes no stream; then it has three replicas',
+  server,
+  async (context) => {
+    const { cluster, session, port } = await teamPlace(context);
+    const third = cluster.nodes[2] ?? assert.fail();
+    const admin = await cluster.connect('admin', cluster.nodes[0]);
+    third.child.kill('SIGTERM');
+    await once(third.child, 'exit');
+    const post = async () => (await session('ann')).post('bob', 'hello');
+    await assert.rejects(post(), (error) => {
+      return error instanceof IpcError && /no suitable peers/.test(error.message);
+    });
+    await cluster.start(third.name);
+    await whenAvailable(post);
+    const manager = await jetstreamManager(admin);
+    assert.equal((await manager.streams.info(`ipc-${port}`)).config.num_replicas, 3);
+  },
+);
+
 async function teamPlace(context: TestContext) {
   const { port, session: open } = await libraryPlace(context);
   const cluster = await startExampleCluster(context);
@@ -60,7 +88,7 @@ async function teamPlace(context: TestContext) {
         IPC_NATS_CA: cluster.ca,
       },
     });
-  return { cluster, session };
+  return { cluster, session, port };
 }
 
 /** The subjects of the example's configuration. */

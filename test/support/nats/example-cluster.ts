@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import { freePort, makeHome } from '../places.ts';
@@ -133,6 +134,19 @@ export async function startExampleCluster(context: TestContext): Promise<Example
 export async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) {
     await once(child, 'exit');
+  }
+}
+
+/** Repeats a request while the stream has no leader. Each attempt waits for the servers. */
+export async function whenAvailable<Result>(request: () => Promise<Result>): Promise<Result> {
+  const end = performance.now() + 30_000;
+  for (;;) {
+    try {
+      return await request();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await setTimeout(100);
+    }
   }
 }
 
