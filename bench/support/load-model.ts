@@ -152,7 +152,7 @@ export function keeper(load: Load): Needs {
     messagesPerSecond: ratesOf(load),
     // A body reaches a server, the keeper, a server, its two followers, a server and the reader.
     bytesPerSecond: ratesOf(load, storedBytes * (4 + replicas)),
-    syncsPerSecond: logSyncsOf(load),
+    syncsPerSecond: logSyncsOf(load, 1),
     diskBytesPerDay: load.messagesPerDay * storedBytes * replicas,
     storedFiles: replicas * segmentsOf(amountsOf(load).unread * storedBytes),
     takeoverSeconds,
@@ -161,7 +161,7 @@ export function keeper(load: Load): Needs {
       ...engineLimits(load),
       share('processor', peakOf(load) * lifeUs(keeperCosts, load), 1e6),
       share('takeover', takeoverSeconds, plan.takeoverSecondsMax),
-      share('syncs of a server', logSyncsOf(load).peak / replicas, syncsPerSecondMax()),
+      share('syncs of a server', logSyncsOf(load, 1).peak / replicas, syncsPerSecondMax()),
       share('connections of a server', load.sessions / replicas, plan.serverConnectionsMax),
     ]),
   };
@@ -181,7 +181,8 @@ export function consumers(load: Load): Needs {
     messagesPerSecond: ratesOf(load),
     // A body reaches a server, its two followers and the reader.
     bytesPerSecond: ratesOf(load, storedBytes * (1 + replicas)),
-    syncsPerSecond: logSyncsOf(load),
+    // Published, delivered and acknowledged: before 2.15 a server syncs each of them.
+    syncsPerSecond: scaled(ratesOf(load, recordsPerLife), replicas),
     diskBytesPerDay: load.messagesPerDay * storedBytes * replicas,
     storedFiles:
       replicas *
@@ -192,7 +193,11 @@ export function consumers(load: Load): Needs {
       share('Raft groups of a server', load.mailboxes + 1, plan.serverGroupsMax),
       share('consumers of a stream', load.mailboxes, plan.consumersMax),
       share('memory of a server', perServer, plan.serverBytes),
-      share('syncs of a server', logSyncsOf(load).peak / replicas, syncsPerSecondMax()),
+      share(
+        'syncs of a server',
+        scaled(ratesOf(load, recordsPerLife), replicas).peak / replicas,
+        syncsPerSecondMax(),
+      ),
       share('connections of a server', load.sessions / replicas, plan.serverConnectionsMax),
     ]),
   };
@@ -223,7 +228,7 @@ export function partitions(load: Load): Needs {
     messagesPerSecond: ratesOf(load),
     // A body reaches a gateway, a keeper, a server, its two followers, a gateway and the reader.
     bytesPerSecond: ratesOf(load, storedBytes * (4 + replicas)),
-    syncsPerSecond: logSyncsOf(load),
+    syncsPerSecond: logSyncsOf(load, count),
     diskBytesPerDay: load.messagesPerDay * storedBytes * replicas,
     storedFiles: replicas * count * segmentsOf((unread * storedBytes) / count),
     takeoverSeconds: takeoverSecondsOf(part(load, count)),
@@ -330,7 +335,7 @@ function partLimits(load: Load, count: number): Limit[] {
 
 function serverLimits(load: Load, count: number, servers: number): Limit[] {
   return [
-    share('syncs of a server', logSyncsOf(load).peak / servers, syncsPerSecondMax()),
+    share('syncs of a server', logSyncsOf(load, count).peak / servers, syncsPerSecondMax()),
     share('Raft groups of a server', (count * replicas) / servers, plan.serverGroupsMax),
   ];
 }
@@ -345,9 +350,15 @@ function syncsOf(load: Load): Rate {
   return { mean: Math.min(mean, syncsPerSecondMax()), peak: Math.min(peak, syncsPerSecondMax()) };
 }
 
-/** Without group commit, which a log has only where records come in the same turn of the event loop. */
-function logSyncsOf(load: Load): Rate {
-  return scaled(ratesOf(load, recordsPerLife), replicas);
+/**
+ * Syncs of all servers for so many logs. Each record is an append that every server with a replica syncs. A keeper has one
+ * append after the other, and records that come meanwhile are in the next.
+ */
+function logSyncsOf(load: Load, logs: number): Rate {
+  const { mean, peak } = ratesOf(part(load, logs), recordsPerLife);
+  const most = 1e6 / (natsCosts.publishUs.value + brokerCosts.syncUs.value);
+  const each = { mean: Math.min(mean, most), peak: Math.min(peak, most) };
+  return scaled(each, logs * replicas);
 }
 
 function scaled({ mean, peak }: Rate, factor: number): Rate {

@@ -13,13 +13,13 @@ const nats = 'nats-server 2.9.10';
 
 /** Costs of the embedded broker. Bytes are in RAM unless the name says otherwise. */
 export const brokerCosts = {
-  idleBytes: cost(80_000_000, 'process without sessions: `npm run bench -- idle`'),
-  idleOpenFiles: cost(30, 'the same'),
-  connectionBytes: cost(33_329, 'idle session, resident: `npm run bench -- idle`'),
-  waitBytes: cost(4_943, 'parked wait, resident: `npm run bench -- idle`'),
+  idleBytes: cost(63_000_000, 'process without sessions: `npm run bench -- idle`'),
+  idleOpenFiles: cost(29, 'the same'),
+  connectionBytes: cost(35_700, 'idle session, resident: `npm run bench -- idle`'),
+  waitBytes: cost(4_800, 'parked wait, resident: `npm run bench -- idle`'),
   messageBytes: cost(1_054, 'queued, without its body: `npm run bench -- memory`, usual names'),
-  lifeUs: cost(125, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
-  lifeUsPerKibibyte: cost(25, 'the same, by 256 and 2,048 bytes'),
+  lifeUs: cost(137, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
+  lifeUsPerKibibyte: cost(22, 'the same, by 256 and 2,048 bytes'),
   recordBytes: cost(209, 'in the journal beside the body: `npm run bench -- lives`'),
   replayUs: cost(48, 'a message of a replayed journal: `npm run bench -- memory`'),
   syncUs: cost(126, 'append and sync of 2,048 bytes: `npm run bench -- nats-posts`'),
@@ -34,6 +34,10 @@ export const natsCosts = {
   consumerBytes: cost(117_492, `measured on ${nats}, R3: \`npm run bench -- nats-memory\``),
   consumerOpenFiles: cost(2, 'the same'),
   consumerStoredFiles: cost(9.33, 'the same'),
+  publishUs: cost(
+    367,
+    `2,048 bytes, stored, not synced: ${nats}, R3: \`npm run bench -- nats-posts\``,
+  ),
   leaderLostSeconds: cost(
     7.5,
     `no publish was stored after \`kill -9\` of the leader: ${nats}, R3`,
@@ -42,7 +46,7 @@ export const natsCosts = {
 
 /** Costs of the session that keeps the mail over a replicated log, where they differ from those of the broker. */
 export const keeperCosts = {
-  lifeUs: cost(207, `as for the broker, ${nats}, R3: \`npm run bench -- lives\``),
+  lifeUs: cost(196, `as for the broker, ${nats}, R3: \`npm run bench -- lives\``),
   takeoverSeconds: cost(3.1, `an empty store, ${nats}: \`npm run bench -- nats-takeover\``),
   loadBytesPerSecond: cost(10_400_000, 'the same, with 43 MB: loaded and replayed'),
 };
