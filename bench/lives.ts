@@ -9,7 +9,7 @@ import { natsMissing } from '../test/support/nats/nats-server.ts';
 import { freePort } from '../test/support/places.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
 import { BenchProcess } from './support/bench-process.ts';
-import { bodyOf, openSessionAt, waitMs } from './support/mail.ts';
+import { bodyOf, openSession, waitMs } from './support/mail.ts';
 import { median, nowUs, print, rounded } from './support/measure.ts';
 import { NatsServers } from './support/nats-servers.ts';
 
@@ -31,8 +31,8 @@ async function measure(label: string, bytes: number, servers?: NatsServers): Pro
   const port = await freePort();
   const broker = new BenchProcess('broker-process.js', home, `${port}`, url);
   await broker.next();
-  const poster = openSessionAt(url, home, port);
-  const reader = openSessionAt(url, home, port);
+  const poster = openSession(home, port, url);
+  const reader = openSession(home, port, url);
   const body = bodyOf(bytes);
 
   const live = async (mailbox: Name) => {

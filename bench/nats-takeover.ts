@@ -3,7 +3,7 @@
 import type { Name } from '../src/model/message.ts';
 import { freePort } from '../test/support/places.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
-import { bodyOf, openSessionAt } from './support/mail.ts';
+import { bodyOf, openSession } from './support/mail.ts';
 import { median, nowUs, print, rounded } from './support/measure.ts';
 import { NatsServers, requireNats } from './support/nats-servers.ts';
 
@@ -20,7 +20,7 @@ async function measure(replicas: number, messages: number): Promise<void> {
   const servers = await NatsServers.start(makeBenchFolder(), replicas);
   const home = makeBenchFolder();
   const port = await freePort();
-  const poster = openSessionAt(servers.url, home, port);
+  const poster = openSession(home, port, servers.url);
   await poster.start();
   const body = bodyOf(bodyBytes);
   for (let sent = 0; sent < messages; sent += atOnce) {
@@ -33,7 +33,7 @@ async function measure(replicas: number, messages: number): Promise<void> {
 
   const times: number[] = [];
   for (let run = 0; run < runs; run++) {
-    const next = openSessionAt(servers.url, home, port);
+    const next = openSession(home, port, servers.url);
     const startUs = nowUs();
     await next.start();
     times.push((nowUs() - startUs) / 1_000);

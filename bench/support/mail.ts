@@ -9,19 +9,12 @@ import { Session } from '../../src/session/session.ts';
 export const mailbox = 'bench' as Name;
 export const waitMs = 60_000;
 
-export function openSession(home: string, port: number): Session {
-  return new Session({ home, port, origin: originHere(), env: {} });
-}
-
-/** A session whose mail is on a NATS server, or on this machine if `url` is empty. */
-export function openSessionAt(url: string, home: string, port: number): Session | NatsSession {
-  if (url === '') return openSession(home, port);
+/** `url`: of a NATS server; without one the broker keeps its mail on this machine. */
+export function openSession(home: string, port: number, url = ''): Session | NatsSession {
+  const origin = { program: 'bench', pid: process.pid, machine: 'here' };
+  if (url === '') return new Session({ home, port, origin, env: {} });
   const server = new NatsServer({ address: parseNatsAddress(url), name: 'bench' });
-  return new NatsSession({ server, home, port, origin: originHere() });
-}
-
-function originHere() {
-  return { program: 'bench', pid: process.pid, machine: 'here' };
+  return new NatsSession({ server, home, port, origin });
 }
 
 export function bodyOf(bytes: number): Buffer {

@@ -1,6 +1,7 @@
 // The connection of a session to a NATS server. It is made at the first use, and made again by the client of NATS for as
 // long as it takes; whoever uses it hears of each end.
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
@@ -34,14 +35,15 @@ const pingMs = 10_000;
 /** A heartbeat that got no answer, and the next. */
 const pingsMax = 2;
 const reconnectMs = 250;
+const drainMsMax = 1_000;
 
 export class NatsServer {
   readonly #options: NatsOptions;
   #nats: Promise<Nats> | undefined;
   /** Called whenever the connection is lost. */
   readonly onLost = new Set<() => void>();
-  /** When the connection was made last, on the clock of performance.now(). */
-  #since = 0;
+  /** When the connection was made again after it was lost, on the clock of performance.now(). */
+  #reconnected = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(options: NatsOptions) {
@@ -53,9 +55,9 @@ export class NatsServer {
     return natsUrl(this.#options.address);
   }
 
-  /** How long it is connected without a break. */
-  get connectedMs(): number {
-    return performance.now() - this.#since;
+  /** How long ago the connection was made again after it was lost; Infinity if it was not. */
+  get reconnectedMs(): number {
+    return performance.now() - this.#reconnected;
   }
 
   /** Throws `unreachable` while no server is there, and `not_authorized`. */
@@ -74,9 +76,12 @@ export class NatsServer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const nats = await this.#nats?.catch(() => undefined);
-    // What was published last is on its way before the connection ends.
-    await nats?.connection.drain().catch(() => {});
+    const { connection } = (await this.#nats?.catch(() => undefined)) ?? {};
+    if (!connection) return;
+    // What was published last is on its way before the connection ends, if the server is there.
+    const drained = connection.drain().catch(() => {});
+    await Promise.race([drained, sleep(drainMsMax, undefined, { ref: false })]);
+    await connection.close();
   }
 
   async #connect(): Promise<Nats> {
@@ -96,7 +101,6 @@ export class NatsServer {
       reconnectJitter: reconnectMs,
       ignoreClusterUpdates: false,
     });
-    this.#since = performance.now();
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
     return { library, connection, manager, url: this.url };
@@ -104,7 +108,7 @@ export class NatsServer {
 
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status()) {
-      if (type === 'reconnect') this.#since = performance.now();
+      if (type === 'reconnect') this.#reconnected = performance.now();
       if (type === 'disconnect') for (const lost of [...this.onLost]) lost();
     }
     for (const lost of [...this.onLost]) lost();
