@@ -1,5 +1,5 @@
-// What an idle team costs the broker: memory of its process for each connection and for each parked wait, after garbage
-// collection, and its open files. The sessions are in a process of their own.
+// What an idle team costs the broker: memory of its process for each connection and for each parked wait, after
+// garbage collection, and its open files. The sessions are in a process of their own.
 import { readdirSync } from 'node:fs';
 import { freePort } from '../test/support/places.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';

@@ -1,7 +1,7 @@
 // What whole lives of messages cost a broker: posted, delivered to a parked wait, and settled, with 64 at a time. The
-// processor time of the broker's process is the figure: 1,000,000 over it is the most that one core can do a second. Also the
-// bytes that a life takes in the journal. The same for mail on a NATS server, alone and in a cluster of three, where
-// there is a nats-server: with all of it on two cores, rates there say little.
+// processor time of the broker's process is the figure: 1,000,000 over it is the most that one core can do a second.
+// Also the bytes that a life takes in the journal. The same for mail on a NATS server, alone and in a cluster of
+// three, where there is a nats-server: with all of it on two cores, rates there say little.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Name } from '../src/model/message.ts';

@@ -1,7 +1,7 @@
-// What nats-server needs for each durable pull consumer, parked pull, connection and subject with a message: memory in
-// RAM, open files and files on disk, each in a server of its own with one stream; for consumers also in a cluster of
-// three on loopback, replicas 3, of which one server's part is printed. Go gives memory back late, so the figures have
-// garbage in them; they are medians of three runs.
+// What nats-server needs for each durable pull consumer, parked pull, connection and subject with a message: memory
+// in RAM, open files and files on disk, each in a server of its own with one stream; for consumers also in a cluster
+// of three on loopback, replicas 3, of which one server's part is printed. Go gives memory back late, so the figures
+// have garbage in them; they are medians of three runs.
 import { Socket } from 'node:net';
 import { AckPolicy, RetentionPolicy } from '@nats-io/jetstream';
 import { makeBenchFolder } from './support/bench-folder.ts';

@@ -1,5 +1,5 @@
-// How long a session takes to take over the mail on a NATS server, by what is in its stream: from the start of a session,
-// when none has the broker, to its first response. It claims the stream, loads it, and replays the journal.
+// How long a session takes to take over the mail on a NATS server, by what is in its stream: from the start of a
+// session, when none has the broker, to its first response. It claims the stream, loads it, and replays the journal.
 import type { Name } from '../src/model/message.ts';
 import { freePort } from '../test/support/places.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';

@@ -1,6 +1,6 @@
-// The owner of the broker; arguments: HOME PORT, and the URL of a NATS server if it keeps the mail. Reports its role, and
-// serves until its channel closes. It answers 'cpu' with the time, in microseconds, that its process has used of any core,
-// and 'memory' with its bytes after a garbage collection.
+// The owner of the broker; arguments: HOME PORT, and the URL of a NATS server if it keeps the mail. Reports its role,
+// and serves until its channel closes. It answers 'cpu' with the time, in microseconds, that its process has used of
+// any core, and 'memory' with its bytes after a garbage collection.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { openSession } from './mail.ts';

@@ -1,6 +1,6 @@
-// Arithmetic of the load model: what a load needs under each architecture, and which limit ends it first. Pure, so that
-// its tests state figures. It adds unit costs up; it knows nothing of queueing, bursts shorter than a second, or hot
-// mailboxes.
+// Arithmetic of the load model: what a load needs under each architecture, and which limit ends it first. Pure, so
+// that its tests state figures. It adds unit costs up; it knows nothing of queueing, bursts shorter than a second, or
+// hot mailboxes.
 import {
   bodyCacheBytesMax,
   bodyCacheEntryBytes,
@@ -90,8 +90,8 @@ export const plan = {
 export const architectures = { embedded, keeper, consumers, partitions };
 
 /**
- * How many sessions an architecture carries of the same mix: each with as many mailboxes and messages a day. And the limit
- * that they then reach.
+ * How many sessions an architecture carries of the same mix: each with as many mailboxes and messages a day. And
+ * the limit that they then reach.
  */
 export function endOf(load: Load, needs: (load: Load) => Needs): End {
   let [carried, beyond] = [0, load.sessions];
@@ -252,9 +252,11 @@ export function loadedBytes(load: Load): number {
   return unread * storedBytes + plan.historyBytes;
 }
 
+/** Of an owner whose process has died. One that is suspended is given up after 15 s. */
 function takeoverSecondsOf(load: Load): number {
-  const { takeoverSeconds, loadBytesPerSecond } = keeperCosts;
-  return takeoverSeconds.value + loadedBytes(load) / loadBytesPerSecond.value;
+  const { noticeSeconds, takeoverSeconds, loadBytesPerSecond } = keeperCosts;
+  const loading = loadedBytes(load) / loadBytesPerSecond.value;
+  return noticeSeconds.value + takeoverSeconds.value + loading;
 }
 
 function amountsOf({ bodyBytes, messagesPerDay, unreadShare }: Load) {
@@ -351,8 +353,8 @@ function syncsOf(load: Load): Rate {
 }
 
 /**
- * Syncs of all servers for so many logs. Each record is an append that every server with a replica syncs. A keeper has one
- * append after the other, and records that come meanwhile are in the next.
+ * Syncs of all servers for so many logs. Each record is an append that every server with a replica syncs. A keeper
+ * has one append after the other, and records that come meanwhile are in the next.
  */
 function logSyncsOf(load: Load, logs: number): Rate {
   const { mean, peak } = ratesOf(part(load, logs), recordsPerLife);

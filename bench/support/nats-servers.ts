@@ -1,5 +1,5 @@
-// nats-servers of a benchmark, on loopback: one, or a cluster of three. Their stores are in the folder of the benchmark,
-// and each ends with close(), or with the process.
+// nats-servers of a benchmark, on loopback: one, or a cluster of three. Their stores are in the folder of the
+// benchmark, and each ends with close(), or with the process.
 import { readdirSync, readFileSync } from 'node:fs';
 import { type JetStreamManager, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';

@@ -1,5 +1,5 @@
-// Idle sessions; arguments: HOME PORT SESSIONS WAITS. Reports when all are connected and each has as many waits parked,
-// and ends with its channel.
+// Idle sessions; arguments: HOME PORT SESSIONS WAITS. Reports when all are connected and each has as many waits
+// parked, and ends with its channel.
 import type { Name } from '../../src/model/message.ts';
 import { openSession, waitMs } from './mail.ts';
 

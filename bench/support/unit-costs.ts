@@ -1,5 +1,5 @@
-// Measured costs of one connection, message, wait and so on, for the load model. Figures are from a machine with 2 cores
-// that others share, so times are upper bounds; memory and bytes are hardly affected by that.
+// Measured costs of one connection, message, wait and so on, for the load model. Figures are from a machine with 2
+// cores that others share, so times are upper bounds; memory and bytes are hardly affected by that.
 
 export interface UnitCost {
   readonly value: number;
@@ -47,6 +47,7 @@ export const natsCosts = {
 /** Costs of the session that keeps the mail over a replicated log, where they differ from those of the broker. */
 export const keeperCosts = {
   lifeUs: cost(196, `as for the broker, ${nats}, R3: \`npm run bench -- lives\``),
-  takeoverSeconds: cost(3.1, `an empty store, ${nats}: \`npm run bench -- nats-takeover\``),
-  loadBytesPerSecond: cost(10_400_000, 'the same, with 43 MB: loaded and replayed'),
+  noticeSeconds: cost(2, 'until a parked wait notices: heartbeatMs of src/session/nats-owner.ts'),
+  takeoverSeconds: cost(0.044, `an empty store, ${nats}, R3: \`npm run bench -- nats-takeover\``),
+  loadBytesPerSecond: cost(37_000_000, 'the same, with 43 MB: loaded and replayed'),
 };
