@@ -1,10 +1,18 @@
 // Agents on two machines that reach a nats-server, and not each other. One of the agents owns the broker.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { McpHost } from '../../support/mcp-host.ts';
+import {
+  type Certificates,
+  makeCertificates,
+  opensslMissing,
+} from '../../support/nats/certificates.ts';
 import { natsMachines } from '../../support/nats/machines.ts';
-import { setWire, start } from '../../support/processes/network-namespaces.ts';
+import { makeHome } from '../../support/places.ts';
+import { Capture } from '../../support/processes/capture.ts';
+import { hubAddress, setWire, start } from '../../support/processes/network-namespaces.ts';
 
 const wait = (mailbox: string, more = {}) => ({
   operation: 'wait',
@@ -129,13 +137,15 @@ test('when the owner is killed, an agent on the other machine takes over: its wa
   await owner.call(post('ann', 'box', 'before'));
   const ben = await agent(other);
   const waiting = ben.call(wait('ben'));
-  await statusOf(owner, /waits? in "ben"|waiting/);
+  await statusOf(owner, /; 2 sessions/);
   await owner.kill('SIGKILL');
+  await ben.call(post('ben', 'box', 'after'));
   const ann = await agent(one);
-  await ann.call(post('ann', 'ben', 'after'));
-  assert.deepEqual((await waiting).bodies, ['after']);
+  await ann.call(post('ann', 'ben', 'from a new agent'));
+  assert.deepEqual((await waiting).bodies, ['from a new agent']);
   assert.equal(await ownerPid(ann), ben.child.pid);
-  assert.deepEqual((await ann.call(wait('box'))).bodies, ['before']);
+  const { bodies } = await ann.call({ operation: 'fetch', mailbox: 'box' });
+  assert.deepEqual(bodies, ['before', 'after']);
 });
 
 for (const side of ['the owner', 'another agent'] as const) {
@@ -156,3 +166,103 @@ for (const side of ['the owner', 'another agent'] as const) {
     assert.match(head, /attempt 2/);
   });
 }
+
+test('when the wire of a machine is cut, its wait goes on once the wire is back, and gets what was posted meanwhile', async (context) => {
+  const machines = await natsMachines(context);
+  if (!machines) return;
+  const { one, other, agent } = machines;
+  const ann = await agent(one);
+  await ann.call({ operation: 'broker_start' });
+  const ben = await agent(other);
+  const waiting = ben.call(wait('ben'));
+  await statusOf(ann, /; 2 sessions/);
+  setWire(other, 'down');
+  await ann.call(post('ann', 'ben', 'while nobody knows of the cut'));
+  await statusOf(ann, /; 1 session\b/);
+  await ann.call(post('ann', 'ben', 'while the session is gone'));
+  setWire(other, 'up');
+  const first = await waiting;
+  assert.deepEqual(first.bodies, ['while nobody knows of the cut']);
+  const second = await ben.call(wait('ben', { after: first.ticket }));
+  assert.deepEqual(second.bodies, ['while the session is gone']);
+  await ben.call({ operation: 'broker_status', after: second.ticket });
+  assert.match((await ann.call({ operation: 'broker_status' })).head, /; 0 messages, 0 bytes;/);
+  assert.equal(await ownerPid(ben), ann.child.pid);
+});
+
+test('when the wire of the owner is cut, the other machine takes over, and the owner comes back as a client', async (context) => {
+  const machines = await natsMachines(context);
+  if (!machines) return;
+  const { one, other, agent } = machines;
+  const ann = await agent(one);
+  await ann.call(post('ann', 'box', 'before the cut'));
+  const ben = await agent(other);
+  assert.equal(await ownerPid(ben), ann.child.pid);
+  const waiting = ann.call(wait('ann', { timeout: 100 }));
+  const asleep = ben.call(wait('ben', { timeout: 100 }));
+  setWire(one, 'down');
+  // It is not stored before the wire is back, so it gets no answer until then.
+  const late = ann.call(post('ann', 'ben', 'from the machine that was cut off'));
+  const { head } = await ben.call(post('ben', 'ann', 'to the machine that was cut off'));
+  assert.match(head, /^Stored as #/);
+  assert.equal(await ownerPid(ben), ben.child.pid);
+  setWire(one, 'up');
+  assert.deepEqual((await waiting).bodies, ['to the machine that was cut off']);
+  assert.match((await late).head, /^Stored as #/);
+  assert.deepEqual((await asleep).bodies, ['from the machine that was cut off']);
+  assert.equal(await ownerPid(ann), ben.child.pid);
+  assert.deepEqual((await ben.call(wait('box'))).bodies, ['before the cut']);
+  // Each is held, or settled; no second copy is there.
+  for (const mailbox of ['ann', 'ben', 'box']) {
+    const { bodies, head } = await ann.call({ operation: 'fetch', mailbox });
+    assert.deepEqual(bodies, [], head);
+  }
+});
+
+/** What went over the wire of a machine while an agent read a body there that one on the other machine posted. */
+async function captured(
+  context: TestContext,
+  body: string,
+  tls?: Certificates,
+): Promise<Buffer | undefined> {
+  const settings = tls && { tls: { cert_file: tls.certificate, key_file: tls.key } };
+  const machines = await natsMachines(context, settings && { settings });
+  if (!machines) return undefined;
+  const { one, other, server, agent } = machines;
+  const capture = await Capture.start(context, other);
+  if (typeof capture === 'string') {
+    context.skip(capture);
+    return undefined;
+  }
+  const env = tls && {
+    IPC_BROKER: `tls://${server.address}:${server.port}`,
+    IPC_NATS_CA: tls.authority,
+  };
+  const [ann, ben] = [await agent(one, env && { env }), await agent(other, env && { env })];
+  await ann.call(post('a-sender', 'a-mailbox', body));
+  const { bodies, head } = await ben.call(wait('a-mailbox'));
+  assert.equal(bodies[0] === body, true, head);
+  const { streams, lost } = await capture.end();
+  assert.equal(lost, 0);
+  const all = Buffer.concat([...streams]);
+  assert.ok(all.length > body.length, 'all of it went by');
+  return all;
+}
+
+const words = (body: string) => [body.slice(0, 30), 'a-mailbox', 'a-sender', 'ipcwire'];
+
+test('a capture of the wire contains bodies and names: nats:// without TLS hides nothing', async (context) => {
+  const body = `a body ${randomBytes(16).toString('hex')} `.repeat(200);
+  const all = await captured(context, body);
+  if (!all) return;
+  for (const word of words(body)) assert.equal(all.includes(word), true, word);
+});
+
+test('with tls:// a capture of the wire contains neither a body nor a name', async (context) => {
+  if (opensslMissing) return context.skip(opensslMissing);
+  const body = `a body ${randomBytes(16).toString('hex')} `.repeat(200);
+  const tls = makeCertificates(await makeHome(context), `IP:${hubAddress},DNS:localhost`);
+  const all = await captured(context, body, tls);
+  if (!all) return;
+  for (const word of words(body)) assert.equal(all.includes(word), false, word);
+});

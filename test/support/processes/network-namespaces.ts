@@ -29,12 +29,15 @@ export async function twoHosts(context: TestContext): Promise<[Host, Host] | str
   return fault ?? [one, other];
 }
 
+/** Of the host in the middle. */
+export const hubAddress = '10.77.0.1';
+
 /**
  * Two hosts, each with a wire to a third one, which is the first of the result. It has one address for both and passes
  * nothing on, and they have no route to each other.
  */
 export async function hostsOfServer(context: TestContext): Promise<[Host, Host, Host] | string> {
-  const made = await hosts(context, ['10.77.0.1', '10.77.0.2', '10.77.0.3']);
+  const made = await hosts(context, [hubAddress, '10.77.0.2', '10.77.0.3']);
   if (typeof made === 'string') return made;
   const [server, ...ends] = made as [NamedHost, NamedHost, NamedHost];
   const fault = firstFault(
