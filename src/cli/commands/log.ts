@@ -120,8 +120,9 @@ async function eraseLog(options: Given): Promise<number> {
   const line = { port: at, mailbox, json: json === true };
   if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
   const act = async ({ context, signal }: CommandContext) => {
-    const folder = context.storeFolder(context.localPort(at));
-    if (!hasPast(realDisk, folder)) return sayNone(folder);
+    const { host, port } = await context.brokerAddress({ port: context.localPort(at) });
+    const folder = host === undefined ? context.storeFolder(port) : undefined;
+    if (folder !== undefined && !hasPast(realDisk, folder)) return sayNone(folder);
     const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
     const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
     if (signal.aborted) throw cancelled();

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';
+import { at } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { withExamples } from '../command-parts.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
@@ -61,10 +62,10 @@ async function top(
   return exitSuccess;
 }
 
-async function sourceOf(context: AppContext, at: BrokerAddress): Promise<BrokerSource> {
-  const { mail, host, port } = await context.broker(at);
+async function sourceOf(context: AppContext, address: BrokerAddress): Promise<BrokerSource> {
+  const { mail, host, port } = await context.broker(address);
   if (host !== undefined)
-    return new BrokerSource({ mail, place: `${host}:${port}`, readPast: undefined });
+    return new BrokerSource({ mail, place: at({ host, port }), readPast: undefined });
   const folder = context.storeFolder(port);
   const past = (options: PastOptions) => readPast(folder, options);
   return new BrokerSource({ mail, place: `port ${port}`, readPast: past });

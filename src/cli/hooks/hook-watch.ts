@@ -14,6 +14,7 @@ import { sessionForHook } from '../../app/session-file.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { Notice } from '../../model/mail-ahead.ts';
 import type { MailboxList } from '../../model/message.ts';
+import { ownerAddress } from '../../net/listen.ts';
 import { programName } from '../program-name.ts';
 import { HookFile } from './hook-file.ts';
 import type { HookHost, HookOutput } from './hook-host.ts';
@@ -115,8 +116,7 @@ function watchedBy(home: string, host: ProcessIdentity, env: Environment): Watch
   if (session === 'served') return undefined;
   if (session) {
     const { mailboxes, port, brokerHost } = session;
-    const broker = brokerHost === undefined ? { port } : { host: { host: brokerHost, port } };
-    return { mailboxes, broker };
+    return { mailboxes, broker: { host: { host: brokerHost ?? ownerAddress, port } } };
   }
   const mailboxes = wakeIn(env);
   return mailboxes && { mailboxes, broker: {} };
