@@ -40,8 +40,8 @@ export class NatsServer {
   #nats: Promise<Nats> | undefined;
   /** Called whenever the connection is lost. */
   readonly onLost = new Set<() => void>();
-  /** When the connection was made last, on the clock of performance.now(). */
-  #since = 0;
+  /** When the connection was made again after it was lost, on the clock of performance.now(). */
+  #reconnected = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(options: NatsOptions) {
@@ -53,9 +53,9 @@ export class NatsServer {
     return natsUrl(this.#options.address);
   }
 
-  /** How long it is connected without a break. */
-  get connectedMs(): number {
-    return performance.now() - this.#since;
+  /** How long ago the connection was made again after it was lost; Infinity if it was not. */
+  get reconnectedMs(): number {
+    return performance.now() - this.#reconnected;
   }
 
   /** Throws `unreachable` while no server is there, and `not_authorized`. */
@@ -96,7 +96,6 @@ export class NatsServer {
       reconnectJitter: reconnectMs,
       ignoreClusterUpdates: false,
     });
-    this.#since = performance.now();
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
     return { library, connection, manager, url: this.url };
@@ -104,7 +103,7 @@ export class NatsServer {
 
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status()) {
-      if (type === 'reconnect') this.#since = performance.now();
+      if (type === 'reconnect') this.#reconnected = performance.now();
       if (type === 'disconnect') for (const lost of [...this.onLost]) lost();
     }
     for (const lost of [...this.onLost]) lost();

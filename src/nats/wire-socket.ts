@@ -67,6 +67,14 @@ export class WireSocket extends Duplex {
     this.#writeParts(chunk, done);
   }
 
+  /** The parts of one frame, and of several, in as few messages as they fit into. */
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#writeParts(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#sendNumbered(kinds.end, Buffer.alloc(0));
     done();

@@ -50,7 +50,7 @@ const connectMsMax = 20_000;
 /** The same for a session that may not own, or not yet. */
 const takeoverMsMax = 1_000;
 const retryMs = 50;
-/** An owner that loses the server is back within this time, if the server is. */
+/** When the server was away, an owner that is alive is back within this time after the server is. */
 const reconnectMsMax = 3_000;
 /** An owner that did not answer so many dials is given up. */
 const silentDialsMax = 2;
@@ -160,7 +160,7 @@ export class NatsSession extends Client implements MailService {
       const dialed = await this.#dial(nats, claim);
       if (typeof dialed === 'object') return dialed;
       if (dialed === 'silent') silentDials++;
-      const mayBeBack = dialed === 'absent' && this.#options.server.connectedMs < reconnectMsMax;
+      const mayBeBack = dialed === 'absent' && this.#options.server.reconnectedMs < reconnectMsMax;
       const isGone =
         dialed === 'absent' ? !mayBeBack || claim === undefined : silentDials >= silentDialsMax;
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
