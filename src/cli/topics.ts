@@ -214,7 +214,9 @@ and is not answered.
 
 The command inherits the environment of the worker, except IPC_KEY. If a file
 has the same key, \`ipc\` in the command reads it there; otherwise it fails with
-\`key_unusable\`, unless the worker was started with \`--pass-key\`.
+\`key_unusable\`, unless the worker was started with \`--pass-key\`. The user and
+password of a NATS server in IPC_BROKER are withheld likewise; a file in
+IPC_NATS_CREDS is not.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So

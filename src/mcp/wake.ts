@@ -3,7 +3,7 @@
 import { realpathSync } from 'node:fs';
 import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
-import { type Environment, wakeIn } from '../app/environment.ts';
+import { type Environment, natsFilesIn, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
 import { SessionFile, type WatchingSession } from '../app/session-file.ts';
 import { at } from '../app/summaries.ts';
@@ -161,7 +161,10 @@ export class Wake {
     const byHook = bell.path === undefined;
     doorbell.watch(byHook ? undefined : mailboxes);
     this.#file ??= new SessionFile(who.context.home);
-    const session = { mailboxes, port: broker.port, brokerHost: broker.host };
+    const { host: brokerHost, port } = broker;
+    const onNats = brokerHost !== undefined && isNatsAddress(brokerHost);
+    const natsFiles = onNats ? natsFilesIn(this.#env) : undefined;
+    const session = { mailboxes, port, brokerHost, natsFiles };
     this.#tellHook({ ...session, byHook });
     bell.onAllFailed = () => this.#tellHook({ ...session, byHook: true });
     return agent;
