@@ -72,17 +72,17 @@ function sessionIn(content: Readonly<Record<string, unknown>>): WatchingSession 
     return {
       ...{ mailboxes, port, byHook },
       brokerHost: textIn(brokerHost),
-      natsFiles: filesIn(natsFiles),
+      ...filesIn(natsFiles),
     };
   } catch {
     return undefined;
   }
 }
 
-function filesIn(value: unknown): NatsFiles | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
+function filesIn(value: unknown): { readonly natsFiles?: NatsFiles } {
+  if (typeof value !== 'object' || value === null) return {};
   const { credentials, authorities } = value as Readonly<Record<string, unknown>>;
-  return { credentials: textIn(credentials), authorities: textIn(authorities) };
+  return { natsFiles: { credentials: textIn(credentials), authorities: textIn(authorities) } };
 }
 
 function textIn(value: unknown): string | undefined {

@@ -1,4 +1,5 @@
-// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and never owns a broker.
+// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and owns no broker but that on a
+// NATS server, if no other session does.
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';
@@ -8,7 +9,7 @@ import { withExamples } from '../command-parts.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
 import { isColoured, theTerminal } from '../terminal.ts';
 import { BrokerSource } from '../top/broker-source.ts';
-import { brokerAt, withBroker } from './look.ts';
+import { brokerAt, lookOwnership, withBroker } from './look.ts';
 
 const words = `
 Tab goes from the sessions to the mailboxes and to the flow of mail, the arrows
@@ -26,7 +27,7 @@ export function addTopCommand(program: Command): void {
     requireScreen();
     const at = brokerAt(host, port);
     const act = (context: CommandContext) => top(at, color !== false, context);
-    process.exit(await execute(act, {}, { ownership: 'never' }));
+    process.exit(await execute(act, {}, { ownership: lookOwnership(at) }));
   });
   withExamples(command, 'ipc top', 'ipc top --host one.lan');
   command.addHelpText('after', words);
