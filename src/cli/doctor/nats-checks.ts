@@ -1,6 +1,6 @@
 // The NATS server that has the mail: its files on this machine, the server, what this user may do there, the stream,
 // and the broker over it. Nothing is made there.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { AppContext } from '../../app/context.ts';
 import { type Environment, natsFilesIn } from '../../app/environment.ts';
 import { quotedWarning } from '../../app/summaries.ts';
@@ -9,7 +9,12 @@ import { quotedForShell } from '../../base/shell.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import { type FoundStream, JetStreamLog } from '../../nats/jetstream-log.ts';
 import { streamOf } from '../../nats/nats-address.ts';
-import type { Nats, NatsServer } from '../../nats/nats-server.ts';
+import {
+  type Nats,
+  type NatsServer,
+  readAuthorities,
+  readCredentials,
+} from '../../nats/nats-server.ts';
 import { checkServer } from '../../nats/server-check.ts';
 import { serverWarnings } from '../../nats/server-warnings.ts';
 import { deadLetters, pauses } from './broker-checks.ts';
@@ -55,28 +60,15 @@ async function fileFindings(env: Environment): Promise<Finding[]> {
 
 /** They let everybody in who reads them. */
 function checkCredentials(path: string): Result {
-  const text = readGiven(path, 'IPC_NATS_CREDS');
-  if (!/-----BEGIN|^\s*S[A-Z2-7]{50,}\s*$/.test(text)) {
-    const what = `${path} has neither credentials nor the seed of an nkey`;
-    return bad(what, 'name the file that `nsc generate creds` wrote, or one with a seed (SU...)');
-  }
+  readCredentials(path);
   const isOpen = (statSync(path).mode & 0o077) !== 0;
   if (!isOpen) return fine(path);
   return bad(`${path} can be read by other users`, `chmod 600 ${quotedForShell(path)}`);
 }
 
 function checkAuthorities(path: string): Result {
-  if (readGiven(path, 'IPC_NATS_CA').includes('-----BEGIN CERTIFICATE')) return fine(path);
-  return bad(`${path} has no certificate`, 'name a file in PEM in IPC_NATS_CA');
-}
-
-function readGiven(path: string, variable: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const hint = `name a file in ${variable} that this user can read`;
-    throw new IpcError('key_unusable', `${variable}: ${(error as Error).message}`, { hint });
-  }
+  readAuthorities(path);
+  return fine(path);
 }
 
 async function serverFindings(nats: Nats, { port }: NatsPlace): Promise<Finding[]> {
