@@ -118,7 +118,9 @@ async function brokerFindings(
 ): Promise<Finding[]> {
   try {
     const status = await context.clientOf(server.url, port).status();
-    const what = `pid ${status.pid} owns the broker, and ${status.messages} unsettled messages are there`;
+    const { pid, messages } = status;
+    const mail = messages === 1 ? '1 unsettled message is' : `${messages} unsettled messages are`;
+    const what = `pid ${pid} owns the broker, and ${mail} there`;
     return [
       { about: 'broker', ...fine(what) },
       ...otherWarnings(status),
