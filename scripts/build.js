@@ -1,6 +1,6 @@
 // dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies; top.js,
-//             the screen of `ipc top`, which program.js loads for that command alone; ui/, the page of `ipc ui`, which
-//             a browser runs; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
+//             the screen of `ipc top`, which program.js loads for that command alone; nats.js, the clients of NATS, which
+//             they load for a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
 //             plugins/: a host may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
@@ -24,6 +24,7 @@ const program = join(root, 'src/cli/main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
 const screen = join(root, 'src/cli/top/screen.ts');
+const nats = join(root, 'src/nats/nats-library.ts');
 const page = join(root, 'src/ui/page');
 
 /** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
@@ -54,10 +55,16 @@ export async function build() {
     const bundled = [
       ...(await bundleProgram(join(folder, 'program.js'))),
       ...(await bundleScreen(join(folder, 'top.js'))),
+      ...(await bundleNats(join(folder, 'nats.js'))),
       ...(await bundlePage(join(folder, 'ui'))),
     ];
     writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
-    const hookBundle = { ...shared, ...scannedAtStart, entryPoints: [hook] };
+    const hookBundle = {
+      ...shared,
+      ...scannedAtStart,
+      entryPoints: [hook],
+      plugins: [natsApart],
+    };
     await bundle({ ...hookBundle, outfile: join(folder, 'wake.js') });
     await bundleLibrary(join(folder, 'index.js'));
     const types = join(folder, 'types');
@@ -75,7 +82,7 @@ async function bundleProgram(outfile) {
     entryPoints: [program],
     outfile,
     banner: { js: programHead },
-    plugins: [screenApart],
+    plugins: [screenApart, natsApart],
     metafile: true,
   });
   return packagesIn(metafile);
@@ -100,16 +107,32 @@ async function bundleScreen(outfile) {
   return packagesIn(metafile);
 }
 
-/** @type {import('esbuild').Plugin} */
-const screenApart = {
-  name: 'screen apart',
+/** @param {string} outfile @returns {Promise<string[]>} the folders of the packages in it */
+async function bundleNats(outfile) {
+  const { metafile } = await bundle({
+    ...shared,
+    ...scannedAtStart,
+    entryPoints: [nats],
+    outfile,
+    banner: { js: programHead },
+    metafile: true,
+  });
+  return packagesIn(metafile);
+}
+
+/**
+ * What is loaded only when it is wanted is in a file of its own.
+ * @param {string} name @param {RegExp} filter @param {string} path
+ * @returns {import('esbuild').Plugin}
+ */
+const apart = (name, filter, path) => ({
+  name,
   setup(plugin) {
-    plugin.onResolve({ filter: /\/top\/screen\.ts$/ }, () => ({
-      path: './top.js',
-      external: true,
-    }));
+    plugin.onResolve({ filter }, () => ({ path, external: true }));
   },
-};
+});
+const screenApart = apart('screen apart', /\/top\/screen\.ts$/, './top.js');
+const natsApart = apart('nats apart', /\/nats-library\.ts$/, './nats.js');
 
 /**
  * Ink would connect to a debugger on a port of this machine, if DEV is set to true.
@@ -160,7 +183,13 @@ function packagesIn(metafile) {
 
 /** @param {string} outfile */
 async function bundleLibrary(outfile) {
-  await bundle({ ...shared, entryPoints: [library], outfile, banner: { js: libraryHead } });
+  await bundle({
+    ...shared,
+    entryPoints: [library],
+    outfile,
+    banner: { js: libraryHead },
+    plugins: [natsApart],
+  });
 }
 
 /** @type {import('esbuild').BuildOptions} */

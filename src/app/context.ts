@@ -7,7 +7,15 @@ import { IpcError } from '../base/errors.ts';
 import { nameBytesMax, portBrokerDefault } from '../base/limits.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { Name, Origin } from '../model/message.ts';
+import {
+  isNatsAddress,
+  type NatsAddress,
+  natsUrl,
+  parseNatsAddress,
+} from '../nats/nats-address.ts';
+import { NatsServer } from '../nats/nats-server.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
+import { NatsSession } from '../session/nats-session.ts';
 import { type Ownership, Session } from '../session/session.ts';
 import {
   absolutePath,
@@ -16,6 +24,7 @@ import {
   historyIn,
   homeFolder,
   nameIn,
+  natsFilesIn,
   portIn,
 } from './environment.ts';
 import { type BrokerHost, variableError } from './parameters.ts';
@@ -49,7 +58,7 @@ export type BrokerName = string;
 
 export interface BrokerSession {
   readonly port: number;
-  /** Another machine; undefined for this one. */
+  /** Another machine, or the address of a NATS server without its password; undefined for this machine. */
   readonly host: string | undefined;
   /** Unique among the brokers that this process uses. */
   readonly name: BrokerName;
@@ -110,11 +119,48 @@ export class AppContext {
 
   /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
+    const nats = this.#natsOf(at);
+    if (nats) return this.#natsBroker(nats, this.localPort(at.port));
     const { host, port } = await this.brokerAddress(at);
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
     const mail = this.#mails.get(name) ?? this.#openMail(name, host, port);
     return { port, host, name, mail };
+  }
+
+  /** The NATS server of a call: then its port is the number of a stream there. */
+  #natsOf({ host }: BrokerAddress): string | undefined {
+    const text = (host ?? this.#options.host ?? brokerIn(this.#options.env))?.host;
+    return text !== undefined && isNatsAddress(text) ? text : undefined;
+  }
+
+  #natsBroker(text: string, port: number): BrokerSession {
+    this.#checkOpen();
+    const address = parseNatsAddress(text);
+    const host = natsUrl(address);
+    const name = `${host} ${port}`;
+    const mail = this.#mails.get(name) ?? this.#openNats(name, address, port);
+    return { port, host, name, mail };
+  }
+
+  #openNats(name: BrokerName, address: NatsAddress, port: number): MailService {
+    const { env, ownership } = this.#options;
+    const { machine, program } = this.#origin;
+    const files = natsFilesIn(env);
+    const mail = new NatsSession({
+      server: new NatsServer({ address, ...files, name: `agent-ipc ${program} ${machine}` }),
+      ...{ home: this.home, port, origin: this.#origin, ownership },
+      name: this.#senderLabel,
+      history: historyIn(env),
+    });
+    this.#mails.set(name, mail);
+    return mail;
+  }
+
+  /** An IPC_NAME that is no name is refused where a call uses it. */
+  get #senderLabel(): string | undefined {
+    const sender = this.#options.name ?? this.#options.env.IPC_NAME;
+    return sender ? label(sender) : undefined;
   }
 
   /** The broker of a call; a host that is this machine is the same as no host. */
@@ -173,11 +219,9 @@ export class AppContext {
 
   #openMail(name: BrokerName, host: string | undefined, port: number): MailService {
     const { env, ownership } = this.#options;
-    // An IPC_NAME that is no name is refused where a call uses it.
-    const sender = this.#options.name ?? env.IPC_NAME;
     const mail = new Session({
       ...{ home: this.home, host, port, origin: this.#origin, env, ownership },
-      name: sender ? label(sender) : undefined,
+      name: this.#senderLabel,
       history: host === undefined ? historyIn(env) : undefined,
     });
     this.#mails.set(name, mail);

@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
 import type { HistoryBound } from '../journal/history.ts';
 import { type MailboxList, type Name, parseName } from '../model/message.ts';
+import type { NatsFiles } from '../nats/nats-server.ts';
 import { parseKey } from '../net/keys.ts';
 import {
   type BrokerHost,
@@ -50,6 +51,14 @@ export function brokerIn({ IPC_BROKER }: Environment): BrokerHost | undefined {
   return IPC_BROKER ? parseVariable(IPC_BROKER, 'IPC_BROKER', parseBrokerHost) : undefined;
 }
 
+/** Paths of the files with which a NATS server lets this user in, and is checked. */
+export function natsFilesIn({ IPC_NATS_CREDS, IPC_NATS_CA }: Environment): NatsFiles {
+  return {
+    ...(IPC_NATS_CREDS && { credentials: absolutePath(IPC_NATS_CREDS, 'IPC_NATS_CREDS') }),
+    ...(IPC_NATS_CA && { authorities: absolutePath(IPC_NATS_CA, 'IPC_NATS_CA') }),
+  };
+}
+
 /** From one sender to one mailbox; 0 is no limit. */
 export function sendsPerHourIn({ IPC_SENDS_PER_HOUR: text }: Environment): number | undefined {
   return text ? parseVariable(text, 'IPC_SENDS_PER_HOUR', parseSendsPerHour) : undefined;
@@ -89,6 +98,7 @@ export function environmentFaults(env: Environment): IpcError[] {
     nameIn,
     portIn,
     brokerIn,
+    natsFilesIn,
     sendsPerHourIn,
     maxWaitIn,
     wakeIn,

@@ -17,6 +17,7 @@ import type { HistoryBound } from '../journal/history.ts';
 import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';
+import { isNatsAddress, parseNatsAddress } from '../nats/nats-address.ts';
 
 /** Where a session or a broker listens: a name or an address, and a port. */
 export interface Address {
@@ -26,6 +27,7 @@ export interface Address {
 
 /** The same where a port of its own is needless: the broker's port has a default. */
 export interface BrokerHost {
+  /** A host, or the address of a NATS server in full, which may have a password. */
   readonly host: string;
   readonly port?: number;
 }
@@ -303,6 +305,10 @@ export function parseHost(value: unknown, parameter = 'host'): Address {
 /** Where a broker is: the port may be left out. */
 export function parseBrokerHost(value: unknown, parameter = 'host'): BrokerHost {
   const text = parseText(value, parameter);
+  if (isNatsAddress(text)) {
+    parseNatsAddress(text);
+    return { host: text };
+  }
   const given = splitHost(text, parameter);
   if (given) return given;
   const hint = `write HOST or HOST:PORT, for example 127.0.0.1:${portBrokerDefault}`;

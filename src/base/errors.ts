@@ -67,6 +67,10 @@ const table = {
     fault: 'operation',
     hint: 'use the same key as the program that holds the port (IPC_HOME, IPC_KEY_FILE), or another port',
   },
+  not_authorized: {
+    fault: 'operation',
+    hint: 'check the user of IPC_BROKER, or the file of IPC_NATS_CREDS, with whoever runs the NATS server',
+  },
   host_unknown: {
     fault: 'operation',
     retry: true,

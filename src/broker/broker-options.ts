@@ -32,9 +32,16 @@ export interface BrokerOptions {
   readonly owner?: Pick<OwnerNote, 'program' | 'name'>;
   /** How much history is kept. */
   readonly history?: HistoryBound | undefined;
-  /** For tests: smaller limits, a disk that fails, a runtime that follows a seed. */
-  readonly limits?: Partial<BrokerLimits> | undefined;
+  /**
+   * The log is on another machine, where a newer owner may write it: nothing is delivered before the record of its
+   * delivery is synced.
+   */
+  readonly isLogRemote?: boolean;
+  /** Further sentences for people. */
+  readonly warnings?: () => readonly string[];
   readonly disk?: Disk | undefined;
+  /** For tests: smaller limits, a runtime that follows a seed. */
+  readonly limits?: Partial<BrokerLimits> | undefined;
   readonly runtime?: Runtime;
   /** For tests: announces no later requests, as a broker of version 0.1 does. */
   readonly isOld?: boolean;

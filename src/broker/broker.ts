@@ -173,7 +173,7 @@ export class Broker {
     });
     this.#journal = journal;
     this.#groupCommit = new GroupCommit({
-      ...{ engine, journal, runtime, limits: this.#limits },
+      ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
       send: (sendable) => this.#send(sendable),
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
@@ -406,7 +406,7 @@ export class Broker {
     return {
       damaged: this.#journal?.damagedMessages ?? 0,
       storageStalledMs: stalledMs < syncStallMsMin ? 0 : stalledMs,
-      warnings: this.#journal?.warnings() ?? [],
+      warnings: [...(this.#options.warnings?.() ?? []), ...(this.#journal?.warnings() ?? [])],
     };
   }
 

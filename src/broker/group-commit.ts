@@ -1,7 +1,8 @@
 // Group commit: what the engine decided in one turn of the event loop is written, synced and sent together.
 // 1. add() collects the records and replies of each step, until the turn ends.
 // 2. At the end of the turn, or earlier when many bytes have come together, all records are written at once.
-//    Then the replies marked `write` are sent.
+//    Then the replies marked `write` are sent. Where the log is on another machine, deliveries and events wait for 3:
+//    an owner that was replaced without knowing it must not hand anything out.
 // 3. One sync at a time covers everything written before it began. If this is still the newest owner after
 //    the sync, the replies marked `sync` are sent.
 // 4. After a sync, compaction copies part of the oldest segment if that is due.
@@ -34,6 +35,8 @@ export interface GroupCommitOptions {
   readonly journal: Journal;
   readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer'>;
   readonly limits: SyncShareLimits;
+  /** As of BrokerOptions. */
+  readonly isLogRemote?: boolean | undefined;
   send(sendable: Sendable): void;
   /** Records were written. */
   wrote(written: WrittenRecords): void;
@@ -53,6 +56,8 @@ export class GroupCommit {
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
   #afterSync: Sendable[] = [];
+  /** The same, of events. */
+  #wroteAfterSync: WrittenRecords[] = [];
   /** Called when the next sync has ended, before its replies are sent. */
   #onSynced: (() => void)[] = [];
   readonly #share: SyncShare;
@@ -206,19 +211,27 @@ export class GroupCommit {
     this.#bodyBytes = 0;
     this.#append(records, events);
     for (const sendable of replies) {
-      if (sendable.reply.after === 'write') this.#options.send(sendable);
+      if (this.#mayGoAtOnce(sendable.reply)) this.#options.send(sendable);
       else this.#afterSync.push(sendable);
     }
+  }
+
+  #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {
+    const isDelivery = kind === 'offer' || kind === 'end';
+    return after === 'write' && !(this.#options.isLogRemote && isDelivery);
   }
 
   #append(records: readonly JournalRecord[], events: WrittenRecords['events']): void {
     const first = this.#journal.append(records);
     const time = this.#runtime.time();
-    this.#options.wrote({ first, count: records.length, time, events });
+    const written = { first, count: records.length, time, events };
+    if (this.#options.isLogRemote) this.#wroteAfterSync.push(written);
+    else this.#options.wrote(written);
   }
 
   get #isSyncWanted(): boolean {
-    return this.#afterSync.length + this.#onSynced.length > 0 || this.#space !== undefined;
+    const waiting = this.#afterSync.length + this.#onSynced.length + this.#wroteAfterSync.length;
+    return waiting > 0 || this.#space !== undefined;
   }
 
   #beginSync(): void {
@@ -234,6 +247,8 @@ export class GroupCommit {
       while (!this.#isStopped && (this.#isSyncWanted || this.#toCopy)) {
         const replies = this.#afterSync;
         const onSynced = this.#onSynced;
+        const written = this.#wroteAfterSync;
+        this.#wroteAfterSync = [];
         this.#afterSync = [];
         this.#onSynced = [];
         this.#share.syncBegins();
@@ -244,6 +259,7 @@ export class GroupCommit {
           for (const done of onSynced) done();
         }
         checkFencing(journal);
+        for (const each of written) this.#options.wrote(each);
         for (const sendable of replies) this.#options.send(sendable);
         await this.#compact();
         if (!this.#toCopy) this.#endSpace();

@@ -260,6 +260,20 @@ export interface StartResult {
   readonly messages: number;
   /** Problems with the disk, as sentences. */
   readonly warnings: readonly string[];
+  /** The NATS server that keeps the mail; absent for a broker that keeps it itself. */
+  readonly server?: MailServer;
+}
+
+/** A NATS server that keeps mail, and the stream in it. */
+export interface MailServer {
+  readonly url: string;
+  readonly version: string;
+  /** The name of the stream. */
+  readonly stream: string;
+  /** How many servers have a copy of it. */
+  readonly replicas: number;
+  /** This session has made the stream. */
+  readonly isNew: boolean;
 }
 
 /** The result of giving up the broker. */

@@ -7,7 +7,7 @@
 // The kernel does not report how much of a write it has taken, so a large write is cut into slices: a
 // slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
@@ -46,7 +46,7 @@ interface Part {
 export class Connection {
   /** The key that both sides have proved. */
   readonly key: Buffer;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #times: ConnectionTimes;
   readonly #runtime: Runtime;
   readonly #decoder = new FrameDecoder();
@@ -78,7 +78,7 @@ export class Connection {
   #keyTimer: Timer | undefined;
 
   constructor(
-    socket: Socket,
+    socket: Duplex,
     { rest, key }: Proven,
     times = timesDefault,
     runtime = systemRuntime,

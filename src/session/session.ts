@@ -11,7 +11,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cancelled, IpcError, outOfFiles, storageFault } from '../base/errors.ts';
+import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { version } from '../base/version.ts';
@@ -43,6 +43,7 @@ import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
 import { claim, socketPath } from './election.ts';
 import { describeHolder, describeProcess, findPortOwner, type PortOwner } from './port-owner.ts';
+import { Welcomes } from './welcomes.ts';
 
 /**
  * `late`: the session is no standby, and owns the broker only when no other one has for `takeoverMsMax`. `never`: it
@@ -91,8 +92,7 @@ export class Session extends Client implements MailService {
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
-  /** Called once, with the next welcome. */
-  readonly #onWelcome = new Set<(welcome: Welcome) => void>();
+  readonly #welcomes = new Welcomes();
   /** The key that the last broker proved. */
   #provedKey: Buffer | undefined;
 
@@ -134,7 +134,7 @@ export class Session extends Client implements MailService {
   }
 
   async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
-    for (let { welcome } = this; ; welcome = await this.#nextWelcome(options)) {
+    for (let { welcome } = this; ; welcome = await this.#welcomes.next(options)) {
       if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
       if (this.#options.host !== undefined || this.#isForeign) throw this.#noStandby();
     }
@@ -174,23 +174,6 @@ export class Session extends Client implements MailService {
     const isSame =
       String(addressesToBind(addresses).toSorted()) === String(welcome.addresses.toSorted());
     if (!isSame) throw await this.#olderOwner(welcome);
-  }
-
-  /** The next one, from any broker. */
-  #nextWelcome({ signal }: Cancellable): Promise<Welcome> {
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        this.#onWelcome.delete(welcomed);
-        reject(cancelled());
-      };
-      const welcomed = (welcome: Welcome) => {
-        signal?.removeEventListener('abort', end);
-        resolve(welcome);
-      };
-      if (signal?.aborted) return reject(cancelled());
-      signal?.addEventListener('abort', end, { once: true });
-      this.#onWelcome.add(welcomed);
-    });
   }
 
   /** Waits for the welcome of the next owner; undefined when there is none in time. */
@@ -403,9 +386,7 @@ export class Session extends Client implements MailService {
       const isReadable = welcome.format <= journalFormat;
       this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
     }
-    const waiting = [...this.#onWelcome];
-    this.#onWelcome.clear();
-    for (const each of waiting) each(welcome);
+    this.#welcomes.add(welcome);
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */

@@ -16,7 +16,7 @@ const layers = [
   ['model', 'files'],
   ['engine', 'protocol'],
   ['net', 'journal'],
-  ['broker', 'client'],
+  ['broker', 'client', 'nats'],
   ['session', 'direct'],
   ['app'],
   ['hosts'],
@@ -33,7 +33,7 @@ const inputOutput = ['node:net', 'node:tls', 'node:fs', 'node:fs/promises'];
 /** Packages that the build bundles. */
 const bundled = [
   ...['@modelcontextprotocol/server', 'commander', 'get-east-asian-width', 'ink', 'jsonc-parser'],
-  ...['react', 'smol-toml', 'zod'],
+  ...['react', 'smol-toml', 'zod', '@nats-io/jetstream', '@nats-io/transport-node'],
 ];
 /** Packages in the page, which a browser runs. */
 const inPage = ['preact', '@preact/signals', 'uplot'];

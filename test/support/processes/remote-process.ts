@@ -1,24 +1,33 @@
 // A session in its own process, driven by remote.ts over the IPC channel of Node.
 
+import { AppContext } from '../../../src/app/context.ts';
 import { IpcError } from '../../../src/base/errors.ts';
-import type { Delivery } from '../../../src/model/mail-service.ts';
+import type { Delivery, MailService } from '../../../src/model/mail-service.ts';
 import type { MailboxList, MessageId, Name } from '../../../src/model/message.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { RemoteAnswer, RemoteCall, RemoteDelivery } from './remote.ts';
 
-const [home = '', port = '', host = ''] = process.argv.slice(2);
-const session = new Session({
-  home,
-  port: Number(port),
-  host: host === '' ? undefined : host,
-  origin: { program: 'test', pid: process.pid, machine: 'here' },
-  env: {},
-});
+const [home = '', port = '', host = '', broker = ''] = process.argv.slice(2);
+const session = await openSession();
 const held = new Map<number, Delivery>();
 const running = new Map<number, AbortController>();
 
 process.on('message', (call: RemoteCall) => void answer(call));
 process.on('disconnect', () => process.exit());
+
+async function openSession(): Promise<MailService> {
+  if (broker === '') {
+    return new Session({
+      home,
+      port: Number(port),
+      host: host === '' ? undefined : host,
+      origin: { program: 'test', pid: process.pid, machine: 'here' },
+      env: {},
+    });
+  }
+  const env = { IPC_PORT: port, IPC_BROKER: broker };
+  return (await new AppContext({ env, home, program: 'test' }).broker({})).mail;
+}
 
 async function answer(call: RemoteCall): Promise<void> {
   const controller = new AbortController();

@@ -79,10 +79,10 @@ export class Remote {
 
   /**
    * `prefix`: a command that runs the process, for example in another network namespace.
-   * `host`: the machine of the broker.
+   * `host`: the machine of the broker. `broker`: what IPC_BROKER names, for a session that finds it by that.
    */
-  constructor(home: string, port: number, prefix: readonly string[] = [], host = '') {
-    const node = [process.execPath, program, home, String(port), host];
+  constructor(home: string, port: number, prefix: readonly string[] = [], host = '', broker = '') {
+    const node = [process.execPath, program, home, String(port), host, broker];
     const [command = '', ...args] = [...prefix, ...node];
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (answer: RemoteAnswer) => this.#answered(answer));

@@ -1,0 +1,46 @@
+// A claim: the message with which a session becomes the owner of a store on a NATS server. It is appended only if nothing
+// was appended since the session looked, and every later message of an owner expects the one before it. So the last
+// claim is that of the owner, and no earlier owner can write.
+import { IpcError } from '../base/errors.ts';
+import { claimFile, type LogStream } from './log-stream.ts';
+
+/** Who owns the store. */
+export interface Claim {
+  /** Unique. */
+  readonly claim: string;
+  readonly pid: number;
+  readonly program: string;
+  readonly machine: string;
+}
+
+/** The claim of the owner that there is, or was last; undefined before the first. */
+export async function lastClaim(stream: LogStream): Promise<Claim | undefined> {
+  const found = await stream.last(claimFile);
+  return found && parseClaim(found.data);
+}
+
+/** Returns its sequence; undefined if something was appended behind `after`, so there may be an owner. */
+export async function makeClaim(
+  stream: LogStream,
+  claim: Claim,
+  after: number,
+): Promise<number | undefined> {
+  const data = Buffer.from(JSON.stringify(claim));
+  const result = await stream.append({ file: claimFile, data, id: claim.claim, after });
+  if (result.kind === 'stored') return result.sequence;
+  if (result.kind === 'refused') return undefined;
+  const found = await stream.last(claimFile);
+  if (found && parseClaim(found.data)?.claim === claim.claim) return found.sequence;
+  throw new IpcError('unreachable', `the stream takes no message: ${result.reason}`);
+}
+
+/** undefined for a message that is not of agent-ipc. */
+function parseClaim(data: Buffer): Claim | undefined {
+  try {
+    const { claim, pid, program, machine } = JSON.parse(data.toString('utf8'));
+    if (!/^[0-9a-v]{22}$/.test(claim) || !Number.isSafeInteger(pid)) return undefined;
+    return { claim, pid, program: String(program), machine: String(machine) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,240 @@
+// The stream of a store on a NATS server.
+import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { IpcError } from '../base/errors.ts';
+import { randomId } from '../base/random-id.ts';
+import {
+  type AppendedMessage,
+  type AppendResult,
+  claimFile,
+  type LogStream,
+  type StreamMessage,
+  type StreamState,
+} from './log-stream.ts';
+import { natsFault } from './nats-faults.ts';
+import type { Nats } from './nats-server.ts';
+
+/** What start() found. */
+export interface FoundStream {
+  readonly name: string;
+  readonly replicas: number;
+  /** It was made now. */
+  readonly isNew: boolean;
+}
+
+/** A leader of a cluster is elected within this time. */
+const appendMs = 5_000;
+/** How long the server remembers ids: an append is tried again for that long without another look. */
+const idsNs = 120 * 1e9;
+const replicasWanted = 3;
+/** The header that a message has beside its data. */
+const headerBytesMax = 512;
+const wrongSequence = 10_071;
+const noStream = 10_059;
+const messagesAhead = 2_000;
+
+export class JetStreamLog implements LogStream {
+  readonly #nats: Nats;
+  readonly #name: string;
+  readonly #prefix: string;
+  readonly #inbox: string;
+  #acks: Subscription | undefined;
+  readonly #followed: Subscription[] = [];
+  #count = 0;
+  readonly #waiting = new Map<string, (result: AppendResult) => void>();
+
+  /** `port`: the number of the broker. */
+  constructor(nats: Nats, port: number) {
+    this.#nats = nats;
+    this.#name = `ipc-${port}`;
+    this.#prefix = `ipc.${port}.`;
+    this.#inbox = `_INBOX.${randomId(22)}.`;
+  }
+
+  get messageBytesMax(): number {
+    return (this.#nats.connection.info?.max_payload ?? 0) - headerBytesMax;
+  }
+
+  /** Makes the stream if it is not there, unless `mayMake` is false; then it throws `no_broker`. */
+  async open(mayMake: boolean): Promise<FoundStream> {
+    try {
+      const { config } = await this.#nats.manager.streams.info(this.#name);
+      return { name: this.#name, replicas: config.num_replicas, isNew: false };
+    } catch (error) {
+      if (apiCode(error) !== noStream) throw natsFault(error, this.#nats.url);
+      if (!mayMake) {
+        const what = `there is no stream ${this.#name} on ${this.#nats.url} yet, so no session has a broker there`;
+        throw new IpcError('no_broker', what);
+      }
+    }
+    for (const replicas of [replicasWanted, 1]) {
+      const made = await this.#make(replicas).catch((error: unknown) => {
+        if (replicas === 1) throw natsFault(error, this.#nats.url);
+        return undefined;
+      });
+      if (made) return { name: this.#name, replicas, isNew: true };
+    }
+    throw new IpcError('unreachable', `${this.#nats.url} makes no stream`);
+  }
+
+  async #make(replicas: number): Promise<boolean> {
+    await this.#nats.manager.streams.add({
+      name: this.#name,
+      subjects: [`${this.#prefix}f.*`, `${this.#prefix}${claimFile}`],
+      retention: 'limits',
+      storage: 'file',
+      discard: 'new',
+      num_replicas: replicas,
+      duplicate_window: idsNs,
+      description: 'The mail of agent-ipc. Its messages are the files of one store: change none.',
+    });
+    return true;
+  }
+
+  async state(): Promise<StreamState> {
+    const { state, config } = await this.#ask(() => this.#nats.manager.streams.info(this.#name));
+    const bytesMax = config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY;
+    return { lastSequence: state.last_seq, bytes: state.bytes, bytesMax };
+  }
+
+  append(message: AppendedMessage): Promise<AppendResult> {
+    const { connection } = this.#nats;
+    try {
+      this.#acks ??= this.#takeAcks(connection);
+      const reply = `${this.#inbox}${++this.#count}`;
+      const headers = this.#headers(message);
+      return new Promise((resolve) => {
+        const end = (result: AppendResult) => {
+          clearTimeout(timer);
+          this.#waiting.delete(reply);
+          resolve(result);
+        };
+        const timer = setTimeout(() => {
+          end({ kind: 'unknown', reason: `the server has not answered for ${appendMs} ms` });
+        }, appendMs);
+        this.#waiting.set(reply, end);
+        connection.publish(this.#subject(message.file), message.data, { headers, reply });
+      });
+    } catch (error) {
+      return Promise.resolve({ kind: 'unknown', reason: (error as Error).message });
+    }
+  }
+
+  async last(file: string): Promise<StreamMessage | undefined> {
+    return this.#get({ last_by_subj: this.#subject(file) });
+  }
+
+  async at(sequence: number): Promise<StreamMessage | undefined> {
+    return this.#get({ seq: sequence });
+  }
+
+  async *read(upTo: number): AsyncIterable<StreamMessage> {
+    const { library, connection, manager } = this.#nats;
+    if (upTo === 0) return;
+    const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
+    const messages = await consumer.consume({ max_messages: messagesAhead });
+    try {
+      for await (const message of messages) {
+        yield {
+          sequence: message.seq,
+          file: fileOf(message.subject),
+          data: asBuffer(message.data),
+        };
+        if (message.seq >= upTo || message.info.pending === 0) return;
+      }
+    } finally {
+      messages.stop();
+      const info = await consumer.info(true).catch(() => undefined);
+      if (info) await manager.consumers.delete(this.#name, info.name).catch(() => {});
+    }
+  }
+
+  async files(): Promise<ReadonlySet<string>> {
+    const { state } = await this.#ask(() =>
+      this.#nats.manager.streams.info(this.#name, { subjects_filter: `${this.#prefix}f.*` }),
+    );
+    return new Set(Object.keys(state.subjects ?? {}).map(fileOf));
+  }
+
+  async purge(file: string, keep = 0): Promise<void> {
+    const filter = this.#subject(file);
+    await this.#ask(() =>
+      this.#nats.manager.streams.purge(this.#name, keep > 0 ? { filter, keep } : { filter }),
+    );
+  }
+
+  /** Calls `onMessage` for each message that anybody tries to append for a file. */
+  follow(file: string, onMessage: () => void): void {
+    const callback = () => onMessage();
+    this.#followed.push(this.#nats.connection.subscribe(this.#subject(file), { callback }));
+  }
+
+  close(): void {
+    for (const each of this.#followed.splice(0)) each.unsubscribe();
+    this.#acks?.unsubscribe();
+    this.#acks = undefined;
+    for (const end of [...this.#waiting.values()]) {
+      end({ kind: 'unknown', reason: 'the session has ended' });
+    }
+  }
+
+  #subject(file: string): string {
+    return file === claimFile ? `${this.#prefix}${claimFile}` : `${this.#prefix}f.${file}`;
+  }
+
+  #headers({ id, after }: AppendedMessage): MsgHdrs {
+    const headers = this.#nats.library.headers();
+    headers.set('Nats-Msg-Id', id);
+    headers.set('Nats-Expected-Last-Sequence', String(after));
+    return headers;
+  }
+
+  #takeAcks(connection: NatsConnection): Subscription {
+    return connection.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        const end = this.#waiting.get(message?.subject);
+        if (!error) end?.(resultOf(message.headers?.code, asBuffer(message.data)));
+      },
+    });
+  }
+
+  async #get(
+    query: { readonly seq: number } | { readonly last_by_subj: string },
+  ): Promise<StreamMessage | undefined> {
+    const found = await this.#ask(() => this.#nats.manager.streams.getMessage(this.#name, query));
+    if (!found) return undefined;
+    return { sequence: found.seq, file: fileOf(found.subject), data: asBuffer(found.data) };
+  }
+
+  async #ask<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      throw natsFault(error, this.#nats.url);
+    }
+  }
+}
+
+function fileOf(subject: string): string {
+  return subject.slice(subject.lastIndexOf('.') + 1);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function apiCode(error: unknown): number | undefined {
+  return error instanceof Error && 'code' in error ? Number(error.code) : undefined;
+}
+
+/** The response to an append. */
+function resultOf(status: number | undefined, data: Buffer): AppendResult {
+  if (status === 503) return { kind: 'unknown', reason: 'no server stores the stream now' };
+  try {
+    const { error, seq } = JSON.parse(data.toString('utf8'));
+    if (error?.err_code === wrongSequence) return { kind: 'refused' };
+    if (Number.isSafeInteger(seq) && !error) return { kind: 'stored', sequence: seq };
+    return { kind: 'unknown', reason: `the server says: ${error?.description}` };
+  } catch {
+    return { kind: 'unknown', reason: 'the response of the server cannot be read' };
+  }
+}

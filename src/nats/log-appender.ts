@@ -1,0 +1,159 @@
+// Appends the changes of one owner to the stream of its store, in order, many at a time.
+// 1. Each message expects the one before it to be the last of the stream. So none follows one that was lost, and none of
+//    an owner that was replaced is stored: that is the fencing of this engine.
+// 2. When the outcome of one is unknown, it is appended again alone until it is known, and then all behind it.
+// 3. A message that is refused was stored before, or another owner has written. The message at its sequence says which.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IpcError } from '../base/errors.ts';
+import { decodeLogMessage, encodeLogMessage, type LogMessage } from './log-message.ts';
+import type { LogStream } from './log-stream.ts';
+
+export type FileChangeMessage = Omit<LogMessage, 'claim' | 'count'> & { readonly file: string };
+
+interface Pending {
+  readonly file: string;
+  readonly data: Buffer;
+  readonly count: number;
+  readonly done: (() => void) | undefined;
+}
+
+const retryMsMin = 50;
+const retryMsMax = 1_000;
+
+export class LogAppender {
+  readonly #stream: LogStream;
+  readonly #claim: string;
+  readonly #onLost: (error: IpcError) => void;
+  /** The sequence of the message before the first that is pending. */
+  #sequence: number;
+  #count = 0;
+  readonly #pending: Pending[] = [];
+  /** How many of the pending ones are sent. */
+  #sent = 0;
+  /** Grows with each recovery: results of what was sent before one say nothing. */
+  #attempt = 0;
+  #recovering = false;
+  #failure: IpcError | undefined;
+  /** Why the last message was not stored, while it is appended again. */
+  #trouble: string | undefined;
+  readonly #waiting: { readonly count: number; resolve(): void; reject(error: IpcError): void }[] =
+    [];
+
+  /** `sequence`: of the claim, after which nothing was appended. */
+  constructor(
+    stream: LogStream,
+    claim: string,
+    sequence: number,
+    onLost: (error: IpcError) => void,
+  ) {
+    this.#stream = stream;
+    this.#claim = claim;
+    this.#sequence = sequence;
+    this.#onLost = onLost;
+  }
+
+  /** How the server refuses what is pending; undefined while all goes well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** `done` is called when it is stored. Returns the bytes of the message. */
+  add({ file, ...change }: FileChangeMessage, done?: () => void): number {
+    if (this.#failure) throw this.#failure;
+    const count = ++this.#count;
+    const data = encodeLogMessage({ claim: this.#claim, count, ...change });
+    this.#pending.push({ file, data, count, done });
+    this.#send();
+    return data.length;
+  }
+
+  /** Resolves when all that was added is stored. Throws `owner_replaced`. */
+  stored(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#pending.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ count: this.#count, resolve, reject });
+    });
+  }
+
+  /** Nothing more is appended. */
+  stop(error: IpcError): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#pending.length = 0;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  #send(): void {
+    if (this.#recovering) return;
+    for (; this.#sent < this.#pending.length; this.#sent++) void this.#append(this.#sent);
+  }
+
+  async #append(place: number): Promise<void> {
+    const attempt = this.#attempt;
+    const pending = this.#pending[place] as Pending;
+    const result = await this.#stream.append(this.#messageOf(pending, place));
+    // Results come in the order of the calls.
+    if (attempt !== this.#attempt || this.#failure) return;
+    if (result.kind === 'stored' && result.sequence === this.#sequence + 1) this.#shift();
+    else void this.#recover();
+  }
+
+  #messageOf({ file, data, count }: Pending, place: number) {
+    return { file, data, id: `${this.#claim}.${count}`, after: this.#sequence + place };
+  }
+
+  /** The first pending message is stored. */
+  #shift(): void {
+    const stored = this.#pending.shift() as Pending;
+    this.#sequence++;
+    this.#sent--;
+    this.#trouble = undefined;
+    stored.done?.();
+    while (this.#waiting[0] && this.#waiting[0].count <= stored.count) {
+      this.#waiting.shift()?.resolve();
+    }
+  }
+
+  async #recover(): Promise<void> {
+    this.#attempt++;
+    this.#recovering = true;
+    this.#sent = 1;
+    for (let pauseMs = retryMsMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, retryMsMax)) {
+      const first = this.#pending[0] as Pending;
+      const result = await this.#stream.append(this.#messageOf(first, 0));
+      if (this.#failure) return;
+      if (result.kind === 'stored' && result.sequence === this.#sequence + 1) break;
+      if (result.kind === 'unknown') this.#trouble = result.reason;
+      else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
+      else if (!this.#failure) return this.#lost();
+      await sleep(pauseMs);
+    }
+    if (this.#failure) return;
+    this.#recovering = false;
+    this.#shift();
+    this.#sent = 0;
+    this.#send();
+  }
+
+  /** Whether the message of this count is stored there. Asks until there is an answer. */
+  async #isOwnAt(sequence: number, count: number): Promise<boolean> {
+    while (!this.#failure) {
+      try {
+        const found = await this.#stream.at(sequence);
+        const message = found && decodeLogMessage(found.data);
+        return message?.claim === this.#claim && message.count === count;
+      } catch (error) {
+        if (error instanceof IpcError && error.code === 'bad_frame') return false;
+        await sleep(retryMsMax);
+      }
+    }
+    return false;
+  }
+
+  #lost(): void {
+    const error = new IpcError('owner_replaced', 'a newer broker took the store over');
+    this.stop(error);
+    this.#onLost(error);
+  }
+}

@@ -1,0 +1,57 @@
+// The seam to the stream of a store: messages in one order, which the server appends by compare and swap.
+
+/** Messages of a stream as it is now. */
+export interface StreamState {
+  /** The sequence of the message that was appended last; 0 before the first. */
+  readonly lastSequence: number;
+  /** What its messages take on the server. */
+  readonly bytes: number;
+  /** Infinity: no limit. */
+  readonly bytesMax: number;
+}
+
+export interface StreamMessage {
+  readonly sequence: number;
+  /** The last part of its subject. */
+  readonly file: string;
+  readonly data: Buffer;
+}
+
+export type AppendResult =
+  | { readonly kind: 'stored'; readonly sequence: number }
+  /** Another message is the last one. */
+  | { readonly kind: 'refused' }
+  /** It may be stored or not: no response, or one that says nothing about that. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+export interface LogStream {
+  /** The largest message that the server takes, in bytes, without its headers. */
+  readonly messageBytesMax: number;
+  state(): Promise<StreamState>;
+  /**
+   * Appends if the last message has the sequence `after`. A message with an `id` that the stream has had within the last
+   * minutes is not appended again: it is `stored`, with the sequence that it has. Messages are appended in the order of
+   * the calls. Never throws.
+   */
+  append(message: AppendedMessage): Promise<AppendResult>;
+  /** The message that was appended last for this file; undefined if there is none. */
+  last(file: string): Promise<StreamMessage | undefined>;
+  /** The message of this sequence; undefined if it is not there. */
+  at(sequence: number): Promise<StreamMessage | undefined>;
+  /** All messages up to this sequence, in order. Those of files that are purged meanwhile may be missing. */
+  read(upTo: number): AsyncIterable<StreamMessage>;
+  /** The files that have messages. */
+  files(): Promise<ReadonlySet<string>>;
+  /** Removes the messages of a file; of all but the last `keep`. */
+  purge(file: string, keep?: number): Promise<void>;
+}
+
+export interface AppendedMessage {
+  readonly file: string;
+  readonly data: Buffer;
+  readonly id: string;
+  readonly after: number;
+}
+
+/** The file that claims are appended to. */
+export const claimFile = 'claim';

@@ -1,0 +1,35 @@
+// Errors of a NATS server, as errors that say what to do.
+import { IpcError } from '../base/errors.ts';
+
+export class InvalidAddress extends IpcError {
+  constructor() {
+    super('bad_host', 'the address of the NATS server cannot be read', {
+      hint: 'write nats://HOST, nats://HOST:4222, nats://A,B,C or tls://HOST; a password may stand before @',
+    });
+  }
+}
+
+/** A connection, or a request to the server, failed. `url` has no password. */
+export function natsFault(error: unknown, url: string): unknown {
+  if (!(error instanceof Error) || error instanceof IpcError) return error;
+  const text = error.message;
+  if (/authoriz|authentication|expired/i.test(text)) {
+    return new IpcError('not_authorized', `${url} refuses the credentials: ${text}`, {
+      cause: error,
+    });
+  }
+  if (/permissions violation/i.test(text)) {
+    const hint =
+      'allow this user to publish and subscribe to ipc.>, ipcwire.>, $JS.API.> and _INBOX.>';
+    return new IpcError('not_authorized', `${url}: ${text}`, { cause: error, hint });
+  }
+  if (/jetstream.*not.*enabled|503|no responders/i.test(text)) {
+    const hint =
+      'start it with JetStream (`nats-server -js`), or wait until its cluster has a leader';
+    return new IpcError('unreachable', `${url} has no JetStream now`, { cause: error, hint });
+  }
+  return new IpcError('unreachable', `${url}: ${text}`, {
+    cause: error,
+    hint: 'check that a NATS server with JetStream runs there',
+  });
+}

@@ -1,0 +1,145 @@
+// The connection of a session to a NATS server. It is made at the first use, and made again by the client of NATS for as
+// long as it takes; whoever uses it hears of each end.
+import { readFileSync } from 'node:fs';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
+import { IpcError } from '../base/errors.ts';
+import { type NatsAddress, natsUrl } from './nats-address.ts';
+import { natsFault } from './nats-faults.ts';
+
+type Library = typeof import('./nats-library.ts');
+
+export interface NatsFiles {
+  /** Path of a file with credentials, or with the seed of an nkey. */
+  readonly credentials?: string | undefined;
+  /** Path of a file with the certificates of authorities; the system's unless given. */
+  readonly authorities?: string | undefined;
+}
+
+export interface NatsOptions extends NatsFiles {
+  readonly address: NatsAddress;
+  /** What the server shows of this session to those who operate it. */
+  readonly name: string;
+}
+
+export interface Nats {
+  readonly library: Library;
+  readonly connection: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly url: string;
+}
+
+const connectMs = 5_000;
+const pingMs = 10_000;
+/** A heartbeat that got no answer, and the next. */
+const pingsMax = 2;
+const reconnectMs = 250;
+
+export class NatsServer {
+  readonly #options: NatsOptions;
+  #nats: Promise<Nats> | undefined;
+  /** Called whenever the connection is lost. */
+  readonly onLost = new Set<() => void>();
+  /** When the connection was made again after it was lost, on the clock of performance.now(). */
+  #reconnected = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(options: NatsOptions) {
+    this.#options = options;
+  }
+
+  /** Without user and password. */
+  get url(): string {
+    return natsUrl(this.#options.address);
+  }
+
+  /** How long ago the connection was made again after it was lost; Infinity if it was not. */
+  get reconnectedMs(): number {
+    return performance.now() - this.#reconnected;
+  }
+
+  /** Throws `unreachable` while no server is there, and `not_authorized`. */
+  async connection(): Promise<Nats> {
+    this.#nats ??= this.#connect().catch((error: unknown) => {
+      this.#nats = undefined;
+      throw natsFault(error, this.url);
+    });
+    const nats = await this.#nats;
+    if (nats.connection.isClosed()) {
+      this.#nats = undefined;
+      return this.connection();
+    }
+    return nats;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const nats = await this.#nats?.catch(() => undefined);
+    // What was published last is on its way before the connection ends.
+    await nats?.connection.drain().catch(() => {});
+  }
+
+  async #connect(): Promise<Nats> {
+    if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
+    const library: Library = await import('./nats-library.ts');
+    const { address, name } = this.#options;
+    const connection = await library.connect({
+      servers: [...address.servers],
+      name,
+      ...this.#login(library),
+      ...this.#tls(),
+      timeout: connectMs,
+      pingInterval: pingMs,
+      maxPingOut: pingsMax,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+      reconnectJitter: reconnectMs,
+      ignoreClusterUpdates: false,
+    });
+    void this.#follow(connection);
+    const manager = await library.jetstreamManager(connection, { checkAPI: false });
+    return { library, connection, manager, url: this.url };
+  }
+
+  async #follow(connection: NatsConnection): Promise<void> {
+    for await (const { type } of connection.status()) {
+      if (type === 'reconnect') this.#reconnected = performance.now();
+      if (type === 'disconnect') for (const lost of [...this.onLost]) lost();
+    }
+    for (const lost of [...this.onLost]) lost();
+  }
+
+  #login(library: Library): { authenticator: Authenticator } | Record<string, string> {
+    const { address, credentials } = this.#options;
+    if (credentials !== undefined) {
+      const text = readGiven(credentials, 'IPC_NATS_CREDS');
+      const bytes = new TextEncoder().encode(text);
+      const isCredentials = text.includes('-----BEGIN');
+      const authenticator = isCredentials
+        ? library.credsAuthenticator(bytes)
+        : library.nkeyAuthenticator(new TextEncoder().encode(text.trim()));
+      return { authenticator };
+    }
+    const { user, password, token } = address;
+    if (token !== undefined) return { token };
+    return user === undefined ? {} : { user, pass: password ?? '' };
+  }
+
+  #tls(): { readonly tls?: { readonly ca?: string } } {
+    const { address, authorities } = this.#options;
+    if (authorities !== undefined) return { tls: { ca: readGiven(authorities, 'IPC_NATS_CA') } };
+    return address.isTls ? { tls: {} } : {};
+  }
+}
+
+function readGiven(path: string, variable: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const what = `${variable}: ${(error as Error).message}`;
+    throw new IpcError('key_unusable', what, {
+      cause: error,
+      hint: `name a file in ${variable} that this user can read`,
+    });
+  }
+}

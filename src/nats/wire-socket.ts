@@ -1,0 +1,154 @@
+// A stream of bytes between two sessions, in messages that a server passes on: what a socket is elsewhere. The server
+// keeps none of them, and drops those that a slow subscriber does not take. So each message has a number, and the
+// receiver says how much it has read: a sender that is ahead by `windowBytes` waits.
+import { Duplex } from 'node:stream';
+import { IpcError } from '../base/errors.ts';
+
+/** How messages get to the other side. */
+export interface WireTransport {
+  /** The largest message. */
+  readonly bytesMax: number;
+  send(message: Buffer): void;
+  /** Nothing is sent or received any more. */
+  close(): void;
+}
+
+/** So much may be under way in one direction. Less than a server keeps for a subscriber before it drops it. */
+const windowBytes = 2 * 1024 * 1024;
+const headBytes = 5;
+const kinds = { data: 1, read: 2, end: 3, reset: 4 } as const;
+
+export class WireSocket extends Duplex {
+  readonly #transport: WireTransport;
+  #sentCount = 0;
+  #receivedCount = 0;
+  /** Bytes that the other side has not read yet. */
+  #unread = 0;
+  /** Resumes the write that waits for the other side. */
+  #resume: (() => void) | undefined;
+  /** Bytes that were read here since the other side was told. */
+  #readBytes = 0;
+  /** Received, but the reader has paused. */
+  #heldBytes = 0;
+
+  constructor(transport: WireTransport) {
+    super({
+      allowHalfOpen: false,
+      readableHighWaterMark: 64 * 1024,
+      writableHighWaterMark: 64 * 1024,
+    });
+    this.#transport = transport;
+  }
+
+  /** A message from the other side. */
+  receive(message: Buffer): void {
+    if (this.destroyed) return;
+    const kind = message[0];
+    if (kind === kinds.reset || message.length < headBytes) return this.#gone('ended');
+    const number = message.readUInt32BE(1);
+    if (kind === kinds.read) return this.#wasRead(number);
+    this.#receivedCount = (this.#receivedCount + 1) >>> 0;
+    if (number !== this.#receivedCount) return this.#gone('lost a message');
+    if (kind === kinds.end) {
+      this.push(null);
+      return;
+    }
+    const bytes = message.subarray(headBytes);
+    this.#heldBytes += bytes.length;
+    // The reader asks for more at once, or later, in _read().
+    if (this.push(bytes)) this.#noteRead();
+  }
+
+  override _read(): void {
+    this.#noteRead();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#writeParts(chunk, done);
+  }
+
+  /** The parts of one frame, and of several, in as few messages as they fit into. */
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#writeParts(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#sendNumbered(kinds.end, Buffer.alloc(0));
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#resume = undefined;
+    // Behind an end it could overtake the reader of what came before.
+    if (!this.writableFinished) this.#send(kinds.reset, 0, Buffer.alloc(0));
+    this.#transport.close();
+    done(error);
+  }
+
+  #writeParts(bytes: Buffer, done: (error?: Error | null) => void): void {
+    const partBytes = this.#transport.bytesMax - headBytes;
+    let at = 0;
+    for (; at < bytes.length && this.#unread < windowBytes; at += partBytes) {
+      const part = bytes.subarray(at, at + partBytes);
+      this.#unread += part.length;
+      this.#sendNumbered(kinds.data, part);
+    }
+    if (at >= bytes.length && this.#unread < windowBytes) return done();
+    const rest = bytes.subarray(at);
+    this.#resume = () => this.#writeParts(rest, done);
+  }
+
+  #wasRead(bytes: number): void {
+    this.#unread -= bytes;
+    const resume = this.#resume;
+    if (!resume || this.#unread >= windowBytes) return;
+    this.#resume = undefined;
+    resume();
+  }
+
+  /** What the stream has taken counts as read. */
+  #noteRead(): void {
+    this.#readBytes += this.#heldBytes;
+    this.#heldBytes = 0;
+    if (this.#readBytes < windowBytes / 4 || this.destroyed) return;
+    this.#send(kinds.read, this.#readBytes, Buffer.alloc(0));
+    this.#readBytes = 0;
+  }
+
+  #sendNumbered(kind: number, bytes: Buffer): void {
+    this.#sentCount = (this.#sentCount + 1) >>> 0;
+    this.#send(kind, this.#sentCount, bytes);
+  }
+
+  #send(kind: number, number: number, bytes: Buffer): void {
+    const message = Buffer.allocUnsafe(headBytes + bytes.length);
+    message[0] = kind;
+    message.writeUInt32BE(number, 1);
+    bytes.copy(message, headBytes);
+    try {
+      this.#transport.send(message);
+    } catch (error) {
+      // The connection to the server is closed: a destroyed socket has nobody to tell.
+      if (!this.destroyed) this.destroy(error as Error);
+    }
+  }
+
+  #gone(what: string): void {
+    this.destroy(new IpcError('unreachable', `the other side ${what}`));
+  }
+}
+
+/** Two sides of a stream within this process. */
+export function wirePair(): [WireSocket, WireSocket] {
+  const sides: WireSocket[] = [];
+  const transport = (other: number): WireTransport => ({
+    bytesMax: 256 * 1024,
+    send: (message) => void setImmediate(() => sides[other]?.receive(message)),
+    close: () => {},
+  });
+  sides.push(new WireSocket(transport(1)), new WireSocket(transport(0)));
+  return sides as [WireSocket, WireSocket];
+}

@@ -1,0 +1,126 @@
+// How sessions reach the owner through their NATS server: each connection has two subjects of its own, one in each
+// direction. A session dials the claim of the owner, so an owner that was replaced is reached by nobody who knows better.
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { IpcError } from '../base/errors.ts';
+import { randomId } from '../base/random-id.ts';
+import type { Nats } from './nats-server.ts';
+import { WireSocket, type WireTransport } from './wire-socket.ts';
+
+/** How a dial ended without a connection: `absent` when nobody has subscribed to the claim, as the server says. */
+export type DialFailure = 'absent' | 'silent';
+
+const idCharacters = 22;
+const dialMs = 2_500;
+/** The largest message of a connection, if the server takes it. */
+const messageBytesMax = 256 * 1024;
+const idForm = /^[0-9a-v]{22}$/;
+
+/** Throws when the connection to the server is closed. */
+export async function dialOwner(
+  { connection }: Nats,
+  port: number,
+  claim: string,
+): Promise<WireSocket | DialFailure> {
+  const id = randomId(idCharacters);
+  const socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
+  try {
+    await connection.request(dialSubject(port, claim), id, { timeout: dialMs });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    return isAbsent(error) ? 'absent' : 'silent';
+  }
+}
+
+/** Takes the connections of those that dial a claim. */
+export class WireListener {
+  readonly #connection: NatsConnection;
+  readonly #port: number;
+  readonly #subscription: Subscription;
+  readonly #sockets = new Set<WireSocket>();
+  #onSocket: ((socket: WireSocket) => void) | undefined;
+  /** Those that came before serve(). */
+  readonly #early: WireSocket[] = [];
+
+  constructor({ connection }: Nats, port: number, claim: string) {
+    this.#connection = connection;
+    this.#port = port;
+    this.#subscription = connection.subscribe(dialSubject(port, claim), {
+      callback: (error, message) => {
+        if (!error) this.#accept(message);
+      },
+    });
+  }
+
+  serve(onSocket: (socket: WireSocket) => void): void {
+    this.#onSocket = onSocket;
+    for (const socket of this.#early.splice(0)) onSocket(socket);
+  }
+
+  /** Within this process. */
+  take(socket: WireSocket): void {
+    if (this.#onSocket) this.#onSocket(socket);
+    else this.#early.push(socket);
+  }
+
+  /** Ends the connections that came through the server: some of their messages may be lost. */
+  interrupt(): void {
+    for (const socket of [...this.#sockets]) socket.destroy(broken());
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+    for (const socket of this.#early.splice(0)) socket.destroy();
+  }
+
+  #accept(message: Msg): void {
+    const id = message.string();
+    if (!idForm.test(id)) return;
+    const socket = openWire(this.#connection, `ipcwire.${this.#port}.c.${id}`, 'up', 'down');
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    message.respond();
+    this.take(socket);
+  }
+}
+
+export function broken(): IpcError {
+  return new IpcError('unreachable', 'the connection to the NATS server broke');
+}
+
+function dialSubject(port: number, claim: string): string {
+  return `ipcwire.${port}.d.${claim}`;
+}
+
+/** `from` and `to`: the last parts of the subjects that it receives and sends on. */
+function openWire(
+  connection: NatsConnection,
+  subject: string,
+  from: string,
+  to: string,
+): WireSocket {
+  const received = `${subject}.${from}`;
+  const transport: WireTransport = {
+    bytesMax: Math.min(messageBytesMax, connection.info?.max_payload ?? messageBytesMax),
+    // Where nobody has subscribed, the server sends a status back: the other process is gone.
+    send: (message) => connection.publish(`${subject}.${to}`, message, { reply: received }),
+    close: () => subscription.unsubscribe(),
+  };
+  const socket = new WireSocket(transport);
+  const subscription = connection.subscribe(received, {
+    callback: (error, message) => {
+      if (error || message.headers?.code === 503) socket.destroy(gone());
+      else socket.receive(Buffer.from(message.data));
+    },
+  });
+  return socket;
+}
+
+function gone(): IpcError {
+  return new IpcError('unreachable', 'the process on the other side is gone');
+}
+
+function isAbsent(error: unknown): boolean {
+  const name = error instanceof Error ? `${error.name} ${error.message}` : '';
+  return /no ?responders/i.test(name);
+}

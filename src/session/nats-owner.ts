@@ -1,0 +1,176 @@
+// Owning a store on a NATS server: from a claim that was made to the broker that serves it, and to its end.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { IpcError } from '../base/errors.ts';
+import { Broker } from '../broker/broker.ts';
+import { makePrivateFolder } from '../files/private-files.ts';
+import { realDisk } from '../journal/disk.ts';
+import type { HistoryBound } from '../journal/history.ts';
+import type { OwnerNote } from '../journal/paths.ts';
+import type { Claim } from '../nats/claim.ts';
+import { LogAppender } from '../nats/log-appender.ts';
+import { claimFile, type LogStream } from '../nats/log-stream.ts';
+import { loadMirror } from '../nats/mirror.ts';
+import { ReplicatedDisk } from '../nats/replicated-disk.ts';
+import type { WireListener } from '../nats/wire.ts';
+import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
+import { Connection, type ConnectionTimes } from '../net/connection.ts';
+
+export interface NatsOwnerOptions {
+  readonly stream: LogStream;
+  readonly claim: Claim;
+  /** Of the claim. */
+  readonly sequence: number;
+  readonly listener: WireListener;
+  /** The state folder of this machine. */
+  readonly home: string;
+  readonly port: number;
+  readonly owner: Pick<OwnerNote, 'program' | 'name'>;
+  readonly history: HistoryBound;
+  readonly warnings: () => readonly string[];
+  /** It ended by itself. */
+  onFailed(error: IpcError): void;
+}
+
+/** No key is proved here: the server has checked who may speak. */
+const noKey = Buffer.alloc(32);
+/** Shorter than on TCP, whose kernel tells of a process that is gone. */
+export const wireTimes: ConnectionTimes = {
+  handshakeMs: 2_000,
+  heartbeatMs: 2_000,
+  silenceMsDead: 10_000,
+};
+/** Of a file in one message; a smaller limit of the server makes it less. */
+const partBytesMax = 256 * 1024;
+/** Room for the header of a message in the limit of the server. */
+const partHeaderBytes = 512;
+
+export class NatsOwner {
+  readonly broker: Broker;
+  readonly #options: NatsOwnerOptions;
+  readonly #appender: LogAppender;
+  readonly #folder: string;
+
+  /** Restores the store from its stream, and serves it. */
+  static async start(options: NatsOwnerOptions): Promise<NatsOwner> {
+    const { home, claim } = options;
+    makePrivateFolder(join(home, 'nats'));
+    const folder = join(home, 'nats', claim.claim);
+    makePrivateFolder(folder);
+    try {
+      return await startIn(folder, options);
+    } catch (error) {
+      await removeMirror(folder);
+      throw error;
+    }
+  }
+
+  constructor(broker: Broker, options: NatsOwnerOptions, appender: LogAppender, folder: string) {
+    this.broker = broker;
+    this.#options = options;
+    this.#appender = appender;
+    this.#folder = folder;
+  }
+
+  /** A connection of the session that owns it. */
+  connect(): Connection {
+    const [own, other] = wirePair();
+    this.#options.listener.take(other);
+    return connectionOf(own);
+  }
+
+  /** The connection to the server was lost, and messages with it. */
+  interrupt(): void {
+    this.#options.listener.interrupt();
+  }
+
+  /** Waits at most `graceMs` for the server to store what is written. */
+  async close(graceMs: number): Promise<void> {
+    const late = new IpcError(
+      'storage_failed',
+      `the NATS server has not answered for ${graceMs} ms`,
+    );
+    const timer = setTimeout(() => this.#appender.stop(late), graceMs);
+    try {
+      await this.broker.close();
+    } finally {
+      clearTimeout(timer);
+      this.end(late);
+      await removeMirror(this.#folder);
+    }
+  }
+
+  /** For a broker that has ended. */
+  end(error: IpcError): void {
+    this.#appender.stop(error);
+    this.#options.listener.close();
+  }
+}
+
+export function connectionOf(socket: WireSocket): Connection {
+  return new Connection(socket, { rest: Buffer.alloc(0), key: noKey }, wireTimes);
+}
+
+async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsOwner> {
+  const { stream, claim, sequence, listener } = options;
+  const store = join(folder, `broker-${options.port}`);
+  makePrivateFolder(store);
+  const mirror = await loadMirror(stream, store, sequence);
+  const purge = (file: string, keep?: number) => {
+    // What stays of a file that is gone, the next owner removes.
+    void stream.purge(file, keep).catch(() => {});
+  };
+  // Only the last claim counts.
+  purge(claimFile, 1);
+  let broker: Broker | undefined;
+  const appender = new LogAppender(stream, claim.claim, sequence, () => void broker?.close());
+  const { bytes, bytesMax } = await stream.state();
+  const disk = new ReplicatedDisk({
+    ...{ local: realDisk, folder: store, mirror, appender, purge, claim: claim.claim },
+    partBytesMax: Math.min(partBytesMax, stream.messageBytesMax - partHeaderBytes),
+    storedBytes: bytes,
+    storedBytesMax: bytesMax,
+  });
+  const failed = (error: IpcError) => {
+    owner?.end(error);
+    void removeMirror(folder);
+    options.onFailed(error);
+  };
+  let owner: NatsOwner | undefined;
+  broker = await Broker.start({
+    listeners: {
+      // No address of this machine leads to it.
+      addresses: [],
+      holdsLock: true,
+      listenOn: () => Promise.reject(noAddress()),
+      close: () => listener.close(),
+    },
+    acceptor: {
+      serve: (onConnection) => listener.serve((socket) => onConnection(connectionOf(socket))),
+    },
+    folder: store,
+    owner: options.owner,
+    history: options.history,
+    disk,
+    isLogRemote: true,
+    warnings: () => [...options.warnings(), ...troubleOf(appender)],
+    onFailed: failed,
+  });
+  owner = new NatsOwner(broker, options, appender, folder);
+  return owner;
+}
+
+function troubleOf({ trouble }: LogAppender): string[] {
+  return trouble === undefined ? [] : [`mail waits to be stored by the NATS server: ${trouble}`];
+}
+
+function noAddress(): IpcError {
+  return new IpcError(
+    'bad_parameter',
+    'bind: the mail is on a NATS server, and sessions reach it there',
+  );
+}
+
+async function removeMirror(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(() => {});
+}

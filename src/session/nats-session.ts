@@ -1,0 +1,279 @@
+// A session whose broker keeps its mail on a NATS server. Its callers see no difference to Session.
+//
+// How it connects:
+// 1. It reads the last claim of the stream, and dials the owner that made it.
+// 2. When the server knows of no such owner, or it stays silent, this session claims the store: see claim.ts. Of several
+//    that try, one succeeds; the others begin at 1.
+// 3. The one that succeeded restores the files of the store from the stream, and runs the broker over them.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IpcError } from '../base/errors.ts';
+import { randomId } from '../base/random-id.ts';
+import { systemRuntime } from '../base/runtime.ts';
+import { type Patience, withPatience } from '../base/standstill.ts';
+import { Client } from '../client/client.ts';
+import type { HistoryBound } from '../journal/history.ts';
+import type {
+  BrokerStatus,
+  Cancellable,
+  MailService,
+  StartResult,
+  StopResult,
+} from '../model/mail-service.ts';
+import { type Name, type Origin, parseName } from '../model/message.ts';
+import type { Welcome } from '../model/requests.ts';
+import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
+import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
+import { claimFile } from '../nats/log-stream.ts';
+import type { Nats, NatsServer } from '../nats/nats-server.ts';
+import { serverWarnings } from '../nats/server-warnings.ts';
+import { broken, dialOwner, WireListener } from '../nats/wire.ts';
+import type { Connection } from '../net/connection.ts';
+import { makeHome } from '../net/keys.ts';
+import { Backoff } from './backoff.ts';
+import { connectionOf, NatsOwner } from './nats-owner.ts';
+import type { Ownership } from './session.ts';
+import { Welcomes } from './welcomes.ts';
+
+export interface NatsSessionOptions {
+  readonly server: NatsServer;
+  readonly home: string;
+  /** The number of the broker: the stream is named after it. */
+  readonly port: number;
+  readonly origin: Origin;
+  readonly name?: string | undefined;
+  readonly ownership?: Ownership | undefined;
+  readonly history?: HistoryBound | undefined;
+}
+
+/** How long a session looks for an owner that answers, and tries to be one. */
+const connectMsMax = 20_000;
+/** The same for a session that may not own, or not yet. */
+const takeoverMsMax = 1_000;
+const retryMs = 50;
+/** When the server was away, an owner that is alive is back within this time after the server is. */
+const reconnectMsMax = 3_000;
+/** An owner that did not answer so many dials is given up. */
+const silentDialsMax = 2;
+const claimCharacters = 22;
+const closeMsDefault = 2_000;
+/** A session that takes the broker over loads all of it. */
+const historyDefault: HistoryBound = { bytesMax: 16 * 1024 ** 2, ageMsMax: 30 * 24 * 3_600_000 };
+
+export class NatsSession extends Client implements MailService {
+  readonly #options: NatsSessionOptions;
+  readonly #backoff = new Backoff(systemRuntime);
+  readonly #welcomes: Welcomes;
+  #log:
+    | { readonly nats: Nats; readonly stream: JetStreamLog; readonly found: FoundStream }
+    | undefined;
+  #owner: NatsOwner | undefined;
+  /** The claim that is dialed, or this session's own. */
+  #claim: Claim | undefined;
+  /** The connection through the server. */
+  #connection: Connection | undefined;
+  #isClosed = false;
+  #starting: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NatsSessionOptions) {
+    const welcomes = new Welcomes();
+    super(
+      options.origin,
+      {
+        connect: () => withPatience(connectMsMax, (patience) => this.#connect(patience)),
+        describeSilentOwner: async () => this.#silent(),
+        welcomed: (welcome) => welcomes.add(welcome),
+        isStandby: () => this.#mayOwn() && options.ownership === undefined,
+      },
+      systemRuntime,
+      validName(options.name),
+    );
+    this.#options = options;
+    this.#welcomes = welcomes;
+    options.server.onLost.add(() => this.#lostServer());
+  }
+
+  override async status(options?: Cancellable): Promise<BrokerStatus> {
+    const { addresses: _none, ...counts } = await super.status(options);
+    const { pid, epoch } = this.welcome ?? (await this.join(options));
+    const own = this.#owner !== undefined;
+    const host = this.#url;
+    return { host, port: this.#options.port, pid, own, epoch, addresses: [host], ...counts };
+  }
+
+  async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
+    if (options.bind !== undefined) {
+      const what = `bind: the mail is on ${this.#url}, where every session reaches it`;
+      throw new IpcError('bad_parameter', what);
+    }
+    return this.#startResult(await this.join(options), options);
+  }
+
+  async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
+    for (let { welcome } = this; ; welcome = await this.#welcomes.next(options)) {
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
+    }
+  }
+
+  async stop(): Promise<StopResult> {
+    const what = `the mail is on ${this.#url}, and is there for all sessions: this broker is not ours to stop`;
+    throw new IpcError('not_owner', what, { hint: 'end this session to stop using it' });
+  }
+
+  override async close(graceMs = closeMsDefault): Promise<void> {
+    this.#isClosed = true;
+    await super.close(graceMs);
+    await this.#starting.catch(() => {});
+    await this.#owner?.close(graceMs);
+    this.#owner = undefined;
+    this.#log?.stream.close();
+    await this.#options.server.close();
+  }
+
+  get #url(): string {
+    return this.#options.server.url;
+  }
+
+  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, warnings } = await this.status(options);
+    const server = this.#log && {
+      url: this.#url,
+      version: this.#log.nats.connection.info?.version ?? 'unknown',
+      stream: this.#log.found.name,
+      replicas: this.#log.found.replicas,
+      isNew: this.#log.found.isNew,
+    };
+    const role = own ? 'owner' : 'client';
+    return { role, pid, epoch, addresses, messages, warnings, ...(server && { server }) };
+  }
+
+  #mayOwn(): boolean {
+    return this.#options.ownership !== 'never' && !this.#isClosed;
+  }
+
+  async #connect(patience: Patience): Promise<Connection> {
+    const { nats, stream } = await this.#openLog();
+    for (let silentDials = 0; ; ) {
+      if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
+      // Before the dial: if an owner that is there appends meanwhile, no claim succeeds.
+      const { lastSequence } = await stream.state();
+      const claim = await lastClaim(stream);
+      const dialed = await this.#dial(nats, claim);
+      if (typeof dialed === 'object') return dialed;
+      if (dialed === 'silent') silentDials++;
+      const mayBeBack = dialed === 'absent' && this.#options.server.reconnectedMs < reconnectMsMax;
+      const isGone =
+        dialed === 'absent' ? !mayBeBack || claim === undefined : silentDials >= silentDialsMax;
+      if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
+      if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent();
+      await sleep(retryMs);
+    }
+  }
+
+  /** The connection to the owner, through the server or within this process. */
+  async #dial(nats: Nats, claim: Claim | undefined): Promise<Connection | 'absent' | 'silent'> {
+    if (this.#owner && claim?.claim === this.#claim?.claim) return this.#owner.connect();
+    if (!claim) return 'absent';
+    const socket = await dialOwner(nats, this.#options.port, claim.claim);
+    if (typeof socket === 'string') return socket;
+    this.#claim = claim;
+    this.#connection = connectionOf(socket);
+    return this.#connection;
+  }
+
+  /** Tries to own the store. True if it made sense: the next dial tells what came of it. */
+  async #bid(
+    nats: Nats,
+    stream: JetStreamLog,
+    lastSequence: number,
+    patience: Patience,
+  ): Promise<boolean> {
+    if (!this.#mayOwn()) {
+      if (patience.passedMs < takeoverMsMax) return false;
+      throw new IpcError('no_broker', `no session owns the broker on ${this.#url} now`);
+    }
+    if (this.#options.ownership === 'late' && patience.passedMs < takeoverMsMax) return false;
+    if (this.#backoff.isPaused(this.hasCallers)) {
+      if (this.#backoff.error && patience.passedMs >= takeoverMsMax) throw this.#backoff.error;
+      return false;
+    }
+    const starting = this.#own(nats, stream, lastSequence);
+    this.#starting = starting;
+    await starting;
+    return true;
+  }
+
+  async #own(nats: Nats, stream: JetStreamLog, lastSequence: number): Promise<void> {
+    const { home, port, origin, name } = this.#options;
+    await makeHome(home);
+    const { pid, program, machine } = origin;
+    const claim = { claim: randomId(claimCharacters), pid, program, machine };
+    const listener = new WireListener(nats, port, claim.claim);
+    const sequence = await makeClaim(stream, claim, lastSequence).catch((error: unknown) => {
+      listener.close();
+      throw error;
+    });
+    if (sequence === undefined) return listener.close();
+    try {
+      const owner = await NatsOwner.start({
+        ...{ stream, claim, sequence, listener, home, port },
+        owner: { program, ...(name !== undefined && { name }) },
+        history: this.#options.history ?? historyDefault,
+        warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
+        onFailed: (error) => {
+          this.#backoff.failed(error);
+          if (this.#claim === claim) this.#owner = undefined;
+        },
+      });
+      this.#backoff.opened();
+      this.#claim = claim;
+      this.#owner = owner;
+    } catch (error) {
+      listener.close();
+      if (!(error instanceof IpcError)) throw error;
+      if (error.code !== 'owner_replaced') this.#backoff.failed(error);
+    }
+  }
+
+  async #openLog() {
+    const nats = await this.#options.server.connection();
+    if (this.#log?.nats === nats) return this.#log;
+    this.#log?.stream.close();
+    const stream = new JetStreamLog(nats, this.#options.port);
+    const found = await stream.open(this.#mayOwn());
+    this.#log = { nats, stream, found };
+    this.#followClaims(this.#log);
+    return this.#log;
+  }
+
+  /** A claim of another session ends the connection to an owner that is silent, or gone without a word. */
+  #followClaims({ nats, stream }: { readonly nats: Nats; readonly stream: JetStreamLog }): void {
+    stream.follow(claimFile, async () => {
+      // Also claims that the server refuses are seen here.
+      const claim = await lastClaim(stream).catch(() => undefined);
+      if (!claim || claim.claim === this.#claim?.claim || this.#log?.nats !== nats) return;
+      this.#connection?.destroy(broken());
+    });
+  }
+
+  #lostServer(): void {
+    this.#connection?.destroy(broken());
+    this.#owner?.interrupt();
+  }
+
+  #silent(): IpcError {
+    const { pid, program, machine } = this.#claim ?? {};
+    const who = pid === undefined ? '' : ` (pid ${pid}, ${program}, on ${machine})`;
+    return new IpcError(
+      'owner_silent',
+      `the owner of the broker on ${this.#url}${who} does not answer`,
+    );
+  }
+}
+
+function validName(label = ''): Name | undefined {
+  try {
+    return parseName(label);
+  } catch {
+    return undefined;
+  }
+}
