@@ -137,6 +137,68 @@ test('a move that died between store and drop stores each message once, even one
   assert.deepEqual((await source.status()).paused, []);
 });
 
+/** Each call of the two sides is one point; at the one that is chosen the mover dies, before or after the call took effect. */
+function mortal(dieAt: number, isAfter: boolean) {
+  let calls = 0;
+  const isDead = () => calls > dieAt;
+  const guard = async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    const isLast = calls === dieAt;
+    const wasDead = isDead();
+    calls++;
+    if (!wasDead && (!isLast || isAfter)) {
+      const result = await call();
+      if (!isLast) return result;
+    }
+    throw new IpcError('cut_off', 'the mover is dead');
+  };
+  const side = (of: MoveSide): MoveSide => ({
+    storeId: (options) => guard(() => of.storeId(options)),
+    status: (options) => guard(() => of.status(options)),
+    peek: (mailbox, options) => guard(() => of.peek(mailbox, options)),
+    drop: (mailbox, options) => guard(() => of.drop(mailbox, options)),
+    pause: (mailboxes, options) => guard(() => of.pause(mailboxes, options)),
+    resume: (mailboxes, options) => guard(() => of.resume(mailboxes, options)),
+    import: (message, place, options) => guard(() => of.import(message, place, options)),
+  });
+  return { side, isDead };
+}
+
+test('a mover may die at any of its calls, before or after it took effect', async (context) => {
+  const { source, target } = await twoBrokers(context);
+  for (let dieAt = 0, isOver = false; !isOver; dieAt++) {
+    for (const isAfter of [false, true]) {
+      await source.pause([ben]);
+      for (const box of [ann, ben]) {
+        for (const body of ['one', 'two', 'three'])
+          await source.post(box, text(body), { from: jobs });
+      }
+      const { side, isDead } = mortal(dieAt, isAfter);
+      const first = moveMail(side(source), side(target));
+      await first.catch((error) => assert.equal(error.code, 'cut_off'));
+      // A reader of the target takes what has come.
+      const early = await target.fetch(ann);
+      await target.settle(early.deliveries);
+      await moveMail(source, target);
+      const late = await target.fetch(ann);
+      await target.settle(late.deliveries);
+      const read = [...early.deliveries, ...late.deliveries].map(({ body }) => body?.toString());
+      assert.deepEqual(read, ['one', 'two', 'three'], `died at call ${dieAt}`);
+      assert.deepEqual((await target.fetch(ben)).deliveries, []);
+      assert.deepEqual((await target.status()).paused, ['ben']);
+      assert.deepEqual((await source.status()).paused, ['ben']);
+      await target.resume([]);
+      const { deliveries } = await target.fetch(ben);
+      assert.deepEqual(
+        deliveries.map(({ body }) => body?.toString()),
+        ['one', 'two', 'three'],
+      );
+      await target.settle(deliveries);
+      assert.equal((await source.status()).messages, 0);
+      isOver = !isDead();
+    }
+  }
+});
+
 test('mail moves back under the same ids, as often as wanted', async (context) => {
   const { source, target } = await twoBrokers(context);
   await source.post(jobs, text('mine'), { from: ann, id: 'chosen' as MessageId });
