@@ -180,6 +180,7 @@ class Move {
     await this.#source.pause([], { signal });
   }
 
+  /** A crash between the two calls ends the pauses of people at the source. By then their mailboxes have moved. */
   async #resume({ users, isOwn }: SourcePauses): Promise<void> {
     if (!isOwn) return;
     await this.#source.resume([]);

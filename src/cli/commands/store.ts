@@ -1,5 +1,5 @@
-// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log, moves mail to another broker. Check and dump change nothing,
-// and need no broker.
+// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log, moves mail to another broker.
+// Check and dump change nothing, and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { utcTime } from '../../app/durations.ts';

@@ -28,6 +28,10 @@ interface Places extends Pick<Shell, 'begin' | 'line' | 'run'> {
 async function places(context: TestContext, needsNats: boolean): Promise<Places | undefined> {
   const node = needsNats ? await natsServer(context) : undefined;
   if (needsNats && !node) return undefined;
+  return placesWith(context, node?.url ?? 'nats://127.0.0.1:1');
+}
+
+async function placesWith(context: TestContext, natsUrl: string): Promise<Places> {
   const found = await shell(context);
   const side = (port: number, url?: string): Side => ({
     words: (does) => [
@@ -47,7 +51,7 @@ async function places(context: TestContext, needsNats: boolean): Promise<Places 
   });
   const local = side(found.port);
   const other = side(await freePort());
-  return { ...found, local, other, nats: side(found.port, node?.url ?? 'nats://127.0.0.1:1') };
+  return { ...found, local, other, nats: side(found.port, natsUrl) };
 }
 
 const boxes = ['ann', 'ben', 'jobs'].map((name) => name as Name);
@@ -145,6 +149,65 @@ for (const { name, count, needsNats, sides } of [
     assert.deepEqual(await from.use((mail) => mail.status().then((each) => each.paused)), []);
   });
 }
+
+test('a move goes on when the owners of both brokers are killed again and again', async (context) => {
+  const found = await places(context, false);
+  assert(found);
+  const { local, other, begin } = found;
+  await local.use((mail) => fill(mail, 900));
+  const before = await local.use(allMail);
+  const port = ({ words }: Side) => words('to').at(-1) ?? '';
+  const owners = [local, other].map((side) => () => begin(['broker', '--port', port(side)]));
+  let kills = 0;
+  for (let code: number | null = null; code !== 0; ) {
+    const running = owners.map((start) => start());
+    await Promise.all(running.map((each) => each.stdout && once(each.stdout, 'data')));
+    const mover = begin(['store', 'move', ...local.words('from'), ...other.words('to'), '--json']);
+    mover.stdout?.resume();
+    mover.stderr?.resume();
+    const ended = once(mover, 'exit');
+    for (const [index, owner] of running.entries()) {
+      const isOver = await Promise.race([
+        ended.then(() => true),
+        sleep(400 + index * 50 + kills * 20),
+      ]);
+      if (isOver === true) break;
+      owner.kill('SIGKILL');
+      kills++;
+    }
+    [code] = await ended;
+    for (const owner of running) owner.kill('SIGKILL');
+    assert(kills < 60, 'it never ends');
+  }
+  context.diagnostic(`${kills} kills`);
+  assert.deepEqual(await other.use(allMail), before);
+  assert.equal(await local.use((mail) => mail.status().then((each) => each.messages)), 0);
+});
+
+test('a move goes on when the NATS server is killed and started again', async (context) => {
+  const node = await natsServer(context);
+  if (!node) return;
+  const { local, nats, begin } = await placesWith(context, node.url);
+  await local.use((mail) => fill(mail, 300));
+  const before = await local.use(allMail);
+  let kills = 0;
+  for (let code: number | null = null; code !== 0; ) {
+    const mover = begin(['store', 'move', ...nats.words('to'), '--json']);
+    mover.stdout?.resume();
+    mover.stderr?.resume();
+    const ended = once(mover, 'exit');
+    const isOver = await Promise.race([ended.then(() => true), sleep(450 + kills * 100)]);
+    if (isOver !== true && kills < 6) {
+      kills++;
+      await node.kill();
+      await node.start();
+    }
+    [code] = await ended;
+  }
+  context.diagnostic(`${kills} kills`);
+  assert.deepEqual(await nats.use(allMail), before);
+  assert.equal(await local.use((mail) => mail.status().then((each) => each.messages)), 0);
+});
 
 test('mail goes to a NATS server and back, and is what it was', async (context) => {
   const found = await places(context, true);

@@ -165,6 +165,7 @@ function mortal(dieAt: number, isAfter: boolean) {
 
 test('a mover may die at any of its calls, before or after it took effect', async (context) => {
   const { source, target } = await twoBrokers(context);
+  const without: number[] = [];
   for (let dieAt = 0, isOver = false; !isOver; dieAt++) {
     for (const isAfter of [false, true]) {
       await source.pause([ben]);
@@ -185,7 +186,10 @@ test('a mover may die at any of its calls, before or after it took effect', asyn
       assert.deepEqual(read, ['one', 'two', 'three'], `died at call ${dieAt}`);
       assert.deepEqual((await target.fetch(ben)).deliveries, []);
       assert.deepEqual((await target.status()).paused, ['ben']);
-      assert.deepEqual((await source.status()).paused, ['ben']);
+      const { paused } = await source.status();
+      // Between the end of all pauses and the pauses of people there is a moment; by then all mail has moved.
+      if (paused.length === 0) without.push(dieAt);
+      else assert.deepEqual(paused, ['ben']);
       await target.resume([]);
       const { deliveries } = await target.fetch(ben);
       assert.deepEqual(
@@ -197,6 +201,7 @@ test('a mover may die at any of its calls, before or after it took effect', asyn
       isOver = !isDead();
     }
   }
+  assert(new Set(without).size <= 2, `without their pause: ${without}`);
 });
 
 test('mail moves back under the same ids, as often as wanted', async (context) => {
