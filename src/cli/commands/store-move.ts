@@ -113,7 +113,7 @@ async function move(line: MoveLine, { context, signal, json }: CommandContext): 
   );
   const [from, to] = [nameOf(source), nameOf(target)];
   if (json) await writeJson({ from, to, dryRun, ...result });
-  else await writeReport(presentMove(`from ${from} to ${to}`, dryRun, result));
+  else await writeReport(presentMove(`from ${from}, to ${to}`, dryRun, result));
   const { held, stayed, later, taken } = result;
   return dryRun || held + stayed.length + later + taken === 0 ? exitSuccess : exitFailed;
 }

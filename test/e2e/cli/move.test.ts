@@ -10,6 +10,7 @@ import type { MessageId, Name } from '../../../src/model/message.ts';
 import { type KeptMessage, keptMail } from '../../support/moving/mail-copy.ts';
 import { natsServer } from '../../support/nats/nats-server.ts';
 import { freePort } from '../../support/places.ts';
+import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
 import { type Shell, shell } from '../../support/processes/shell.ts';
 
 /** How a command line names a broker, and how a test opens it. */
@@ -268,6 +269,43 @@ test('a dry run says what would move; held mail is reported, and the exit code i
   });
   const rest = await run(['store', 'move', ...words]);
   assert.deepEqual([rest.code, rest.errors], [0, '']);
+});
+
+test('Ctrl-C ends a move between two parts: what is left is delivered at the source as before', async (context) => {
+  const found = await places(context, false);
+  assert(found);
+  const { local, other, begin, run } = found;
+  await local.use((mail) => fill(mail, 1_500));
+  const before = await local.use(allMail);
+  const words = ['store', 'move', ...local.words('from'), ...other.words('to')];
+  const codes: (number | null)[] = [];
+  for (let code: number | null = null; code !== 0; codes.push(code)) {
+    const mover = begin(words);
+    mover.stdout?.resume();
+    mover.stderr?.resume();
+    const ended = once(mover, 'exit');
+    await Promise.race([ended, sleep(500 + codes.length * 150)]);
+    mover.kill('SIGINT');
+    [code] = await ended;
+    assert(code === 0 || code === 130, `${code}`);
+    assert.deepEqual(await local.use((mail) => mail.status().then((each) => each.paused)), []);
+  }
+  context.diagnostic(`exit codes ${codes}`);
+  assert.deepEqual(await other.use(allMail), before);
+  assert.equal((await run(words)).code, 0);
+});
+
+test('a person at a terminal sees how far a long move is, and a pipe gets nothing of that', {
+  skip: noTerminal,
+}, async (context) => {
+  const found = await shell(context);
+  const app = new AppContext({ env: {}, program: 'test', home: found.home });
+  const { mail } = await app.broker({ port: found.port });
+  await fill(mail, 3_000);
+  await app.close();
+  const port = await freePort();
+  const line = `ipc store move --to-port ${port} > /dev/null`;
+  await shows(atTerminal(found, line), /Moving: \d+ of \d+ messages/);
 });
 
 test('a move without a source and a target is a usage error, and so is a port given twice', async (context) => {
