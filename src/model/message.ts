@@ -106,6 +106,15 @@ export function parseName(text: string, parameter = 'name'): Name {
   return inBytes(text.normalize('NFC'), parameter);
 }
 
+/** A session is started with a label, which need not be a name. */
+export function validName(label = ''): Name | undefined {
+  try {
+    return parseName(label);
+  } catch {
+    return undefined;
+  }
+}
+
 function inBytes(text: string, parameter: string): Name {
   const bytes = Buffer.byteLength(text);
   if (bytes <= nameBytesMax) return text as Name;

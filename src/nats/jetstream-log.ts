@@ -98,25 +98,25 @@ export class JetStreamLog implements LogStream {
 
   append(message: AppendedMessage): Promise<AppendResult> {
     const { connection } = this.#nats;
-    try {
-      this.#acks ??= this.#takeAcks(connection);
-      const reply = `${this.#inbox}${++this.#count}`;
-      const headers = this.#headers(message);
-      return new Promise((resolve) => {
-        const end = (result: AppendResult) => {
-          clearTimeout(timer);
-          this.#waiting.delete(reply);
-          resolve(result);
-        };
-        const timer = setTimeout(() => {
-          end({ kind: 'unknown', reason: `the server has not answered for ${appendMs} ms` });
-        }, appendMs);
-        this.#waiting.set(reply, end);
+    const reply = `${this.#inbox}${++this.#count}`;
+    return new Promise((resolve) => {
+      const end = (result: AppendResult) => {
+        clearTimeout(timer);
+        this.#waiting.delete(reply);
+        resolve(result);
+      };
+      const timer = setTimeout(() => {
+        end({ kind: 'unknown', reason: `the server has not answered for ${appendMs} ms` });
+      }, appendMs);
+      this.#waiting.set(reply, end);
+      try {
+        this.#acks ??= this.#takeAcks(connection);
+        const headers = this.#headers(message);
         connection.publish(this.#subject(message.file), message.data, { headers, reply });
-      });
-    } catch (error) {
-      return Promise.resolve({ kind: 'unknown', reason: (error as Error).message });
-    }
+      } catch (error) {
+        end({ kind: 'unknown', reason: (error as Error).message });
+      }
+    });
   }
 
   async last(file: string): Promise<StreamMessage | undefined> {

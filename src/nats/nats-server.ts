@@ -1,6 +1,7 @@
 // The connection of a session to a NATS server. It is made at the first use, and made again by the client of NATS for as
 // long as it takes; whoever uses it hears of each end.
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
@@ -34,6 +35,7 @@ const pingMs = 10_000;
 /** A heartbeat that got no answer, and the next. */
 const pingsMax = 2;
 const reconnectMs = 250;
+const drainMsMax = 1_000;
 
 export class NatsServer {
   readonly #options: NatsOptions;
@@ -74,9 +76,12 @@ export class NatsServer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const nats = await this.#nats?.catch(() => undefined);
-    // What was published last is on its way before the connection ends.
-    await nats?.connection.drain().catch(() => {});
+    const { connection } = (await this.#nats?.catch(() => undefined)) ?? {};
+    if (!connection) return;
+    // What was published last is on its way before the connection ends, if the server is there.
+    const drained = connection.drain().catch(() => {});
+    await Promise.race([drained, sleep(drainMsMax, undefined, { ref: false })]);
+    await connection.close();
   }
 
   async #connect(): Promise<Nats> {

@@ -13,8 +13,8 @@ export interface WireTransport {
   close(): void;
 }
 
-/** So much may be under way in one direction. Less than a server keeps for a subscriber before it drops it. */
-const windowBytes = 2 * 1024 * 1024;
+/** A sender stops when so much is under way. A server drops an owner to whom all sessions send more than 64 MB. */
+const windowBytes = 512 * 1024;
 const headBytes = 5;
 const kinds = { data: 1, read: 2, end: 3, reset: 4 } as const;
 

@@ -38,11 +38,15 @@ export class WireListener {
   readonly #port: number;
   readonly #subscription: Subscription;
   readonly #sockets = new Set<WireSocket>();
-  #onSocket: ((socket: WireSocket) => void) | undefined;
-  /** Those that came before serve(). */
-  readonly #early: WireSocket[] = [];
+  readonly #onSocket: (socket: WireSocket) => void;
 
-  constructor({ connection }: Nats, port: number, claim: string) {
+  constructor(
+    { connection }: Nats,
+    port: number,
+    claim: string,
+    onSocket: (socket: WireSocket) => void,
+  ) {
+    this.#onSocket = onSocket;
     this.#connection = connection;
     this.#port = port;
     this.#subscription = connection.subscribe(dialSubject(port, claim), {
@@ -52,17 +56,6 @@ export class WireListener {
     });
   }
 
-  serve(onSocket: (socket: WireSocket) => void): void {
-    this.#onSocket = onSocket;
-    for (const socket of this.#early.splice(0)) onSocket(socket);
-  }
-
-  /** Within this process. */
-  take(socket: WireSocket): void {
-    if (this.#onSocket) this.#onSocket(socket);
-    else this.#early.push(socket);
-  }
-
   /** Ends the connections that came through the server: some of their messages may be lost. */
   interrupt(): void {
     for (const socket of [...this.#sockets]) socket.destroy(broken());
@@ -70,7 +63,6 @@ export class WireListener {
 
   close(): void {
     this.#subscription.unsubscribe();
-    for (const socket of this.#early.splice(0)) socket.destroy();
   }
 
   #accept(message: Msg): void {
@@ -80,7 +72,7 @@ export class WireListener {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     message.respond();
-    this.take(socket);
+    this.#onSocket(socket);
   }
 }
 

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
+import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
 import { realDisk } from '../journal/disk.ts';
@@ -11,17 +12,19 @@ import type { Claim } from '../nats/claim.ts';
 import { LogAppender } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
+import type { Nats } from '../nats/nats-server.ts';
 import { ReplicatedDisk } from '../nats/replicated-disk.ts';
-import type { WireListener } from '../nats/wire.ts';
+import { WireListener } from '../nats/wire.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
 import { Connection, type ConnectionTimes } from '../net/connection.ts';
+import { encodeRequest } from '../protocol/codec.ts';
 
 export interface NatsOwnerOptions {
   readonly stream: LogStream;
   readonly claim: Claim;
   /** Of the claim. */
   readonly sequence: number;
-  readonly listener: WireListener;
+  readonly guests: Guests;
   /** The state folder of this machine. */
   readonly home: string;
   readonly port: number;
@@ -75,13 +78,19 @@ export class NatsOwner {
   /** A connection of the session that owns it. */
   connect(): Connection {
     const [own, other] = wirePair();
-    this.#options.listener.take(other);
+    this.#options.guests.take(other);
     return connectionOf(own);
   }
 
   /** The connection to the server was lost, and messages with it. */
   interrupt(): void {
-    this.#options.listener.interrupt();
+    this.#options.guests.interrupt();
+  }
+
+  /** Another session has claimed the store. */
+  replaced(): void {
+    this.#appender.stop(new IpcError('owner_replaced', 'a newer broker took the store over'));
+    void this.broker.close();
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */
@@ -103,7 +112,47 @@ export class NatsOwner {
   /** For a broker that has ended. */
   end(error: IpcError): void {
     this.#appender.stop(error);
-    this.#options.listener.close();
+    this.#options.guests.close();
+  }
+}
+
+/** The sessions that dial the owner. They get heartbeats also before there is a broker for them. */
+export class Guests {
+  readonly #listener: WireListener;
+  readonly #early = new Set<Connection>();
+  #onConnection: ((connection: Connection) => void) | undefined;
+  readonly #ticker: NodeJS.Timeout;
+
+  constructor(nats: Nats, port: number, claim: string) {
+    this.#listener = new WireListener(nats, port, claim, (socket) => this.take(socket));
+    this.#ticker = setInterval(() => {
+      for (const each of this.#early) each.send(encodeRequest({ kind: 'ping', request: 0 }));
+    }, replayHeartbeatMs);
+  }
+
+  take(socket: WireSocket): void {
+    const connection = connectionOf(socket);
+    if (this.#onConnection) this.#onConnection(connection);
+    else this.#early.add(connection);
+  }
+
+  /** From now on, connections go to `onConnection`. */
+  serve(onConnection: (connection: Connection) => void): void {
+    clearInterval(this.#ticker);
+    this.#onConnection = onConnection;
+    for (const each of this.#early) onConnection(each);
+    this.#early.clear();
+  }
+
+  /** Ends the connections that came through the server: some of their messages may be lost. */
+  interrupt(): void {
+    this.#listener.interrupt();
+  }
+
+  close(): void {
+    clearInterval(this.#ticker);
+    this.#listener.close();
+    for (const each of this.#early) each.destroy();
   }
 }
 
@@ -112,7 +161,7 @@ export function connectionOf(socket: WireSocket): Connection {
 }
 
 async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsOwner> {
-  const { stream, claim, sequence, listener } = options;
+  const { stream, claim, sequence, guests } = options;
   const store = join(folder, `broker-${options.port}`);
   makePrivateFolder(store);
   const mirror = await loadMirror(stream, store, sequence);
@@ -143,11 +192,9 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
       addresses: [],
       holdsLock: true,
       listenOn: () => Promise.reject(noAddress()),
-      close: () => listener.close(),
+      close: () => guests.close(),
     },
-    acceptor: {
-      serve: (onConnection) => listener.serve((socket) => onConnection(connectionOf(socket))),
-    },
+    acceptor: guests,
     folder: store,
     owner: options.owner,
     history: options.history,

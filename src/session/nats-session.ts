@@ -19,18 +19,18 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import { type Name, type Origin, parseName } from '../model/message.ts';
+import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
 import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner, WireListener } from '../nats/wire.ts';
+import { broken, dialOwner } from '../nats/wire.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
-import { connectionOf, NatsOwner } from './nats-owner.ts';
+import { connectionOf, Guests, NatsOwner } from './nats-owner.ts';
 import type { Ownership } from './session.ts';
 import { Welcomes } from './welcomes.ts';
 
@@ -207,15 +207,15 @@ export class NatsSession extends Client implements MailService {
     await makeHome(home);
     const { pid, program, machine } = origin;
     const claim = { claim: randomId(claimCharacters), pid, program, machine };
-    const listener = new WireListener(nats, port, claim.claim);
+    const guests = new Guests(nats, port, claim.claim);
     const sequence = await makeClaim(stream, claim, lastSequence).catch((error: unknown) => {
-      listener.close();
+      guests.close();
       throw error;
     });
-    if (sequence === undefined) return listener.close();
+    if (sequence === undefined) return guests.close();
     try {
       const owner = await NatsOwner.start({
-        ...{ stream, claim, sequence, listener, home, port },
+        ...{ stream, claim, sequence, guests, home, port },
         owner: { program, ...(name !== undefined && { name }) },
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
@@ -228,7 +228,7 @@ export class NatsSession extends Client implements MailService {
       this.#claim = claim;
       this.#owner = owner;
     } catch (error) {
-      listener.close();
+      guests.close();
       if (!(error instanceof IpcError)) throw error;
       if (error.code !== 'owner_replaced') this.#backoff.failed(error);
     }
@@ -252,6 +252,7 @@ export class NatsSession extends Client implements MailService {
       const claim = await lastClaim(stream).catch(() => undefined);
       if (!claim || claim.claim === this.#claim?.claim || this.#log?.nats !== nats) return;
       this.#connection?.destroy(broken());
+      this.#owner?.replaced();
     });
   }
 
@@ -267,13 +268,5 @@ export class NatsSession extends Client implements MailService {
       'owner_silent',
       `the owner of the broker on ${this.#url}${who} does not answer`,
     );
-  }
-}
-
-function validName(label = ''): Name | undefined {
-  try {
-    return parseName(label);
-  } catch {
-    return undefined;
   }
 }

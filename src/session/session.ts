@@ -32,7 +32,7 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import { type Name, type Origin, parseName } from '../model/message.ts';
+import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type DialTarget, dialAny } from '../net/connect.ts';
 import type { Connection } from '../net/connection.ts';
@@ -451,15 +451,6 @@ function sessionWords({ pid, program }: PortOwner, note: OwnerNote | undefined):
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
-}
-
-/** A session is started with a label, which need not be a name. */
-function validName(label = ''): Name | undefined {
-  try {
-    return parseName(label);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `bind`: an address or a host name, or several with commas between them. */

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ServerInfo } from '@nats-io/transport-node';
+import { serverWarnings } from '../../../src/nats/server-warnings.ts';
+
+function weaknesses(version: string, replicas: number): string[] {
+  const found = { name: 'ipc-19901', replicas, isNew: false };
+  const texts = serverWarnings({ version } as ServerInfo, found);
+  return ['2 minutes', 'has lost', 'one copy'].filter((words) =>
+    texts.some((text) => text.includes(words)),
+  );
+}
+
+const expected: readonly [version: string, replicas: number, weaknesses: readonly string[]][] = [
+  ['2.9.10', 1, ['2 minutes', 'one copy']],
+  ['2.10.0', 3, ['has lost']],
+  ['2.12.6', 3, ['has lost']],
+  ['2.12.7', 3, []],
+  ['2.12.7-RC.1', 1, ['one copy']],
+  ['2.13.1', 3, ['has lost']],
+  ['2.14.0', 3, []],
+  ['3.0.0', 3, []],
+];
+
+for (const [version, replicas, weak] of expected) {
+  test(`a warning of ${version} with ${replicas} copies: ${weak.join(', ') || 'none'}`, () => {
+    assert.deepEqual(weaknesses(version, replicas), weak);
+  });
+}
