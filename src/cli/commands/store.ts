@@ -1,5 +1,5 @@
-// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log. Check and dump change nothing,
-// and need no broker.
+// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log, moves mail to another broker.
+// Check and dump change nothing, and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { utcTime } from '../../app/durations.ts';
@@ -17,6 +17,7 @@ import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../
 import { programName } from '../program-name.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { compact } from './store-compact.ts';
+import { addMove } from './store-move.ts';
 import { retry } from './store-retry.ts';
 
 export function addStoreCommands(store: Command): void {
@@ -24,6 +25,7 @@ export function addStoreCommands(store: Command): void {
   addDump(store);
   addRetry(store);
   addCompact(store);
+  addMove(store);
 }
 
 function addCheck(store: Command): void {
