@@ -250,10 +250,14 @@ test('when people have paused all mailboxes, the target is paused first, and bot
   assert.equal((await keptMail(target, jobs)).length, 1);
 });
 
-test('a broker whose own move has not ended is no target', async (context) => {
+test('a broker whose own move has not ended is no target, and no source for another one', async (context) => {
   const { source, target } = await twoBrokers(context);
-  await target.pause([moveMarker]);
+  await target.pause([moveMarker(await source.storeId())]);
   await assert.rejects(moveMail(source, target), { code: 'bad_parameter' });
+  await target.resume([]);
+  await source.pause([moveMarker('0'.repeat(32))]);
+  await assert.rejects(moveMail(source, target), { code: 'bad_parameter' });
+  assert.deepEqual((await target.status()).paused, []);
 });
 
 test('messages that sessions hold stay with them and are counted; the next run moves what was released', async (context) => {
