@@ -158,6 +158,11 @@ export class Broker {
     }
   }
 
+  /** The end of a broker whose store another has taken over: it writes nothing more. Calls `onFailed`. */
+  abandon(error: IpcError): void {
+    this.#fail(error);
+  }
+
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;

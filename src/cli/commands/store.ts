@@ -98,8 +98,8 @@ function addCompact(store: Command): void {
       process.exit(await execute(act, { json: line.json }));
     });
   const fields = {
-    folder: 'the folder of the store',
-    freed: 'bytes by which its log is shorter',
+    folder: 'the folder of the store; null when a NATS server has it',
+    freed: 'bytes by which its log is shorter; null there, as the others',
     bytesBefore: 'length of the log before, with preallocated zeros',
     bytesAfter: 'its length now',
   };
@@ -169,9 +169,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
 
 function storeFolder(givenPort: string | undefined): string {
   const context = new AppContext({ env: process.env, program: programName });
-  return context.storeFolder(
-    context.localPort(givenPort === undefined ? undefined : parsePort(givenPort)),
-  );
+  return context.ownStoreFolder(givenPort === undefined ? undefined : parsePort(givenPort));
 }
 
 export async function sayNone(folder: string): Promise<number> {
