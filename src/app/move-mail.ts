@@ -408,10 +408,18 @@ function isOutOfTurn(error: unknown): boolean {
   return error instanceof IpcError && error.code === 'too_many_unanswered';
 }
 
+const refusals: ReadonlySet<string> = new Set([
+  'mailbox_full',
+  'store_full',
+  'too_many_mailboxes',
+  'too_many_unanswered',
+  // An older broker is not even asked.
+  'version_mismatch',
+]);
+
 /** The broker answered, and stored nothing. Any other error may come from a lost connection. */
 function isRefusal({ code, kind }: IpcError): boolean {
-  const refusals = ['mailbox_full', 'store_full', 'too_many_mailboxes', 'too_many_unanswered'];
-  return kind.fault === 'usage' || refusals.includes(code);
+  return kind.fault === 'usage' || refusals.has(code);
 }
 
 function isWhole(

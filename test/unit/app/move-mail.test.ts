@@ -346,6 +346,15 @@ test('a full mailbox of the target stops the move in its order, and nothing is l
   assert.deepEqual(read, all);
 });
 
+test('a target of an older version gets nothing, and the source goes on as before', async (context) => {
+  const { source } = await twoBrokers(context);
+  const broker = await startBroker(context, { isOld: true });
+  await source.post(jobs, text('one'));
+  await assert.rejects(moveMail(source, broker.client()), { code: 'version_mismatch' });
+  assert.deepEqual((await source.status()).paused, []);
+  assert.equal((await source.fetch(jobs)).deliveries.length, 1);
+});
+
 test('the next owner of the target still knows what was imported, also after a compaction', async (context) => {
   const { source } = await twoBrokers(context);
   const first = await startBroker(context);
