@@ -261,9 +261,9 @@ sessions in, no key is needed:
   IPC_NATS_CREDS=/etc/nats/team.creds   credentials, or the seed of an nkey
   tls://HOST, IPC_NATS_CA=/etc/nats/ca.pem   a certificate of your own
 
-A program that an agent or a host starts may get another environment. A file that
-it reads then names the server without its password, and the path of
-IPC_NATS_CREDS: so give a login in that file where hooks wake agents.
+The hook that wakes an agent is a process of its own: the file in which it finds
+the session has no password, but the path of IPC_NATS_CREDS. So use that, or set
+IPC_BROKER for the host as well. \`ipc work\` withholds the login likewise.
 
 \`ipc doctor\` checks the server. \`broker_stop\` and \`bind\` are refused: the server
 is not this program's to stop or to open. \`ipc store check\` and \`dump\` read the
