@@ -10,6 +10,7 @@ import {
   type StreamMessage,
   type StreamState,
 } from './log-stream.ts';
+import { streamOf } from './nats-address.ts';
 import { natsFault } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 
@@ -47,7 +48,7 @@ export class JetStreamLog implements LogStream {
   /** `port`: the number of the broker. */
   constructor(nats: Nats, port: number) {
     this.#nats = nats;
-    this.#name = `ipc-${port}`;
+    this.#name = streamOf(port);
     this.#prefix = `ipc.${port}.`;
     this.#inbox = `_INBOX.${randomId(22)}.`;
   }

@@ -31,6 +31,18 @@ export function natsFault(error: unknown, url: string): unknown {
       hint,
     });
   }
+  if (/certificate|altnames/i.test(text)) {
+    const hint = /altnames/i.test(text)
+      ? 'name the server in IPC_BROKER as its certificate does'
+      : 'name a file with the certificate of its authority in IPC_NATS_CA';
+    const what = `${url}: its certificate is not trusted: ${text}`;
+    return new IpcError('not_authorized', what, { cause: error, hint });
+  }
+  if (/does not support 'tls'/i.test(text)) {
+    const hint =
+      'give the server a certificate; without one, leave IPC_NATS_CA out and write nats://';
+    return new IpcError('unreachable', `${url}: ${text}`, { cause: error, hint });
+  }
   if (/jetstream.*not.*enabled|503|no responders/i.test(text)) {
     const hint =
       'start it with JetStream (`nats-server -js`), or wait until its cluster has a leader';

@@ -41,7 +41,7 @@ export const keptOf32: Row<readonly [number, number]> = { embedded: [32, 32], na
 export const placeOfTheBroker: Row<RegExp> = {
   embedded:
     /^This session owns the broker on port \d+ \(127\.0\.0\.1; pid \d+, epoch \d+\); 1 message in it\.\n/,
-  nats: /^This session owns the broker on nats:\S+ \(nats-server 2\.\S+; stream ipc-\d+, 1 copy; pid \d+, epoch \d+\); 1 message in it\.\n/,
+  nats: /^This session owns the broker on nats:\S+ \(nats-server 2\.[\d.]+, stream ipc-\d+, 1 copy; pid \d+, epoch \d+\); 1 message in it\.\n/,
 };
 
 /** What `ipc doctor` finds while nobody owns the broker: its subject, and its words. */

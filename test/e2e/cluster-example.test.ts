@@ -63,7 +63,7 @@ test('a member answers requests of another through a second node', server, async
   const ann = await cluster.connect('ann', cluster.nodes[0]);
   const bob = await cluster.connect('bob', cluster.nodes[1]);
   ann.subscribe('ipcwire.19901.owner', {
-    callback: (_error, message) => message.respond(`${message.string()} is here`),
+    callback: (_error, message) => void message.respond(`${message.string()} is here`),
   });
   await ann.flush();
   // The second node hears of the subscription a moment after the first.

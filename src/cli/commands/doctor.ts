@@ -6,10 +6,9 @@ import { AppContext } from '../../app/context.ts';
 import { environmentFaults, homeFolder } from '../../app/environment.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
-import { placeOf, quotedWarning } from '../../app/summaries.ts';
+import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
-import { isNatsAddress } from '../../nats/nats-address.ts';
 import { currentKeys } from '../../net/keys.ts';
 import { brokerPortWords, withExamples, withJson } from '../command-parts.ts';
 import { localFindings } from '../doctor/broker-checks.ts';
@@ -17,6 +16,7 @@ import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
 import { bad, type Finding, faulty, finding, fine } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
+import { natsFindings } from '../doctor/nats-checks.ts';
 import { watchFindings } from '../doctor/watch-checks.ts';
 import { writeJson, writeReport } from '../output.ts';
 import { programName } from '../program-name.ts';
@@ -85,13 +85,18 @@ async function checkFrom(
   env: NodeJS.ProcessEnv,
   port?: number,
 ): Promise<Finding[]> {
-  const at = await context.brokerAddress(port === undefined ? {} : { port });
+  const given = port === undefined ? {} : { port };
+  const nats = context.natsServer(given);
+  if (nats) {
+    return [...(await diskFindings([context.home])), ...(await natsFindings(context, env, nats))];
+  }
+  const at = await context.brokerAddress(given);
   const { host } = at;
   if (host !== undefined) {
-    const findings = isNatsAddress(host)
-      ? await natsFindings(env, at.port)
-      : await otherFindings(context, env, host, at.port);
-    return [...(await diskFindings([context.home])), ...findings];
+    return [
+      ...(await diskFindings([context.home])),
+      ...(await otherFindings(context, env, host, at.port)),
+    ];
   }
   return [
     ...(await diskFindings([context.storeFolder(at.port), context.home])),
@@ -116,32 +121,6 @@ async function otherFindings(
     return [{ about: 'broker', ...result }, ...watchFindings(sessionList, Date.now())];
   } catch (error) {
     return [faulty('broker', error)];
-  }
-}
-
-/** Asks as a guest, which makes no stream and owns nothing. */
-async function natsFindings(env: NodeJS.ProcessEnv, port: number): Promise<Finding[]> {
-  const guest = new AppContext({ env, program: programName, ownership: 'never' });
-  try {
-    const { mail } = await guest.broker({ port });
-    const result = await mail.start();
-    const { sessionList } = await mail.status();
-    return [
-      {
-        about: 'broker',
-        ...fine(`a session owns it ${placeOf(port, result, `pid ${result.pid}`)}`),
-      },
-      ...result.warnings.map((each) => ({
-        ...{ about: 'server', ...bad(`it warns: ${quotedWarning(each)}`, undefined) },
-      })),
-      ...watchFindings(sessionList, Date.now()),
-    ];
-  } catch (error) {
-    if (!(error instanceof IpcError && error.code === 'no_broker'))
-      return [faulty('broker', error)];
-    return [{ about: 'broker', ...fine(`${error.message}; the next call that needs one owns it`) }];
-  } finally {
-    await guest.close();
   }
 }
 
