@@ -35,7 +35,7 @@ export async function makeClaim(
 }
 
 /** undefined for a message that is not of agent-ipc. */
-function parseClaim(data: Buffer): Claim | undefined {
+export function parseClaim(data: Buffer): Claim | undefined {
   try {
     const { claim, pid, program, machine } = JSON.parse(data.toString('utf8'));
     if (!/^[0-9a-v]{22}$/.test(claim) || !Number.isSafeInteger(pid)) return undefined;

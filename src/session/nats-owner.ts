@@ -24,7 +24,7 @@ export interface NatsOwnerOptions {
   readonly claim: Claim;
   /** Of the claim. */
   readonly sequence: number;
-  readonly guests: Guests;
+  readonly guests: Pick<Guests, 'take' | 'serve' | 'interrupt' | 'close'>;
   /** The state folder of this machine. */
   readonly home: string;
   readonly port: number;
@@ -45,6 +45,8 @@ export const wireTimes: ConnectionTimes = {
 };
 /** Of a file in one message; a smaller limit of the server makes it less. */
 const partBytesMax = 256 * 1024;
+/** The last one counts; the others part the messages of earlier owners. */
+const claimsKept = 256;
 /** Room for the header of a message in the limit of the server. */
 const partHeaderBytes = 512;
 
@@ -89,8 +91,7 @@ export class NatsOwner {
 
   /** Another session has claimed the store. */
   replaced(): void {
-    this.#appender.stop(new IpcError('owner_replaced', 'a newer broker took the store over'));
-    void this.broker.close();
+    this.broker.abandon(new IpcError('owner_replaced', 'a newer broker took the store over'));
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */
@@ -169,10 +170,13 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
     // What stays of a file that is gone, the next owner removes.
     void stream.purge(file, keep).catch(() => {});
   };
-  // Only the last claim counts.
-  purge(claimFile, 1);
+  purge(claimFile, claimsKept);
   let broker: Broker | undefined;
-  const appender = new LogAppender(stream, claim.claim, sequence, () => void broker?.close());
+  let loss: IpcError | undefined;
+  const appender = new LogAppender(stream, claim.claim, sequence, (error) => {
+    loss = error;
+    broker?.abandon(error);
+  });
   const { bytes, bytesMax } = await stream.state();
   const disk = new ReplicatedDisk({
     ...{ local: realDisk, folder: store, mirror, appender, purge, claim: claim.claim },
@@ -181,12 +185,12 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
     storedBytesMax: bytesMax,
   });
   const failed = (error: IpcError) => {
-    owner?.end(error);
+    appender.stop(error);
+    guests.close();
     void removeMirror(folder);
     options.onFailed(error);
   };
-  let owner: NatsOwner | undefined;
-  broker = await Broker.start({
+  const starting = Broker.start({
     listeners: {
       // No address of this machine leads to it.
       addresses: [],
@@ -203,8 +207,16 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
     warnings: () => [...options.warnings(), ...troubleOf(appender)],
     onFailed: failed,
   });
-  owner = new NatsOwner(broker, options, appender, folder);
-  return owner;
+  broker = await starting.catch((error: unknown) => {
+    // Else it would go on trying to append what waits.
+    appender.stop(new IpcError('storage_failed', 'the broker did not start', { cause: error }));
+    throw error;
+  });
+  if (loss) {
+    broker.abandon(loss);
+    throw loss;
+  }
+  return new NatsOwner(broker, options, appender, folder);
 }
 
 function troubleOf({ trouble }: LogAppender): string[] {

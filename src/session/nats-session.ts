@@ -102,7 +102,7 @@ export class NatsSession extends Client implements MailService {
     const { pid, epoch } = this.welcome ?? (await this.join(options));
     const own = this.#owner !== undefined;
     const host = this.#url;
-    return { host, port: this.#options.port, pid, own, epoch, addresses: [host], ...counts };
+    return { host, port: this.#options.port, pid, own, epoch, addresses: [], ...counts };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
@@ -225,7 +225,7 @@ export class NatsSession extends Client implements MailService {
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
-          this.#backoff.failed(error);
+          if (error.code !== 'owner_replaced') this.#backoff.failed(error);
           if (this.#claim === claim) this.#owner = undefined;
         },
       });

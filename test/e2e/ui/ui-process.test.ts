@@ -250,11 +250,13 @@ test('pause, resume, drop, retry and stop-worker have been applied when they are
   const [, dropped] = await ui.post('drop', { mailbox: 'jobs' });
   assert.equal((dropped as { dropped: unknown[] }).dropped.length, 1);
   assert.equal((await mail.status()).messages, 0);
-  const lines = await events(reader, 4);
-  assert.deepEqual(
-    [lines[0], lines[1], lines.at(-1)],
-    ['paused jobs', 'stored 1 stays', 'dropped 1'],
-  );
+  assert.deepEqual(await events(reader, 5), [
+    'paused jobs',
+    'stored 1 stays',
+    'paused all',
+    'resumed all',
+    'dropped 1',
+  ]);
 
   const failing = begin(['work', 'jobs', '--attempts', '1', '--no-shutdown', '--', 'false']);
   const { id } = await mail.post('jobs', 'fails', { from: 'ann' });
