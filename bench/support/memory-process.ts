@@ -23,6 +23,8 @@ export interface Figures {
   readonly heapBytes: number;
   /** Array buffers, which hold cached bodies. */
   readonly otherBytes: number;
+  /** Time for opening the journal, which replays it. */
+  readonly openMs: number;
 }
 
 type Texts = Pick<PostRequest, 'id' | 'to' | 'from' | 'answers'> & Hello['origin'];
@@ -41,12 +43,14 @@ const records: JournalRecord[] = [];
 
 const before = figures();
 const engine = new Engine();
+const openedMs = performance.now();
 const journal = await Journal.open({
   folder,
   owner: { pid: process.pid, started: 0, addresses: [] },
   restore: (record) => engine.restore(record),
   snapshot: () => engine.snapshot(),
 });
+const openMs = performance.now() - openedMs;
 const identity = { store: journal.storeId, epoch: journal.epoch, format: 1, pid: 1, addresses: [] };
 engine.begin(identity, instant);
 if (step === 'fill') fill();
@@ -56,9 +60,10 @@ process.once('disconnect', () => void journal.close());
 process.send?.({
   heapBytes: after.heapBytes - before.heapBytes,
   otherBytes: after.otherBytes - before.otherBytes,
-});
+  openMs,
+} satisfies Figures);
 
-function figures(): Figures {
+function figures(): Omit<Figures, 'openMs'> {
   for (let run = 0; run < 3; run++) collect();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return { heapBytes: heapUsed, otherBytes: arrayBuffers };

@@ -12,6 +12,7 @@ import {
   type NatsAddress,
   natsUrl,
   parseNatsAddress,
+  streamOf,
 } from '../nats/nats-address.ts';
 import { NatsServer } from '../nats/nats-server.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
@@ -53,8 +54,13 @@ export interface BrokerAddress {
   readonly port?: number;
 }
 
-/** `PORT` of this machine, or `HOST:PORT` of another. */
+/** `PORT` of this machine, `HOST:PORT` of another, or the address of a NATS server and the number of a stream. */
 export type BrokerName = string;
+
+interface NatsPlace {
+  readonly address: NatsAddress;
+  readonly port: number;
+}
 
 export interface BrokerSession {
   readonly port: number;
@@ -120,7 +126,7 @@ export class AppContext {
   /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
     const nats = this.#natsOf(at);
-    if (nats) return this.#natsBroker(nats, this.localPort(at.port));
+    if (nats) return this.#natsBroker(nats);
     const { host, port } = await this.brokerAddress(at);
     this.#checkOpen();
     const name = host === undefined ? String(port) : `${host}:${port}`;
@@ -128,33 +134,73 @@ export class AppContext {
     return { port, host, name, mail };
   }
 
-  /** The NATS server of a call: then its port is the number of a stream there. */
-  #natsOf({ host }: BrokerAddress): string | undefined {
-    const text = (host ?? this.#options.host ?? brokerIn(this.#options.env))?.host;
-    return text !== undefined && isNatsAddress(text) ? text : undefined;
+  /** The NATS server of a call, if the mail is there; then the port is the number of a stream. */
+  #natsOf({ host, port }: BrokerAddress): NatsPlace | undefined {
+    const given = host ?? this.#options.host ?? brokerIn(this.#options.env);
+    if (given === undefined || !isNatsAddress(given.host)) return undefined;
+    const address = this.#withLogin(parseNatsAddress(given.host));
+    return { address, port: this.localPort(port ?? given.port) };
   }
 
-  #natsBroker(text: string, port: number): BrokerSession {
+  /**
+   * An address without a login has that of IPC_BROKER, if that names the same servers: so an address can be kept in a
+   * file or in the id of a task without its password.
+   */
+  #withLogin(address: NatsAddress): NatsAddress {
+    const { user, token } = address;
+    if (user !== undefined || token !== undefined) return address;
+    const known = [this.#options.host?.host, this.#options.env.IPC_BROKER].flatMap((text) => {
+      return text !== undefined && isNatsAddress(text) ? [parseNatsAddress(text)] : [];
+    });
+    return known.find((each) => natsUrl(each) === natsUrl(address)) ?? address;
+  }
+
+  #natsBroker({ address, port }: NatsPlace): BrokerSession {
     this.#checkOpen();
-    const address = parseNatsAddress(text);
     const host = natsUrl(address);
     const name = `${host} ${port}`;
-    const mail = this.#mails.get(name) ?? this.#openNats(name, address, port);
+    const mail = this.#mails.get(name) ?? this.#openNats(name, { address, port });
     return { port, host, name, mail };
   }
 
-  #openNats(name: BrokerName, address: NatsAddress, port: number): MailService {
-    const { env, ownership } = this.#options;
-    const { machine, program } = this.#origin;
-    const files = natsFilesIn(env);
+  #openNats(
+    name: BrokerName,
+    { address, port }: NatsPlace,
+    ownership = this.#options.ownership,
+  ): MailService {
     const mail = new NatsSession({
-      server: new NatsServer({ address, ...files, name: `agent-ipc ${program} ${machine}` }),
+      server: this.#natsServer(address),
       ...{ home: this.home, port, origin: this.#origin, ownership },
       name: this.#senderLabel,
-      history: historyIn(env),
+      history: historyIn(this.#options.env),
     });
     this.#mails.set(name, mail);
     return mail;
+  }
+
+  #natsServer(address: NatsAddress): NatsServer {
+    const { machine, program } = this.#origin;
+    const files = natsFilesIn(this.#options.env);
+    return new NatsServer({ address, ...files, name: `agent-ipc ${program} ${machine}` });
+  }
+
+  /** A connection of its own to the NATS server of a call; undefined if the mail is not on one. */
+  natsServer(
+    at: BrokerAddress,
+  ): { readonly server: NatsServer; readonly port: number } | undefined {
+    const nats = this.#natsOf(at);
+    return nats && { server: this.#natsServer(nats.address), port: nats.port };
+  }
+
+  /** The folder of a broker's store on this machine. @throws IpcError if the mail is on a NATS server. */
+  ownStoreFolder(port?: number): string {
+    const nats = this.#natsOf(port === undefined ? {} : { port });
+    if (nats === undefined) return this.storeFolder(this.localPort(port));
+    const stream = streamOf(nats.port);
+    const what = `the mail is on ${natsUrl(nats.address)}, in the stream ${stream}, and not in files of this machine`;
+    const hint =
+      '`ipc log` and `ipc status` show what is there; with IPC_BROKER= before it, the command reads the files of this machine';
+    throw new IpcError('bad_parameter', what, { hint });
   }
 
   /** An IPC_NAME that is no name is refused where a call uses it. */
@@ -165,6 +211,8 @@ export class AppContext {
 
   /** The broker of a call; a host that is this machine is the same as no host. */
   async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
+    const nats = this.#natsOf(at);
+    if (nats) return { host: natsUrl(nats.address), port: nats.port };
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
     const { host, port = this.localPort(at.port) } = address;
@@ -181,6 +229,8 @@ export class AppContext {
 
   /** The broker at an address, as a client that never owns it. */
   clientOf(host: string, port: number): MailService {
+    const nats = this.#natsOf({ host: { host }, port });
+    if (nats) return this.#openNats(`${host} ${port}`, nats, 'never');
     return this.#openMail(`${host}:${port}`, host, port);
   }
 

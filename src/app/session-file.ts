@@ -5,15 +5,18 @@
 // 3. The server removes the file when it ends. Of a server that was killed it stays until the host has ended, too.
 import { portMax } from '../base/limits.ts';
 import type { MailboxList } from '../model/message.ts';
+import type { NatsFiles } from '../nats/nats-server.ts';
 import { HostFile, identityIn, isSame } from './host-file.ts';
 import { parseReadMailboxes } from './parameters.ts';
 import { findHost, identify, isRunning, type ProcessIdentity } from './process-identity.ts';
 
 export interface WatchingSession {
   readonly mailboxes: MailboxList;
-  /** Where the broker is; no host: on this machine. */
+  /** Where the broker is; no host: on this machine. Of a NATS server, whose address has no password here. */
   readonly port: number;
   readonly brokerHost?: string | undefined;
+  /** Paths of the files with which that server lets the session in. A hook may get another environment. */
+  readonly natsFiles?: NatsFiles | undefined;
   /** The hook is to wake the agent: there is no better way, or the better ones have failed. */
   readonly byHook: boolean;
 }
@@ -62,17 +65,28 @@ export function sessionForHook(
 
 /** undefined for a file of another version. */
 function sessionIn(content: Readonly<Record<string, unknown>>): WatchingSession | undefined {
-  const { port, brokerHost, byHook } = content;
+  const { port, brokerHost, natsFiles, byHook } = content;
   try {
     const mailboxes = parseReadMailboxes(content.mailboxes, 'mailboxes');
     if (!isPort(port) || typeof byHook !== 'boolean') return undefined;
     return {
       ...{ mailboxes, port, byHook },
-      brokerHost: typeof brokerHost === 'string' ? brokerHost : undefined,
+      brokerHost: textIn(brokerHost),
+      ...filesIn(natsFiles),
     };
   } catch {
     return undefined;
   }
+}
+
+function filesIn(value: unknown): { readonly natsFiles?: NatsFiles } {
+  if (typeof value !== 'object' || value === null) return {};
+  const { credentials, authorities } = value as Readonly<Record<string, unknown>>;
+  return { natsFiles: { credentials: textIn(credentials), authorities: textIn(authorities) } };
+}
+
+function textIn(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function isPort(value: unknown): value is number {

@@ -12,11 +12,13 @@ import { quoted, quotedStart } from '../base/quoted.ts';
 import type {
   BrokerStatus,
   Delivery,
+  MailServer,
   PostResult,
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
 import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
+import { isNatsAddress, streamOf } from '../nats/nats-address.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { pausedWords } from './pause-words.ts';
@@ -108,24 +110,41 @@ export function presentPing(host: Address, ms: number, notes: Notes): string {
 }
 
 export function presentStart(port: number, result: StartResult, notes: Notes): string {
-  const { role, pid, epoch, addresses, messages: count } = result;
-  const where = `on port ${port} (${addresses.join(', ')}; pid ${pid}, epoch ${epoch})`;
+  const { role, messages: count } = result;
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
-  const title = head(`${who} ${where}`, [`${messages(count)} in it`, ...notes]);
-  return lines(title, ...warningLines(result.warnings), ...openLine(addresses));
+  const title = head(`${who} ${ownerWords(port, result)}`, [`${messages(count)} in it`, ...notes]);
+  return lines(title, ...warningLines(result.warnings), ...openLine(result.addresses));
+}
+
+function ownerWords(port: number, { pid, epoch, addresses, server }: StartResult): string {
+  const who = `pid ${pid}, epoch ${epoch}`;
+  if (server === undefined) return `on port ${port} (${addresses.join(', ')}; ${who})`;
+  return `on ${server.url} (${serverWords(server)}; ${who})`;
+}
+
+/** The server of NATS and its stream. */
+function serverWords({ version, stream, replicas, isNew }: MailServer): string {
+  const copies = replicas === 1 ? '1 copy' : `${replicas} copies`;
+  return `nats-server ${version}, stream ${stream}${isNew ? ', made now' : ''}, ${copies}`;
 }
 
 /** Of a session that will own the broker next. */
-export function presentStandby(port: number, { pid, epoch, addresses }: StartResult): string {
-  const where = `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`;
+export function presentStandby(port: number, result: StartResult): string {
+  const { pid, epoch, addresses, server } = result;
+  const where =
+    server === undefined
+      ? `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`
+      : `on ${server.url} (${serverWords(server)}; epoch ${epoch})`;
   const owner = `Standby: pid ${pid} owns the broker ${where}, and this session takes over when it ends.`;
   return lines(owner, ...openLine(addresses));
 }
 
 /** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
 export function openNote(addresses: readonly string[]): string | undefined {
-  const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
+  const others = addresses
+    .filter((each) => each !== '127.0.0.1' && !isNatsAddress(each))
+    .join(', ');
   if (others === '') return undefined;
   return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
 }
@@ -163,16 +182,14 @@ export function presentStatus(
   notes: Notes,
   { mailboxesMax, sessionsMax, posts = [] } = allShown,
 ): string {
-  const { port, pid, own, epoch, addresses, bytes, mailboxes } = status;
+  const { pid, own, epoch, addresses, bytes, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
-  const place =
-    status.host === undefined ? `on port ${port}` : `at ${at({ host: status.host, port })}`;
-  const title = `Broker ${place} (${addresses.join(', ')}): owner ${owner}, pid ${pid}, epoch ${epoch}`;
+  const title = `Broker ${placeOf(status)}: owner ${owner}, pid ${pid}, epoch ${epoch}`;
   const counts = [
     `${messages(status.messages)}, ${byteCount(bytes)}`,
     sessionCount(status),
     ...(status.damaged > 0 ? [`${messages(status.damaged)} damaged`] : []),
-    ...stalled(status.storageStalledMs),
+    ...stalled(status),
   ];
   const top = lines(
     head(title, [...counts, ...notes]),
@@ -203,9 +220,17 @@ function sessionCount({ sessions, namedSessions }: BrokerStatus): string {
   return `${count}, ${nameless} without a name`;
 }
 
-function stalled(ms: number): string[] {
+/** On a NATS server all sessions reach it at one address. */
+function placeOf({ host, port, addresses }: BrokerStatus): string {
+  if (host !== undefined && isNatsAddress(host)) return `on ${at({ host, port })}`;
+  const where = host === undefined ? `on port ${port}` : `at ${at({ host, port })}`;
+  return `${where} (${addresses.join(', ')})`;
+}
+
+function stalled({ storageStalledMs: ms, host = '' }: BrokerStatus): string[] {
   if (ms === 0) return [];
-  return [`the disk has not answered for ${seconds(ms)} s: posts and settles wait for it`];
+  const what = isNatsAddress(host) ? 'NATS server' : 'disk';
+  return [`the ${what} has not answered for ${seconds(ms)} s: posts and settles wait for it`];
 }
 
 /** A warning of this process about a store. */
@@ -256,7 +281,9 @@ export function presentError(error: IpcError): string {
   return `${error.code}: ${sanitizeLine(error.message)}. To do: ${sanitizeLine(error.hint)}.${maybe}${again}`;
 }
 
+/** In words: of a NATS server the port is the number of a stream. */
 export function at({ host, port }: BrokerHost): string {
+  if (isNatsAddress(host)) return port === undefined ? host : `${host}, stream ${streamOf(port)}`;
   const bare = host.includes(':') ? `[${host}]` : host;
   return port === undefined ? bare : `${bare}:${port}`;
 }

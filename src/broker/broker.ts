@@ -26,7 +26,6 @@ import {
   type CompactRequest,
   type ListenRequest,
   laterRequests,
-  type PostRequest,
   type Response,
   type StorageStatus,
 } from '../model/requests.ts';
@@ -43,6 +42,7 @@ import { StorePast } from './past-events.ts';
 import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
 import { Removals } from './removals.ts';
 import { SilentPeers } from './silent-peers.ts';
+import { alsoOf, isStored, type StoredRequest } from './stored-requests.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
 
 export type { BrokerLimits, BrokerOptions } from './broker-options.ts';
@@ -287,7 +287,7 @@ export class Broker {
         return this.#whilePaused(connection, peer, () => this.#remove(connection, request));
       }
       const bytes = frame.header.length + frame.body.length;
-      if (request.kind === 'post' && !this.#hasRoom(bytes, request.alsoTo.length)) {
+      if (isStored(request) && !this.#hasRoom(bytes, alsoOf(request))) {
         const work = () => this.#postWhenThereIsRoom(connection, request, bytes);
         return this.#whilePaused(connection, peer, work);
       }
@@ -364,14 +364,14 @@ export class Broker {
   /** Removes settled mail until there is room, or nothing more can be removed. */
   async #postWhenThereIsRoom(
     connection: ConnectionId,
-    post: PostRequest,
+    post: StoredRequest,
     bytes: number,
   ): Promise<void> {
     let hasRoom = false;
     for (let mayGain = true; mayGain && !hasRoom; ) {
       mayGain = (await this.#groupCommit?.makeSpace()) ?? false;
       if (this.#hasEnded() || !this.#peers.has(connection)) return;
-      hasRoom = this.#hasRoom(bytes, post.alsoTo.length);
+      hasRoom = this.#hasRoom(bytes, alsoOf(post));
     }
     if (this.#hasEnded()) return;
     const refusal = hasRoom ? undefined : this.#journal?.refusal();

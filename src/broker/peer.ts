@@ -104,7 +104,7 @@ export class Peer {
     if (kind === 'hello') this.#saidHello = true;
     if (costlyKinds.has(kind)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
-    if ((kind !== 'post' && kind !== 'settle') || this.#inFlight < max) return;
+    if (!waitsForDisk.has(kind) || this.#inFlight < max) return;
     throw new IpcError(
       'too_many_unanswered',
       `${max} posts and settles wait for the disk, which is the limit`,
@@ -156,6 +156,9 @@ export class Peer {
     });
   }
 }
+
+/** Their responses wait for the disk. */
+const waitsForDisk: ReadonlySet<Request['kind']> = new Set(['post', 'import', 'settle']);
 
 /** Closes a connection that is one too many. */
 export function refuseConnection(connection: Connection, connectionsMax: number): void {

@@ -5,6 +5,7 @@ import { AppContext } from '../app/context.ts';
 import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import { quotedForShell } from '../base/shell.ts';
+import { isNatsAddress } from '../nats/nats-address.ts';
 import { currentKeys } from '../net/keys.ts';
 import { ownerAddress } from '../net/listen.ts';
 import { programName } from './program-name.ts';
@@ -73,8 +74,8 @@ export async function mailboxLines(env: NodeJS.ProcessEnv): Promise<string> {
 
 async function mailboxNames(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string[]> {
   const context = new AppContext({ env, program: programName });
-  if (!currentKeys(context.home, env)) return [];
   const { host = ownerAddress, port } = await context.brokerAddress({});
+  if (!isNatsAddress(host) && !currentKeys(context.home, env)) return [];
   const { mailboxes } = await context.clientOf(host, port).status({ signal });
   return mailboxes.map(({ mailbox }) => mailbox);
 }

@@ -42,8 +42,16 @@ export const exitCodes: Rows = {
 
 export const environment: Rows = {
   IPC_HOME: ['folder of key and mail, absolute; ~/.agent-ipc by default'],
-  IPC_PORT: [`port of the broker; ${portBrokerDefault} by default`],
-  IPC_BROKER: ['HOST or HOST:PORT of the broker, on any machine'],
+  IPC_PORT: [
+    `port of the broker; ${portBrokerDefault} by default. On a NATS server the`,
+    'mail of each number is a stream of its own, ipc-PORT',
+  ],
+  IPC_BROKER: [
+    'HOST or HOST:PORT of the broker, on any machine; or a NATS',
+    'server: nats://HOST, nats://USER:PASSWORD@A,B,C, tls://HOST',
+  ],
+  IPC_NATS_CREDS: ['file of credentials or of an nkey seed, for that server'],
+  IPC_NATS_CA: ['file of the certificates that it is checked with'],
   IPC_NAME: ['`from` of posts and sends that give none'],
   IPC_KEY: ['the key itself: 64 hex digits, or base64 of 32 bytes'],
   IPC_KEY_FILE: ['file of the key; `key` in IPC_HOME by default'],
@@ -206,7 +214,9 @@ and is not answered.
 
 The command inherits the environment of the worker, except IPC_KEY. If a file
 has the same key, \`ipc\` in the command reads it there; otherwise it fails with
-\`key_unusable\`, unless the worker was started with \`--pass-key\`.
+\`key_unusable\`, unless the worker was started with \`--pass-key\`. The user and
+password of a NATS server in IPC_BROKER are withheld likewise; a file in
+IPC_NATS_CREDS is not.
 
 A message \`shutdown\` is answered, if it has a sender, and ends the work when the
 running commands have ended; with \`--no-shutdown\` it is a job like any other. So
@@ -234,6 +244,26 @@ TLS 1.3 with the key. The other machine is a guest: it never owns the broker.
 The network stays open, also for the next owner. This closes it again:
 
   ipc broker --bind 127.0.0.1 --once`,
+  },
+  nats: {
+    what: 'mail on a NATS server',
+    text: () => `With a NATS server that has JetStream, no machine has to keep the mail:
+
+  IPC_BROKER=nats://nats.lan ipc post ann hello
+  IPC_BROKER=nats://nats.lan ipc broker    # optional: an owner that stays
+
+Set it for all commands and \`ipc mcp\`. The stream ipc-PORT has the mail; the
+first session makes it. One of the sessions owns the broker, as elsewhere, and
+reads and writes the stream; when it ends, another takes over. The server lets
+sessions in, no key is needed:
+
+  nats://USER:PASSWORD@HOST   or nats://TOKEN@HOST
+  IPC_NATS_CREDS=/etc/nats/team.creds   credentials, or the seed of an nkey
+  tls://HOST, IPC_NATS_CA=/etc/nats/ca.pem   a certificate of your own
+
+\`ipc doctor\` checks the server. \`broker_stop\` and \`bind\` are refused: the server
+is not this program's to stop or to open. \`ipc store check\` and \`dump\` read the
+files of this machine alone; with IPC_BROKER= before them they do.`,
   },
 };
 

@@ -4,6 +4,7 @@ import { cancelled, IpcError } from '../base/errors.ts';
 import { fetchBytesMax, fetchMessagesMax, holdsMax } from '../base/limits.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
+import type { ForeignMessage, Imported, ImportPlace } from '../model/import-requests.ts';
 import type { FoundMessage } from '../model/look-results.ts';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { EventBatch } from '../model/mail-events.ts';
@@ -40,7 +41,7 @@ import {
 import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type { StatusResponse, Welcome } from '../model/requests.ts';
-import { sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
+import { importSession, sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
 import { eventsCall } from './events-call.ts';
 import { dropAll, type Exchange, findAll, type ResponseOf, retryAll, slices } from './exchanges.ts';
 import { Holdings, holdOf, named } from './holdings.ts';
@@ -297,6 +298,21 @@ export class Client {
   async erase(mailbox: Name | '', options: Cancellable = {}): Promise<Erased> {
     const { messages, bytes } = await this.#exchange({ kind: 'erase', mailbox }, 'erased', options);
     return { messages, bytes };
+  }
+
+  async storeId(options: Cancellable = {}): Promise<string> {
+    return (await this.join(options)).store;
+  }
+
+  async import(
+    message: ForeignMessage,
+    place: ImportPlace,
+    options: Cancellable = {},
+  ): Promise<Imported> {
+    const keySession = importSession(message.store, message.mailbox);
+    const asked = { kind: 'import', keySession, ...message, ...place } as const;
+    const { number, duplicate } = await this.#exchange(asked, 'imported', options);
+    return { number, duplicate };
   }
 
   status(options: Cancellable = {}): Promise<StatusCounts> {

@@ -14,7 +14,16 @@ import type { DeadLetter, DroppedMessage, Response, SessionRequest } from '../mo
 
 /** A request without its number. */
 export type Asked = WithoutNumber<Extract<SessionRequest, { kind: AskedKind }>>;
-type AskedKind = 'compact' | 'drop' | 'erase' | 'find' | 'listen' | 'pause' | 'retry' | 'status';
+type AskedKind =
+  | 'compact'
+  | 'drop'
+  | 'erase'
+  | 'find'
+  | 'import'
+  | 'listen'
+  | 'pause'
+  | 'retry'
+  | 'status';
 type WithoutNumber<Each> = Each extends unknown ? Omit<Each, 'request'> : never;
 
 export type ResponseOf<Kind extends Response['kind']> = Extract<Response, { kind: Kind }>;

@@ -9,6 +9,7 @@
 // A call ends with the error of the store when its owner failed and no other session can own the store,
 // or when several owners in a row failed over the call.
 import { type ErrorCode, IpcError } from '../base/errors.ts';
+import { silenceMsResponse } from '../base/limits.ts';
 import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
@@ -29,6 +30,8 @@ export interface Connector {
   isStandby(): boolean;
   /** Describes an owner that accepts connections but does not respond. */
   describeSilentOwner(): Promise<IpcError>;
+  /** A broker that sends nothing for this long after a request counts as silent; `silenceMsResponse` if undefined. */
+  readonly silenceMs?: number;
   /** Called with each welcome, before any call is sent. */
   welcomed(welcome: Welcome): void;
 }
@@ -106,6 +109,7 @@ export class Link {
     this.#runtime = runtime;
     this.#user = user;
     this.#watchdog = new Watchdog(runtime, {
+      silenceMs: connector.silenceMs ?? silenceMsResponse,
       connection: () => ('connection' in this.#state ? this.#state.connection : undefined),
       calls: () => this.#calls.values(),
       ping: () => {

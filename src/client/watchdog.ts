@@ -1,34 +1,34 @@
 // Finds out that the broker is silent. One timer for all calls of a link: when nothing has come from the
-// broker for a second, a ping is sent; any byte counts as a sign of life. After another second the calls
-// are reported as silent, each once.
-import { silenceMsResponse } from '../base/limits.ts';
+// broker for half of `silenceMs`, a ping is sent; any byte counts as a sign of life. After the other half the
+// calls are reported as silent, each once.
 import type { Runtime, Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import type { Connection } from '../net/connection.ts';
 import type { OpenCall } from './pending-call.ts';
 
 export interface Watched {
+  readonly silenceMs: number;
   /** The connection for the calls; undefined while there is none. */
   connection(): Connection | undefined;
   calls(): Iterable<OpenCall>;
   ping(): void;
-  /** The broker has been silent to these calls for `silenceMsResponse`. */
+  /** The broker has been silent to these calls for `silenceMs`. */
   silent(calls: readonly OpenCall[]): void;
 }
 
 type SilentCall = OpenCall & { silentSince: number };
 
-const pingMs = silenceMsResponse / 2;
-
 export class Watchdog {
   readonly #runtime: Runtime;
   readonly #watched: Watched;
+  readonly #pingMs: number;
   #timer: Timer | undefined;
   #standstill: Standstill | undefined;
 
   constructor(runtime: Runtime, watched: Watched) {
     this.#runtime = runtime;
     this.#watched = watched;
+    this.#pingMs = watched.silenceMs / 2;
   }
 
   /** Watches the call until the broker sends something or the caller is gone. */
@@ -36,8 +36,8 @@ export class Watchdog {
     const now = this.#runtime.now();
     call.silentSince = now;
     if (this.#timer !== undefined) return;
-    this.#standstill = new Standstill(pingMs, this.#runtime);
-    this.#checkAt(now + pingMs);
+    this.#standstill = new Standstill(this.#pingMs, this.#runtime);
+    this.#checkAt(now + this.#pingMs);
   }
 
   stop(): void {
@@ -48,7 +48,7 @@ export class Watchdog {
     this.#timer = this.#runtime.setTimer(() => this.#check(), due - this.#runtime.now());
   }
 
-  /** Runs at least every `pingMs`. */
+  /** Runs at least every `#pingMs`. */
   #check(): void {
     this.#timer = undefined;
     const now = this.#runtime.now();
@@ -59,7 +59,7 @@ export class Watchdog {
     // No broker could respond, or this process could read no response: the time begins anew.
     const beginsAnew = connection === undefined || stoodStill;
     if (beginsAnew) for (const call of calls) call.silentSince = now;
-    const overdue = calls.filter(({ silentSince }) => now - silentSince >= silenceMsResponse);
+    const overdue = calls.filter(({ silentSince }) => now - silentSince >= this.#watched.silenceMs);
     if (overdue.length > 0) this.#watched.silent(overdue);
     for (const call of overdue as OpenCall[]) call.silentSince = undefined;
     this.#checkAgain(calls.filter(({ silentSince }) => silentSince !== undefined));
@@ -68,9 +68,9 @@ export class Watchdog {
   #checkAgain(calls: readonly SilentCall[]): void {
     if (calls.length === 0) return;
     const first = Math.min(...calls.map(({ silentSince }) => silentSince));
-    const isPingDue = this.#runtime.now() - first >= pingMs;
+    const isPingDue = this.#runtime.now() - first >= this.#pingMs;
     if (isPingDue) this.#watched.ping();
-    this.#checkAt(first + (isPingDue ? silenceMsResponse : pingMs));
+    this.#checkAt(first + (isPingDue ? this.#watched.silenceMs : this.#pingMs));
   }
 }
 

@@ -1,5 +1,6 @@
 // The input and the output of a step of the engine.
 import type { IpcError } from '../base/errors.ts';
+import type { ImportRequest } from '../model/import-requests.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
 import type { DeduplicationLimits } from './deduplication.ts';
@@ -8,7 +9,8 @@ import type { EventOfRecord } from './record-events.ts';
 export type ConnectionId = number;
 export type Command = { readonly connection: ConnectionId } & (
   | PostCommand
-  | Exclude<BrokerRequest, PostRequest>
+  | ImportCommand
+  | Exclude<BrokerRequest, PostRequest | ImportRequest>
   | { readonly kind: 'disconnect' }
   /** The kernel has taken this many bytes of bodies that were delivered to the connection. */
   | { readonly kind: 'flushed'; readonly bytes: number }
@@ -16,6 +18,11 @@ export type Command = { readonly connection: ConnectionId } & (
 
 /** `refusal`: why the disk has no room for the post, which is refused with it unless it repeats one that is stored. */
 export interface PostCommand extends PostRequest {
+  readonly refusal?: IpcError | undefined;
+}
+
+/** `refusal`: as of a PostCommand. */
+export interface ImportCommand extends ImportRequest {
   readonly refusal?: IpcError | undefined;
 }
 

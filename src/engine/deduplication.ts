@@ -10,8 +10,20 @@
 // 4. A fingerprint of the content stays with the id when the message was settled, so that another post under
 //    the same id is refused then as well.
 import { fingerprintBytes, rememberedIdBytes } from '../base/limits.ts';
-import { type Hold, type MessageId, type SessionId, splitId } from '../model/message.ts';
-import type { JournalRecord, NamedIdsRecord, SessionRecord } from '../model/records.ts';
+import {
+  type Envelope,
+  fingerprintOf,
+  type Hold,
+  type MessageId,
+  type SessionId,
+  splitId,
+} from '../model/message.ts';
+import type {
+  JournalRecord,
+  NamedIdsRecord,
+  PostedRecord,
+  SessionRecord,
+} from '../model/records.ts';
 import { IdsBySession } from './ids-by-session.ts';
 import { SessionPosts, type SessionPostsLimits, type StoredPost } from './session-posts.ts';
 
@@ -63,6 +75,17 @@ export class Deduplication {
     const own = splitId(id);
     if (own) this.sessions.store(own.session, ackedUpTo, [[own.count, post]]);
     else this.#named.setNewest(id, post, undefined);
+  }
+
+  /** A message of a post or an import. Of an imported one, only an id that its sender chose may be posted again. */
+  remember(
+    envelope: Envelope,
+    { ackedUpTo, importKey }: Pick<PostedRecord, 'ackedUpTo' | 'importKey'>,
+  ): void {
+    const { id, number } = envelope;
+    const post = { number, fingerprint: fingerprintOf(envelope) };
+    if (importKey !== undefined) this.store(importKey, ackedUpTo, post);
+    if (importKey === undefined || !splitId(id)) this.store(id, ackedUpTo, post);
   }
 
   restoreFingerprints(fingerprints: readonly (readonly [number: number, of: number])[]): void {

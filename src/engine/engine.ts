@@ -47,6 +47,7 @@ import {
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
+import { importMessage } from './imports.ts';
 import { Looks } from './looks.ts';
 import { droppable, fetchable } from './mailbox-reads.ts';
 import { Matching } from './matching.ts';
@@ -197,6 +198,8 @@ export class Engine {
     switch (command.kind) {
       case 'post':
         return this.#post(command, connection, instant);
+      case 'import':
+        return this.#import(command, connection);
       case 'wait':
       case 'watch':
       case 'fetch':
@@ -289,6 +292,13 @@ export class Engine {
     for (const message of stored) this.#adopt(message);
     this.#matching.match(stored.map(({ mailbox }) => ({ mailbox, answers })));
     this.#replies.stored(post, numbered, connection, { duplicate: false, notHeld, time });
+  }
+
+  #import(command: Command & { kind: 'import' }, { id: to }: SessionConnection): void {
+    const imported = importMessage(command, this.#state, this.#limits, this.#write);
+    if (imported instanceof IpcError) this.#outcome.refuse(to, command.request, imported);
+    else this.#outcome.replyAfterSync(to, imported);
+    this.#matching.match([{ mailbox: command.mailbox, answers: command.envelope.answers }]);
   }
 
   /** The message was delivered before it was posted again: its holder keeps it, or has released it. */

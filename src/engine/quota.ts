@@ -1,9 +1,9 @@
 // Why a post or a wait is refused: a wrong count, no room, or too many parked calls. Stored mail is never
 // dropped to make room.
 import { IpcError } from '../base/errors.ts';
-import type { Envelope, MailboxList, SessionId } from '../model/message.ts';
+import { type Envelope, isDeadLetter, type MailboxList, type SessionId } from '../model/message.ts';
 import type { PostRequest } from '../model/requests.ts';
-import type { EngineLimits, PostCommand } from './commands.ts';
+import type { EngineLimits, ImportCommand, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
 import { type IndexedTexts, indexBytesOf } from './index-bytes.ts';
 import type { State } from './state.ts';
@@ -59,6 +59,18 @@ export function watchRefusal(
 
 /** A message that a mailbox is to have in addition. */
 export type AddedMessage = IndexedTexts & Pick<Envelope, 'bodyBytes'>;
+
+/** A dead letter always has room in `dead-letters`. */
+export function importRefusal(
+  { envelope, mailbox, refusal }: ImportCommand,
+  state: State,
+  limits: EngineLimits,
+): IpcError | undefined {
+  const added = [envelope];
+  const isDead = isDeadLetter(mailbox, envelope.to);
+  const isFull = isDead ? undefined : fullMailboxes(added, state, limits);
+  return refusal ?? fullStore(added, state, limits) ?? isFull;
+}
 
 /** `messages`: those of the post. */
 export function quotaRefusal(

@@ -5,7 +5,6 @@ import { unreachable } from '../base/errors.ts';
 import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
-  fingerprintOf,
   type Hold,
   isDeadLetter,
   type MessageId,
@@ -128,7 +127,8 @@ export class State {
     switch (record.kind) {
       case 'posted':
         for (const envelope of envelopesOf(record)) {
-          this.#rememberId(envelope, record.ackedUpTo);
+          this.deduplication.remember(envelope, record);
+          if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
           this.#add(envelope, envelope.to, 1);
         }
         return this.#settle(record.settles);
@@ -353,12 +353,6 @@ export class State {
   /** Infinite without a number. */
   #timeOf(number: number | undefined): number {
     return number === undefined ? Number.POSITIVE_INFINITY : this.live(number).envelope.time;
-  }
-
-  #rememberId(envelope: Envelope, ackedUpTo: number): void {
-    const { id, number } = envelope;
-    this.deduplication.store(id, ackedUpTo, { number, fingerprint: fingerprintOf(envelope) });
-    if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
   }
 
   #add(envelope: Envelope, mailbox: Name, attempt: number): void {

@@ -119,6 +119,10 @@ const typeReleasedHold = 34;
 const typeMovedHold = 35;
 /** A `copied` with a holder or a past hold: with the depth, the folder and both at the end. */
 const typeCopiedHold = 36;
+/** A `posted` of a message that came from another store: with the depth, the folder and the import key at the end. */
+const typePostedImport = 38;
+/** Types that always have a depth and a folder, which may be ''. */
+const tailTypes: ReadonlySet<number> = new Set([typeCopiedHold, typePostedImport]);
 /** An empty name, and a time. */
 const holdingBytesMin = 1 + 8;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
@@ -136,6 +140,7 @@ const kindOf = new Map<number, keyof typeof typeOf>([
   [typeReleasedHold, 'released'],
   [typeMovedHold, 'moved'],
   [typeCopiedHold, 'copied'],
+  [typePostedImport, 'posted'],
 ]);
 const noBody = Buffer.alloc(0);
 
@@ -173,6 +178,7 @@ function messageType(record: PostedRecord | CopiedRecord): number {
   const { depth, origin } = record.envelope;
   const isCopy = record.kind === 'copied';
   if (isCopy && (record.holding || record.lastHold)) return typeCopiedHold;
+  if (!isCopy && record.importKey !== undefined) return typePostedImport;
   if (origin.folder !== undefined) return isCopy ? typeCopiedFolder : typePostedFolder;
   if (depth > 0) return isCopy ? typeCopiedAnswer : typePostedAnswer;
   if (isCopy) return typeOf.copied;
@@ -314,7 +320,10 @@ function readMeta(
       const others = record.type === typeOf.posted ? [] : readAlso(reader);
       const envelope = readTail(reader, record.type, read.envelope);
       const also = others.map((other) => ({ ...envelope, ...other }));
-      return { kind, envelope, also, ackedUpTo, settles, body };
+      const posted = { kind, envelope, also, ackedUpTo, settles, body };
+      return record.type === typePostedImport
+        ? { ...posted, importKey: readMessageId(reader) }
+        : posted;
     }
     case 'copied': {
       const { body, ...read } = readEnvelopeOf(reader, record);
@@ -398,9 +407,10 @@ function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] 
 function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): void {
   const { depth, origin } = record.envelope;
   const type = messageType(record);
-  const hasFolder = origin.folder !== undefined || type === typeCopiedHold;
+  const hasFolder = origin.folder !== undefined || tailTypes.has(type);
   if (depth > 0 || hasFolder) writer.u32(depth);
   if (hasFolder) writer.text(origin.folder ?? '');
+  if (record.kind === 'posted' && record.importKey !== undefined) writer.text(record.importKey);
   if (record.kind !== 'copied' || type !== typeCopiedHold) return;
   const { holding, lastHold } = record;
   writer.list(holding ? [holding] : [], (each) => writeHolding(writer, each));
@@ -408,7 +418,7 @@ function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): voi
 }
 
 function readTail(reader: ByteReader, type: number, envelope: Omit<Envelope, 'depth'>): Envelope {
-  const hasFolder = [typePostedFolder, typeCopiedFolder, typeCopiedHold].includes(type);
+  const hasFolder = type === typePostedFolder || type === typeCopiedFolder || tailTypes.has(type);
   const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
   const depth = hasDepth ? reader.u32() : 0;
   const origin = hasFolder ? withFolder(envelope.origin, reader.text()) : envelope.origin;

@@ -29,7 +29,10 @@ import type { Message } from './library-message.ts';
 export interface OpenOptions {
   /** The broker's port on this machine, 1 to 65535. Default: IPC_PORT, or 19901. */
   readonly port?: number | undefined;
-  /** `HOST` or `HOST:PORT` of a broker, perhaps on another machine. Default: `port` if given, or IPC_BROKER. */
+  /**
+   * `HOST` or `HOST:PORT` of a broker, perhaps on another machine, or `nats://HOST` of a NATS server, on which `port`
+   * is the number of the stream. Default: `port` if given, or IPC_BROKER.
+   */
   readonly host?: string | undefined;
   /** The state folder, an absolute path. Default: IPC_HOME, or ~/.agent-ipc. */
   readonly home?: string | undefined;
@@ -39,7 +42,9 @@ export interface OpenOptions {
   readonly program?: string | undefined;
   /** Limit of messages an hour from one sender to one mailbox, or to one HOST:PORT. Default: 0, no limit. */
   readonly sendsPerHour?: number | undefined;
-  /** Replaces process.env: IPC_HOME, IPC_PORT, IPC_BROKER, IPC_NAME, IPC_KEY, IPC_KEY_FILE. */
+  /**
+   * Replaces process.env: IPC_HOME, IPC_PORT, IPC_BROKER, IPC_NAME, IPC_KEY, IPC_KEY_FILE, IPC_NATS_CREDS, IPC_NATS_CA.
+   */
   readonly env?: Environment | undefined;
 }
 

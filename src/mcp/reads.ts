@@ -12,6 +12,7 @@ import { resultCharactersMax, taskInlineMs } from '../base/limits.ts';
 import type { ReceivedMessage } from '../direct/receive.ts';
 import type { Delivery, LeftUnread } from '../model/mail-service.ts';
 import type { MailboxList, MessageId } from '../model/message.ts';
+import { ownerAddress } from '../net/listen.ts';
 import { OverflowFiles, type OverflowSource } from './overflow-files.ts';
 import type { OwnPosts } from './own-posts.ts';
 import {
@@ -326,7 +327,7 @@ export function brokerOf(
   { host, port }: TaskCall,
   { context }: ToolRequest,
 ): Promise<BrokerSession> {
-  return context.broker(host === undefined ? { port } : { host: { host, port } });
+  return context.broker({ host: { host: host ?? ownerAddress, port } });
 }
 
 function noteRedelivery(

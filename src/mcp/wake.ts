@@ -3,7 +3,7 @@
 import { realpathSync } from 'node:fs';
 import type { BrokerName, BrokerSession } from '../app/context.ts';
 import { Doorbell } from '../app/doorbell.ts';
-import { type Environment, wakeIn } from '../app/environment.ts';
+import { type Environment, natsFilesIn, wakeIn } from '../app/environment.ts';
 import { type OperationCall, type OperationParameters, operations } from '../app/operations.ts';
 import { SessionFile, type WatchingSession } from '../app/session-file.ts';
 import { at } from '../app/summaries.ts';
@@ -13,6 +13,7 @@ import { shellWord } from '../base/shell.ts';
 import type { CommandWaker } from '../hosts/wake/wake-path.ts';
 import { findWakers } from '../hosts/wake/wake-paths.ts';
 import type { MailboxList } from '../model/message.ts';
+import { isNatsAddress } from '../nats/nats-address.ts';
 import { AgentBell, type Way } from './agent-bell.ts';
 import { brokerOf } from './reads.ts';
 import {
@@ -160,7 +161,10 @@ export class Wake {
     const byHook = bell.path === undefined;
     doorbell.watch(byHook ? undefined : mailboxes);
     this.#file ??= new SessionFile(who.context.home);
-    const session = { mailboxes, port: broker.port, brokerHost: broker.host };
+    const { host: brokerHost, port } = broker;
+    const onNats = brokerHost !== undefined && isNatsAddress(brokerHost);
+    const natsFiles = onNats ? natsFilesIn(this.#env) : undefined;
+    const session = { mailboxes, port, brokerHost, natsFiles };
     this.#tellHook({ ...session, byHook });
     bell.onAllFailed = () => this.#tellHook({ ...session, byHook: true });
     return agent;
@@ -221,14 +225,18 @@ function unaskedIn(env: Environment): MailboxList | undefined {
 
 /** As a shell takes it, for a process that does not get the variables of this one: it finds the same mail. */
 function programWords(
-  { IPC_HOME, IPC_KEY_FILE }: Environment,
+  { IPC_HOME, IPC_KEY_FILE, IPC_NATS_CREDS, IPC_NATS_CA }: Environment,
   { host, port }: BrokerSession,
 ): string {
+  const isOther = port !== portBrokerDefault;
+  const onNats = host !== undefined && isNatsAddress(host);
   const variables = {
     IPC_HOME,
     IPC_KEY_FILE,
-    IPC_BROKER: host === undefined ? undefined : at({ host, port }),
-    IPC_PORT: host === undefined && port !== portBrokerDefault ? `${port}` : undefined,
+    ...(onNats && { IPC_NATS_CREDS, IPC_NATS_CA }),
+    // Of a NATS server it has no password: the process has that in its own IPC_BROKER, or there is none.
+    IPC_BROKER: host === undefined || onNats ? host : at({ host, port }),
+    IPC_PORT: (host === undefined || onNats) && isOther ? `${port}` : undefined,
   };
   const assigned = Object.entries(variables).flatMap(([name, value]) =>
     value ? [`${name}=${shellWord(value)}`] : [],

@@ -1,6 +1,7 @@
 // The one interface to mail that the faces use. Session implements it; nothing above depends on how.
 
 import type { Erased } from './erase-requests.ts';
+import type { ForeignMessage, Imported, ImportPlace } from './import-requests.ts';
 import type {
   ConnectedSession,
   DeadLetterCount,
@@ -325,6 +326,10 @@ export interface MailService {
   /** Forgets what was settled: all of it, or what was posted to this mailbox. Unsettled mail stays. */
   erase(mailbox: Name | '', options?: Cancellable): Promise<Erased>;
   status(options?: Cancellable): Promise<BrokerStatus>;
+  /** The id of the store: 32 hex digits. */
+  storeId(options?: Cancellable): Promise<string>;
+  /** Stores a message of another store as it was there. Repeated, it is stored once. */
+  import(message: ForeignMessage, place: ImportPlace, options?: Cancellable): Promise<Imported>;
   /**
    * Becomes the owner, or joins it. `bind`: the addresses of this machine, with commas between them, on which
    * the owner is to listen; it closes all others but 127.0.0.1.

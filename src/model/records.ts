@@ -24,6 +24,8 @@ export interface PostedRecord {
   /** The poster's acknowledged-up-to count. Without meaning for an id that the caller chose. */
   readonly ackedUpTo: number;
   readonly settles: readonly number[];
+  /** Of a message that came from another store: the id under which deduplication remembers it. */
+  readonly importKey?: MessageId | undefined;
   /** undefined only in a replay, when the body is corrupt on disk. */
   readonly body: Buffer | undefined;
 }

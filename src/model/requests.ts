@@ -4,6 +4,7 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { PingRequest, Pong, ReceivedResponse, SendRequest } from './direct-requests.ts';
 import type { ErasedResponse, EraseRequest } from './erase-requests.ts';
 import type { EventResponse, EventsEndResponse, EventsRequest } from './event-requests.ts';
+import type { ImportedResponse, ImportRequest } from './import-requests.ts';
 import type {
   ConnectedSession,
   DeadLetterCount,
@@ -215,6 +216,7 @@ export interface ListenRequest {
 export type BrokerRequest =
   | Hello
   | PostRequest
+  | ImportRequest
   | WaitRequest
   | WatchRequest
   | FetchRequest
@@ -266,6 +268,7 @@ export const laterRequests: readonly SessionRequest['kind'][] = [
   'events',
   'pause',
   'erase',
+  'import',
 ];
 
 export interface StoredResponse extends StoredMessage {
@@ -467,6 +470,7 @@ export interface GoAway {
 export type Response =
   | Welcome
   | StoredResponse
+  | ImportedResponse
   | Offer
   | PeekedResponse
   | NoticeResponse

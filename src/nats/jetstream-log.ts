@@ -10,6 +10,7 @@ import {
   type StreamMessage,
   type StreamState,
 } from './log-stream.ts';
+import { streamOf } from './nats-address.ts';
 import { natsFault } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 
@@ -30,6 +31,8 @@ const replicasWanted = 3;
 const headerBytesMax = 512;
 const wrongSequence = 10_071;
 const noStream = 10_059;
+/** Replicas are not supported: the server is alone. */
+const noCluster = 10_074;
 const messagesAhead = 2_000;
 
 export class JetStreamLog implements LogStream {
@@ -45,7 +48,7 @@ export class JetStreamLog implements LogStream {
   /** `port`: the number of the broker. */
   constructor(nats: Nats, port: number) {
     this.#nats = nats;
-    this.#name = `ipc-${port}`;
+    this.#name = streamOf(port);
     this.#prefix = `ipc.${port}.`;
     this.#inbox = `_INBOX.${randomId(22)}.`;
   }
@@ -66,28 +69,31 @@ export class JetStreamLog implements LogStream {
         throw new IpcError('no_broker', what);
       }
     }
-    for (const replicas of [replicasWanted, 1]) {
-      const made = await this.#make(replicas).catch((error: unknown) => {
-        if (replicas === 1) throw natsFault(error, this.#nats.url);
-        return undefined;
-      });
-      if (made) return { name: this.#name, replicas, isNew: true };
-    }
-    throw new IpcError('unreachable', `${this.#nats.url} makes no stream`);
+    const replicas = await this.#make();
+    return { name: this.#name, replicas, isNew: true };
   }
 
-  async #make(replicas: number): Promise<boolean> {
-    await this.#nats.manager.streams.add({
-      name: this.#name,
-      subjects: [`${this.#prefix}f.*`, `${this.#prefix}${claimFile}`],
-      retention: 'limits',
-      storage: 'file',
-      discard: 'new',
-      num_replicas: replicas,
-      duplicate_window: idsNs,
-      description: 'The mail of agent-ipc. Its messages are the files of one store: change none.',
-    });
-    return true;
+  /** Returns its replicas: one where the server is no cluster, but not where a node of a cluster is down. */
+  async #make(): Promise<number> {
+    for (const replicas of [replicasWanted, 1]) {
+      try {
+        await this.#nats.manager.streams.add({
+          name: this.#name,
+          subjects: [`${this.#prefix}f.*`, `${this.#prefix}${claimFile}`],
+          retention: 'limits',
+          storage: 'file',
+          discard: 'new',
+          num_replicas: replicas,
+          duplicate_window: idsNs,
+          description:
+            'The mail of agent-ipc. Its messages are the files of one store: change none.',
+        });
+        return replicas;
+      } catch (error) {
+        if (apiCode(error) !== noCluster) throw natsFault(error, this.#nats.url);
+      }
+    }
+    throw new IpcError('unreachable', `${this.#nats.url} makes no stream`);
   }
 
   async state(): Promise<StreamState> {

@@ -29,6 +29,11 @@ export function parseNatsAddress(text: string): NatsAddress {
   return { servers, isTls: scheme === 'tls', ...parseLogin(login) };
 }
 
+/** The stream that has the mail of a broker with this number. */
+export function streamOf(port: number): string {
+  return `ipc-${port}`;
+}
+
 /** Without user and password. */
 export function natsUrl({ servers, isTls }: NatsAddress): string {
   return `${isTls ? 'tls' : 'nats'}://${servers.join(',')}`;

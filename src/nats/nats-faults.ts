@@ -23,6 +23,26 @@ export function natsFault(error: unknown, url: string): unknown {
       'allow this user to publish and subscribe to ipc.>, ipcwire.>, $JS.API.> and _INBOX.>';
     return new IpcError('not_authorized', `${url}: ${text}`, { cause: error, hint });
   }
+  if (/no suitable peers|insufficient resources/i.test(text)) {
+    const hint =
+      'start three nodes of its cluster, or make the stream with fewer replicas: docs/jetstream.md says how';
+    return new IpcError('unreachable', `${url} has no place for the mail: ${text}`, {
+      cause: error,
+      hint,
+    });
+  }
+  if (/certificate|altnames/i.test(text)) {
+    const hint = /altnames/i.test(text)
+      ? 'name the server in IPC_BROKER as its certificate does'
+      : 'name a file with the certificate of its authority in IPC_NATS_CA';
+    const what = `${url}: its certificate is not trusted: ${text}`;
+    return new IpcError('not_authorized', what, { cause: error, hint });
+  }
+  if (/does not support 'tls'/i.test(text)) {
+    const hint =
+      'give the server a certificate; without one, leave IPC_NATS_CA out and write nats://';
+    return new IpcError('unreachable', `${url}: ${text}`, { cause: error, hint });
+  }
   if (/jetstream.*not.*enabled|503|no responders/i.test(text)) {
     const hint =
       'start it with JetStream (`nats-server -js`), or wait until its cluster has a leader';

@@ -2,8 +2,9 @@
 // long as it takes; whoever uses it hears of each end.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkServerIdentity as checkName, type PeerCertificate } from 'node:tls';
 import type { JetStreamManager } from '@nats-io/jetstream';
-import type { Authenticator, NatsConnection } from '@nats-io/transport-node';
+import type { Authenticator, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
 import { type NatsAddress, natsUrl } from './nats-address.ts';
 import { natsFault } from './nats-faults.ts';
@@ -117,7 +118,7 @@ export class NatsServer {
   #login(library: Library): { authenticator: Authenticator } | Record<string, string> {
     const { address, credentials } = this.#options;
     if (credentials !== undefined) {
-      const text = readGiven(credentials, 'IPC_NATS_CREDS');
+      const text = readCredentials(credentials);
       const bytes = new TextEncoder().encode(text);
       const isCredentials = text.includes('-----BEGIN');
       const authenticator = isCredentials
@@ -130,11 +131,45 @@ export class NatsServer {
     return user === undefined ? {} : { user, pass: password ?? '' };
   }
 
-  #tls(): { readonly tls?: { readonly ca?: string } } {
+  #tls(): { readonly tls?: TlsOptions } {
     const { address, authorities } = this.#options;
-    if (authorities !== undefined) return { tls: { ca: readGiven(authorities, 'IPC_NATS_CA') } };
-    return address.isTls ? { tls: {} } : {};
+    if (authorities === undefined && !address.isTls) return {};
+    const names = address.servers.map(hostOf);
+    // The client of NATS would check the certificate of a server that is named by an IP address as one of "localhost".
+    const checkServerIdentity = (_host: string, certificate: PeerCertificate) => {
+      const faults = names.map((name) => checkName(name, certificate));
+      return faults.every((fault) => fault !== undefined) ? faults[0] : undefined;
+    };
+    const ca = authorities === undefined ? {} : { ca: readAuthorities(authorities) };
+    // Passed on to node:tls, as all options are.
+    const tls = { ...ca, checkServerIdentity };
+    return { tls };
   }
+}
+
+/** Of HOST:PORT. */
+function hostOf(server: string): string {
+  return server.slice(0, server.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+}
+
+/** Credentials with a JWT, or the seed of an nkey. @throws IpcError `key_unusable`. */
+export function readCredentials(path: string): string {
+  const text = readGiven(path, 'IPC_NATS_CREDS');
+  if (/-----BEGIN NATS USER JWT-----[^-]+-/.test(text) || /^\s*SU[A-Z2-7]{56}\s*$/.test(text)) {
+    return text;
+  }
+  const what = `IPC_NATS_CREDS: ${path} has neither credentials nor the seed of a user's nkey`;
+  throw new IpcError('key_unusable', what, {
+    hint: 'name the file that `nsc generate creds` wrote, or one with a seed (SU...)',
+  });
+}
+
+/** Certificates in PEM. @throws IpcError `key_unusable`. */
+export function readAuthorities(path: string): string {
+  const text = readGiven(path, 'IPC_NATS_CA');
+  if (text.includes('-----BEGIN CERTIFICATE')) return text;
+  const what = `IPC_NATS_CA: ${path} has no certificate`;
+  throw new IpcError('key_unusable', what, { hint: 'name a file in PEM in IPC_NATS_CA' });
 }
 
 function readGiven(path: string, variable: string): string {

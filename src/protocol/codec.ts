@@ -56,6 +56,7 @@ import {
   helloHeader,
   welcomeHeader,
 } from './hello-codec.ts';
+import { decodeImport, decodeImported, importedHeader, importHeader } from './import-codec.ts';
 import { readJson, writeJson } from './json-header.ts';
 import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
 import {
@@ -108,6 +109,7 @@ export const requestTypes = {
   events: 0x13,
   pause: 0x15,
   erase: 0x16,
+  import: 0x17,
 } as const satisfies Record<Request['kind'], number>;
 
 export const responseTypes = {
@@ -133,6 +135,7 @@ export const responseTypes = {
   eventsEnd: 0x94,
   pausing: 0x95,
   erased: 0x96,
+  imported: 0x97,
 } as const satisfies Record<Response['kind'], number>;
 
 const requestKinds = kindsByType<Request['kind']>(requestTypes);
@@ -171,7 +174,7 @@ function responseBody(response: Response, body: Buffer | undefined): Buffer | un
 export function decodeRequest(frame: Frame): Request {
   const kind = requestKinds.get(frame.type);
   if (kind === undefined) throw new IpcError('bad_frame', `no request has the type ${frame.type}`);
-  if (kind !== 'hello' && kind !== 'post' && kind !== 'send') checkNoBody(frame);
+  if (!hasBody(kind)) checkNoBody(frame);
   switch (kind) {
     case 'hello':
       return decodeHello(frame);
@@ -203,6 +206,8 @@ export function decodeRequest(frame: Frame): Request {
       return decodePause(frame);
     case 'erase':
       return decodeErase(frame);
+    case 'import':
+      return decodeImport(frame);
     case 'send':
       return decodeSend(frame);
     case 'cancel':
@@ -266,6 +271,8 @@ function readResponse(frame: Frame): Response {
       return decodePausing(frame);
     case 'erased':
       return decodeErased(frame);
+    case 'imported':
+      return decodeImported(frame);
     case 'status':
       return decodeStatus(frame);
     case 'error':
@@ -317,6 +324,8 @@ function requestHeader(request: RequestToSend): Buffer {
       return pauseHeader(request);
     case 'erase':
       return eraseHeader(request);
+    case 'import':
+      return importHeader(request);
     case 'send':
       return sendHeader(request);
     case 'cancel':
@@ -332,7 +341,11 @@ function requestHeader(request: RequestToSend): Buffer {
 
 function requestBody(request: RequestToSend): Buffer {
   if (request.kind === 'hello') return holdsBytes(request.held);
-  return request.kind === 'post' || request.kind === 'send' ? request.body : noBytes;
+  return 'body' in request ? request.body : noBytes;
+}
+
+function hasBody(kind: Request['kind']): boolean {
+  return kind === 'hello' || kind === 'post' || kind === 'import' || kind === 'send';
 }
 
 /** `isDamaged`: there is no body to send. */
@@ -368,6 +381,8 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return pausingHeader(response);
     case 'erased':
       return erasedHeader(response);
+    case 'imported':
+      return importedHeader(response);
     case 'status':
       return statusHeader(response);
     case 'error':

@@ -5,6 +5,7 @@
 // 2. When the server knows of no such owner, or it stays silent, this session claims the store: see claim.ts. Of several
 //    that try, one succeeds; the others begin at 1.
 // 3. The one that succeeded restores the files of the store from the stream, and runs the broker over them.
+import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
@@ -30,7 +31,7 @@ import { broken, dialOwner } from '../nats/wire.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
-import { connectionOf, Guests, NatsOwner } from './nats-owner.ts';
+import { connectionOf, Guests, NatsOwner, wireTimes } from './nats-owner.ts';
 import type { Ownership } from './session.ts';
 import { Welcomes } from './welcomes.ts';
 
@@ -55,6 +56,9 @@ const reconnectMsMax = 3_000;
 /** An owner that did not answer so many dials is given up. */
 const silentDialsMax = 2;
 const claimCharacters = 22;
+/** A silent owner is given up earlier, and another one takes over: a call waits for that one. */
+const silenceMs = 15_000;
+assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
 /** A session that takes the broker over loads all of it. */
 const historyDefault: HistoryBound = { bytesMax: 16 * 1024 ** 2, ageMsMax: 30 * 24 * 3_600_000 };
@@ -81,6 +85,7 @@ export class NatsSession extends Client implements MailService {
       {
         connect: () => withPatience(connectMsMax, (patience) => this.#connect(patience)),
         describeSilentOwner: async () => this.#silent(),
+        silenceMs,
         welcomed: (welcome) => welcomes.add(welcome),
         isStandby: () => this.#mayOwn() && options.ownership === undefined,
       },
@@ -97,7 +102,7 @@ export class NatsSession extends Client implements MailService {
     const { pid, epoch } = this.welcome ?? (await this.join(options));
     const own = this.#owner !== undefined;
     const host = this.#url;
-    return { host, port: this.#options.port, pid, own, epoch, addresses: [host], ...counts };
+    return { host, port: this.#options.port, pid, own, epoch, addresses: [], ...counts };
   }
 
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {

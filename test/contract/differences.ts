@@ -13,11 +13,45 @@ export const stopOfTheOwner: Row<string> = {
 /** What another session than the owner gets for `stop()`. */
 export const stopOfAnother: Row<string> = { embedded: 'not_owner', nats: 'not_owner' };
 
-/** Whether the owner listens on an address of its machine, which `start` and `status` report. */
+/** Where the owner listens, by `start` and `status`: sessions reach it through the server. */
 export const addressesOfTheOwner: Row<readonly string[]> = {
   embedded: ['127.0.0.1'],
   nats: [],
 };
 
-/** How many bytes of settled mail are kept unless IPC_HISTORY says otherwise, as `ipc doctor` reports it. */
-export const historyDefault: Row<string> = { embedded: '30d,256MB', nats: '30d,16MB' };
+/** The fields of what `start` reports. */
+export const fieldsOfStart: Row<readonly string[]> = {
+  embedded: ['role', 'pid', 'epoch', 'addresses', 'messages', 'warnings'],
+  nats: ['role', 'pid', 'epoch', 'addresses', 'messages', 'warnings', 'server'],
+};
+
+/** Beginnings of the warnings of a broker in order: a server of the tests has one copy, and is old. */
+export const warnings: Row<readonly RegExp[]> = {
+  embedded: [],
+  nats: [/^nats-server 2\.[\d.]+ /, /^stream ipc-\d+ has one copy: /],
+};
+
+/**
+ * Of 32 settled messages of 1 MB, the numbers that are kept at least and at most unless IPC_HISTORY says otherwise. A
+ * takeover on a NATS server loads them, so 16 MB are kept there, not 256 MB.
+ */
+export const keptOf32: Row<readonly [number, number]> = { embedded: [32, 32], nats: [14, 24] };
+
+/** The first line of `ipc broker --once`. */
+export const placeOfTheBroker: Row<RegExp> = {
+  embedded:
+    /^This session owns the broker on port \d+ \(127\.0\.0\.1; pid \d+, epoch \d+\); 1 message in it\.\n/,
+  nats: /^This session owns the broker on nats:\S+ \(nats-server 2\.\S+; stream ipc-\d+, 1 copy; pid \d+, epoch \d+\); 1 message in it\.\n/,
+};
+
+/** What `ipc doctor` finds while nobody owns the broker: its subject, and its words. */
+export const findingOfTheBroker: Row<readonly [string, RegExp]> = {
+  embedded: ['port', /^\d+ is free: the first session that uses mail owns the broker$/],
+  nats: ['broker', /^no session owns the broker on nats:\S+ now; the next call that needs one/],
+};
+
+/** What `ipc store check` says: it reads files of this machine. */
+export const storeCheck: Row<RegExp> = {
+  embedded: /^Store in \S+: sound; /,
+  nats: /^No store in \S+: IPC_BROKER names a NATS server, which keeps the mail\. /,
+};

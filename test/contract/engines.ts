@@ -23,12 +23,17 @@ const embedded: Engine = {
 
 /** One server for all tests of a file: each has a port of its own, and so a stream of its own. */
 let server: Promise<NatsNode> | undefined;
+// A hook that is registered while a test runs would end with that test.
+const ending: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const end of ending) await end();
+});
 
 const nats: Engine = {
   name: 'nats',
   missing: natsMissing,
   environment: async () => {
-    server ??= startNats({ after });
+    server ??= startNats({ after: (end) => ending.push(end) });
     return { IPC_BROKER: (await server).url };
   },
 };

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Name } from '../../src/model/message.ts';
+import { keptOf32 } from './differences.ts';
 import { engines } from './engines.ts';
-import { left, team, untilWaiting } from './team.ts';
+import { assertWarnings, left, team, untilWaiting } from './team.ts';
 
 for (const engine of engines) {
   const { name } = engine;
@@ -101,7 +102,8 @@ for (const engine of engines) {
     assert.deepEqual([own?.name, own?.own, own?.held], ['ann', true, 0]);
     assert.deepEqual([other?.own, other?.waitsOn, other?.held], [false, ['jobs'], 1]);
     assert.equal(other?.holds[0]?.number, work?.number);
-    assert.deepEqual([status.warnings, status.storageStalledMs], [[], 0]);
+    assert.equal(status.storageStalledMs, 0);
+    assertWarnings(status.warnings, name);
     await ann.post('jobs', 'done');
     await waiting;
   });
@@ -123,5 +125,24 @@ for (const engine of engines) {
     assert.deepEqual(lines.toSorted(), ['ann: kept', 'ben: done', 'ben: kept']);
     assert.deepEqual(await left(mail, 'ann'), [['kept', 1]]);
     assert.deepEqual(await left(mail, 'ben'), [['kept', 1]]);
+  });
+
+  test(`${name}: settled mail is kept up to the default of the engine, the newest for longest`, async (context) => {
+    const { session, service } = await team(context, engine);
+    const [mail, keeper] = [await session(), await service()];
+    const body = Buffer.alloc(1_048_576, 'x');
+    for (let count = 1; count <= 32; count++) {
+      await mail.post('box', body, { id: `job-${count}` });
+      await (await mail.wait('box'))?.settle();
+    }
+    await keeper.compact();
+    const ids: string[] = [];
+    for await (const event of mail.watch({ since: new Date(0), timeoutMs: 0 })) {
+      if (event.kind === 'stored') ids.push(event.message.id);
+    }
+    const [min, max] = keptOf32[name];
+    assert.ok(ids.length >= min && ids.length <= max, `${ids.length} are kept`);
+    const newest = Array.from({ length: min }, (_, index) => `job-${33 - min + index}`);
+    assert.deepEqual(ids.slice(-min), newest);
   });
 }

@@ -1,4 +1,5 @@
 // Sessions of one team on one engine: in this process, in processes of their own, or behind the program and the tool.
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppContext } from '../../src/app/context.ts';
@@ -7,7 +8,8 @@ import type { MailService } from '../../src/model/mail-service.ts';
 import { libraryPlace } from '../support/library.ts';
 import { freePort } from '../support/places.ts';
 import { Remote } from '../support/processes/remote.ts';
-import type { Engine } from './engines.ts';
+import { warnings as expectedWarnings } from './differences.ts';
+import type { Engine, EngineName } from './engines.ts';
 
 export interface Team {
   readonly port: number;
@@ -84,4 +86,11 @@ export async function left(
   const { messages } = await mail.fetch(mailbox);
   for (const message of messages) await message.release({ unread: true });
   return messages.map(({ text, attempt }) => [text, attempt] as const);
+}
+
+/** Asserts that a broker in order warns of what its engine cannot promise, and of nothing else. */
+export function assertWarnings(warnings: readonly string[], engine: EngineName): void {
+  const expected = expectedWarnings[engine];
+  assert.equal(warnings.length, expected.length, warnings.join('\n'));
+  for (const [index, pattern] of expected.entries()) assert.match(warnings[index] ?? '', pattern);
 }

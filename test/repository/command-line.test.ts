@@ -34,6 +34,7 @@ test('each command takes these arguments and options', () => {
     'ipc store dump --port=',
     'ipc store retry [id...] --to= --port= --json',
     'ipc store compact --port= --json',
+    'ipc store move --from= --from-port= --to= --to-port= --dry-run --json',
     'ipc key show --json',
     'ipc key new --json',
     'ipc key import --json',

@@ -54,7 +54,11 @@ export interface HostPlace {
   host(options?: Partial<HostOptions>): Promise<McpHost>;
 }
 
-export async function hostPlace(context: TestContext): Promise<HostPlace> {
+/** `env`: what the hosts give to their servers, unless a host has another environment. */
+export async function hostPlace(
+  context: TestContext,
+  env: Readonly<Record<string, string>> = {},
+): Promise<HostPlace> {
   const hosts: Promise<McpHost>[] = [];
   context.after(async () => {
     for (const host of hosts) await (await host).destroy();
@@ -62,7 +66,7 @@ export async function hostPlace(context: TestContext): Promise<HostPlace> {
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
   const start = (options?: Partial<HostOptions>) => {
-    const host = McpHost.start({ home, port, ...options });
+    const host = McpHost.start({ home, port, env, ...options });
     hosts.push(host);
     return host;
   };

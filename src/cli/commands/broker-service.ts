@@ -34,8 +34,8 @@ the broker, it is a standby, and takes over when that session ends. \`--bind\`
 asks the owner, whichever session it is, to listen on that address, or on
 several with commas between them, and to close all others but 127.0.0.1. The
 next owner listens there, too. \`--bind 127.0.0.1\` closes the network again, and
-ends the connections that came through it. docs/guide/service.md starts it with
-the machine.`;
+ends the connections that came through it. With IPC_BROKER=nats://HOST there is
+nothing to bind. docs/guide/service.md starts it with the machine.`;
 
 export function addBrokerCommand(program: Command): void {
   const command = addOperation(program, {
@@ -49,9 +49,13 @@ export function addBrokerCommand(program: Command): void {
       role: '"owner" when this process owns it, else "client"',
       pid: 'the process that owns it',
       epoch: 'counts the owners of the store',
-      addresses: 'where it listens',
+      addresses: 'where it listens; on NATS the server',
       messages: 'messages that are not settled',
-      warnings: 'problems of the disk, in sentences',
+      warnings: 'problems of the disk or server, in sentences',
+      server: [
+        'the NATS server that has the mail, or null: url, version,',
+        'stream, replicas, isNew',
+      ],
     },
     examples: [
       'ipc broker --bind 0.0.0.0           # for other machines; stays until Ctrl-C',
@@ -127,6 +131,6 @@ async function sayOpen(mail: MailService, { addresses }: StartResult): Promise<v
 }
 
 async function report({ port, json }: Service, result: StartResult): Promise<void> {
-  if (json) await writeJson({ port, ...result });
+  if (json) await writeJson({ port, ...result, server: result.server });
   else await writeReport(present.presentStart(port, result, []));
 }

@@ -16,6 +16,7 @@ import { diskFindings, fileLimitFindings } from '../doctor/disk-checks.ts';
 import { bad, type Finding, faulty, finding, fine } from '../doctor/finding.ts';
 import { hostFindings } from '../doctor/host-checks.ts';
 import { checkHome, checkKey, checkNode } from '../doctor/machine-checks.ts';
+import { natsFindings } from '../doctor/nats-checks.ts';
 import { watchFindings } from '../doctor/watch-checks.ts';
 import { writeJson, writeReport } from '../output.ts';
 import { programName } from '../program-name.ts';
@@ -84,7 +85,12 @@ async function checkFrom(
   env: NodeJS.ProcessEnv,
   port?: number,
 ): Promise<Finding[]> {
-  const at = await context.brokerAddress(port === undefined ? {} : { port });
+  const given = port === undefined ? {} : { port };
+  const nats = context.natsServer(given);
+  if (nats) {
+    return [...(await diskFindings([context.home])), ...(await natsFindings(context, env, nats))];
+  }
+  const at = await context.brokerAddress(given);
   const { host } = at;
   if (host !== undefined) {
     return [

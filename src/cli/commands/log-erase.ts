@@ -23,12 +23,12 @@ export async function erase(
   signal: AbortSignal,
 ): Promise<number> {
   const { mailbox, json } = line;
-  const port = context.localPort(line.port);
-  const { mail } = await context.broker({ port });
+  const { mail, host, port } = await context.broker({ port: context.localPort(line.port) });
   const erased = await mail.erase(mailbox ?? '', { signal });
   const { messages: unsettled } = await mail.status({ signal });
-  const folder = context.storeFolder(port);
-  const isKept = listQuarantine(realDisk, folder).length > 0;
+  // On a NATS server there is no folder to remove: its owner alone reads those files.
+  const folder = host === undefined ? context.storeFolder(port) : undefined;
+  const isKept = folder !== undefined && listQuarantine(realDisk, folder).length > 0;
   const damaged = isKept ? quarantinePath(folder) : null;
   if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled, damaged });
   else {

@@ -35,7 +35,7 @@ import { threadBegin } from '../log/log-thread.ts';
 import { confirmed, say, showProgress, warn, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { erase } from './log-erase.ts';
-import { brokerAt, requireTerminal, withBroker } from './look.ts';
+import { brokerAt, lookOwnership, requireTerminal, withBroker } from './look.ts';
 import { sayNone } from './store.ts';
 
 interface LogLine {
@@ -54,8 +54,8 @@ const progressMsMin = 500;
 const writtenAtOnce = 200;
 
 const words = `
-It reads the files of the store, with or without a broker, takes no message and
-changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
+It reads the files of the store, with or without a broker, or asks the owner on
+a NATS server. It takes no message and changes nothing. Settled mail is kept as IPC_HISTORY says. Times are UTC.
 Without a filter, or with --mailbox or --since alone, it has a line for each
 pause and its end, too.
 States: "stored"; "with NAME" while a session holds it; "done by NAME" when NAME
@@ -89,7 +89,8 @@ export function addLogCommand(program: Command): void {
     const line = parseLine(options);
     const act = (context: CommandContext) => new LogCommand(line, context).run();
     const { json } = options;
-    process.exit(await execute(act, { json: json !== undefined }, { ownership: 'never' }));
+    const ownership = lookOwnership(line.at);
+    process.exit(await execute(act, { json: json !== undefined }, { ownership }));
   });
   withJson(command, logFields);
   withExamples(
@@ -120,8 +121,9 @@ async function eraseLog(options: Given): Promise<number> {
   const line = { port: at, mailbox, json: json === true };
   if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
   const act = async ({ context, signal }: CommandContext) => {
-    const folder = context.storeFolder(context.localPort(at));
-    if (!hasPast(realDisk, folder)) return sayNone(folder);
+    const { host, port } = await context.brokerAddress({ port: context.localPort(at) });
+    const folder = host === undefined ? context.storeFolder(port) : undefined;
+    if (folder !== undefined && !hasPast(realDisk, folder)) return sayNone(folder);
     const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
     const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
     if (signal.aborted) throw cancelled();

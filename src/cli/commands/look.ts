@@ -21,6 +21,8 @@ import { sanitize } from '../../base/visible-text.ts';
 import type { DropResult, MailService, PeekedMessage } from '../../model/mail-service.ts';
 import { type Envelope, type Name, parseMessageId } from '../../model/message.ts';
 import type { DroppedMessage, Holder } from '../../model/requests.ts';
+import { isNatsAddress } from '../../nats/nats-address.ts';
+import type { Ownership } from '../../session/session.ts';
 import { brokerPortWords, type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { originFields, plainOrigin } from '../deliver.ts';
 import { confirmed, jsonLine, say, warn, writeJson, writeReport, writeResult } from '../output.ts';
@@ -117,6 +119,14 @@ export function brokerAt(host: string | undefined, port: string | undefined): Br
   };
   checkBroker(at);
   return at;
+}
+
+/**
+ * A command that only shows mail owns no broker: it reads the files of this machine. On a NATS server the mail is read
+ * through an owner, so it is the owner when there is no other one for a second.
+ */
+export function lookOwnership({ host }: BrokerAddress): Ownership {
+  return isNatsAddress(host?.host ?? process.env.IPC_BROKER ?? '') ? 'late' : 'never';
 }
 
 interface PeekLine {

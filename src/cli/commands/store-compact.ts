@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import type { AppContext } from '../../app/context.ts';
 import { parsePort } from '../../app/parameters.ts';
+import { at } from '../../app/summaries.ts';
 import { realDisk } from '../../journal/disk.ts';
 import { listEpochs, listSegments, segmentPath } from '../../journal/paths.ts';
 import { writeJson, writeReport } from '../output.ts';
@@ -19,10 +20,17 @@ export async function compact(
   context: AppContext,
   signal: AbortSignal,
 ): Promise<number> {
-  const port = context.localPort(line.port === undefined ? undefined : parsePort(line.port));
+  const given = context.localPort(line.port === undefined ? undefined : parsePort(line.port));
+  const { mail, host, port } = await context.broker({ port: given });
+  if (host !== undefined) {
+    await mail.compact({ signal });
+    if (line.json)
+      await writeJson({ folder: null, freed: null, bytesBefore: null, bytesAfter: null });
+    else await writeReport(`The log on ${at({ host, port })} is compacted.`);
+    return exitSuccess;
+  }
   const folder = context.storeFolder(port);
   const bytesBefore = logBytes(folder);
-  const { mail } = await context.broker({ port });
   await mail.compact({ signal });
   const bytesAfter = logBytes(folder);
   const freed = Math.max(0, bytesBefore - bytesAfter);

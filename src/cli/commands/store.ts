@@ -1,5 +1,5 @@
-// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log. Check and dump change nothing,
-// and need no broker.
+// `ipc store`: checks or dumps the mail on disk, retries dead letters, compacts the log, moves mail to another broker.
+// Check and dump change nothing, and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
 import { utcTime } from '../../app/durations.ts';
@@ -17,6 +17,7 @@ import { jsonLine, OutputFailed, print, warn, writeJson, writeReport } from '../
 import { programName } from '../program-name.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { compact } from './store-compact.ts';
+import { addMove } from './store-move.ts';
 import { retry } from './store-retry.ts';
 
 export function addStoreCommands(store: Command): void {
@@ -24,6 +25,7 @@ export function addStoreCommands(store: Command): void {
   addDump(store);
   addRetry(store);
   addCompact(store);
+  addMove(store);
 }
 
 function addCheck(store: Command): void {
@@ -96,8 +98,8 @@ function addCompact(store: Command): void {
       process.exit(await execute(act, { json: line.json }));
     });
   const fields = {
-    folder: 'the folder of the store',
-    freed: 'bytes by which its log is shorter',
+    folder: 'the folder of the store; null when a NATS server has it',
+    freed: 'bytes by which its log is shorter; null there, as the others',
     bytesBefore: 'length of the log before, with preallocated zeros',
     bytesAfter: 'its length now',
   };
@@ -167,9 +169,7 @@ async function storeDump(givenPort: string | undefined): Promise<number> {
 
 function storeFolder(givenPort: string | undefined): string {
   const context = new AppContext({ env: process.env, program: programName });
-  return context.storeFolder(
-    context.localPort(givenPort === undefined ? undefined : parsePort(givenPort)),
-  );
+  return context.ownStoreFolder(givenPort === undefined ? undefined : parsePort(givenPort));
 }
 
 export async function sayNone(folder: string): Promise<number> {

@@ -1,13 +1,15 @@
-// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and never owns a broker.
+// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and owns no broker but that on a
+// NATS server, if no other session does.
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';
+import { at } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
 import { withExamples } from '../command-parts.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
 import { isColoured, theTerminal } from '../terminal.ts';
 import { BrokerSource } from '../top/broker-source.ts';
-import { brokerAt, withBroker } from './look.ts';
+import { brokerAt, lookOwnership, withBroker } from './look.ts';
 
 const words = `
 Tab goes from the sessions to the mailboxes and to the flow of mail, the arrows
@@ -25,7 +27,7 @@ export function addTopCommand(program: Command): void {
     requireScreen();
     const at = brokerAt(host, port);
     const act = (context: CommandContext) => top(at, color !== false, context);
-    process.exit(await execute(act, {}, { ownership: 'never' }));
+    process.exit(await execute(act, {}, { ownership: lookOwnership(at) }));
   });
   withExamples(command, 'ipc top', 'ipc top --host one.lan');
   command.addHelpText('after', words);
@@ -61,10 +63,10 @@ async function top(
   return exitSuccess;
 }
 
-async function sourceOf(context: AppContext, at: BrokerAddress): Promise<BrokerSource> {
-  const { mail, host, port } = await context.broker(at);
+async function sourceOf(context: AppContext, address: BrokerAddress): Promise<BrokerSource> {
+  const { mail, host, port } = await context.broker(address);
   if (host !== undefined)
-    return new BrokerSource({ mail, place: `${host}:${port}`, readPast: undefined });
+    return new BrokerSource({ mail, place: at({ host, port }), readPast: undefined });
   const folder = context.storeFolder(port);
   const past = (options: PastOptions) => readPast(folder, options);
   return new BrokerSource({ mail, place: `port ${port}`, readPast: past });

@@ -9,9 +9,11 @@ import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { historyIn } from '../../app/environment.ts';
 import { parseBrokerHost, parsePort } from '../../app/parameters.ts';
 import { ownUser } from '../../app/process-facts.ts';
+import { at } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { historyAgeMsDefault, historyBytesDefault, portUiDefault } from '../../base/limits.ts';
 import { type Name, parseName } from '../../model/message.ts';
+import { ownerAddress } from '../../net/listen.ts';
 import { BrokerFeed, StoreFeed } from '../../ui/mail-feed.ts';
 import { openBrowser, openerOf } from '../../ui/open-browser.ts';
 import { type PageService, servePage } from '../../ui/page-service.ts';
@@ -63,15 +65,15 @@ export function addUiCommand(program: Command): void {
 }
 
 /** The signal is the way to end it, so the exit code is 0. */
-async function ui({ port, at, opens }: UiLine, { context, signal, json }: CommandContext) {
-  const { mail, host, port: brokerPort } = await context.broker(at);
+async function ui({ port, at: address, opens }: UiLine, { context, signal, json }: CommandContext) {
+  const { mail, host, port: brokerPort } = await context.broker(address);
   const page = await servePage({
     ...{ mail, port, folder, me: personIn(context) },
     feed:
       host === undefined
         ? new StoreFeed(mail, context.storeFolder(brokerPort))
         : new BrokerFeed(mail),
-    place: `${host ?? '127.0.0.1'}:${brokerPort}`,
+    place: at({ host: host ?? ownerAddress, port: brokerPort }),
     history: host === undefined ? historyText() : '',
     onFault: (error) => void warn(`ipc: ${faultText(error)}`),
   });

@@ -51,7 +51,7 @@ export function addWorkCommand(program: Command): void {
       '--sends-per-hour <count>',
       `answers an hour to one sender, 0: no limit; ${sendsPerHourWork} by default`,
     )
-    .option('--pass-key', 'the command gets IPC_KEY, too')
+    .option('--pass-key', 'the command gets IPC_KEY, and the login in IPC_BROKER')
     .option('--no-shutdown', 'a message `shutdown` is a job like any other')
     .option('--host <host>', parameterWords('wait', 'host'))
     .option('--port <port>', parameterWords('wait', 'port'))

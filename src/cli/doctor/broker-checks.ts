@@ -253,7 +253,7 @@ function openAddresses(report: OwnerReport | undefined, folder: string, port: nu
   ];
 }
 
-function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[] {
+export function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[] {
   if (counts.length === 0) return [];
   const all = counts.reduce((sum, { messages }) => sum + messages, 0);
   const boxes = counts
@@ -266,7 +266,7 @@ function deadLetters(counts: readonly DeadLetterCount[], port: number): Finding[
 }
 
 /** Somebody wanted it, so it is no fault. */
-function pauses(paused: PausedNames, port: number): Finding[] {
+export function pauses(paused: PausedNames, port: number): Finding[] {
   const words = pausedWords(paused);
   if (words === undefined) return [];
   const hint = `if that is not wanted any more: ipc resume --all --port ${port}`;

@@ -24,7 +24,10 @@ import { bad, type Finding, faulty, finding, fine, type Result } from './finding
 import { wakeResult } from './wake-checks.ts';
 
 /** The environment variables that say which broker a session uses, and with which key. */
-const variablesOfPlace = ['IPC_HOME', 'IPC_PORT', 'IPC_BROKER', 'IPC_KEY', 'IPC_KEY_FILE'];
+const variablesOfPlace = [
+  ...['IPC_HOME', 'IPC_PORT', 'IPC_BROKER', 'IPC_KEY', 'IPC_KEY_FILE'],
+  ...['IPC_NATS_CREDS', 'IPC_NATS_CA'],
+];
 
 /** A host, and the machine as this process sees it. */
 interface HostPlace {

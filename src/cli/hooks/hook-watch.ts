@@ -14,6 +14,8 @@ import { sessionForHook } from '../../app/session-file.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { Notice } from '../../model/mail-ahead.ts';
 import type { MailboxList } from '../../model/message.ts';
+import type { NatsFiles } from '../../nats/nats-server.ts';
+import { ownerAddress } from '../../net/listen.ts';
 import { programName } from '../program-name.ts';
 import { HookFile } from './hook-file.ts';
 import type { HookHost, HookOutput } from './hook-host.ts';
@@ -28,6 +30,7 @@ const pathName = 'hook';
 interface Watched {
   readonly mailboxes: MailboxList;
   readonly broker: BrokerAddress;
+  readonly natsFiles?: NatsFiles | undefined;
 }
 
 /** Returns what the hook has to print; undefined if it ends without a notice. */
@@ -50,7 +53,8 @@ class HookWatch {
   readonly #host: ProcessIdentity;
   readonly #env: Environment;
   readonly #file: HookFile;
-  readonly #context: AppContext;
+  /** Made again when the session comes to other files of a NATS server. */
+  #context: AppContext | undefined;
   #watched: Watched | undefined;
   /** Ends the call that is open. */
   #interrupt = new AbortController();
@@ -60,7 +64,6 @@ class HookWatch {
     this.#host = host;
     this.#env = env;
     this.#file = file;
-    this.#context = new AppContext({ env, program: programName, ownership: 'never' });
   }
 
   async run(ended: AbortSignal): Promise<Notice | undefined> {
@@ -84,11 +87,12 @@ class HookWatch {
   }
 
   /** undefined if there is to be no notice yet. */
-  async #watch({ mailboxes, broker }: Watched): Promise<Notice | undefined> {
+  async #watch({ mailboxes, broker, natsFiles }: Watched): Promise<Notice | undefined> {
     const { signal } = this.#interrupt;
     try {
       const restMs = this.#file.restMs();
       if (restMs > 0) await sleep(restMs, undefined, { signal });
+      this.#context ??= this.#newContext(natsFiles);
       const { mail } = await this.#context.broker(broker);
       const told = this.#file.told();
       const timeoutMs = Number.POSITIVE_INFINITY;
@@ -101,10 +105,24 @@ class HookWatch {
     }
   }
 
+  /** What the session has goes before what this process has. */
+  #newContext({ credentials, authorities }: NatsFiles = {}): AppContext {
+    const env = {
+      ...this.#env,
+      ...(credentials !== undefined && { IPC_NATS_CREDS: credentials }),
+      ...(authorities !== undefined && { IPC_NATS_CA: authorities }),
+    };
+    return new AppContext({ env, program: programName, ownership: 'never' });
+  }
+
   #look(): void {
     const isWanted = isRunning(this.#host) && this.#file.isOwn;
     const now = isWanted ? watchedBy(this.#home, this.#host, this.#env) : undefined;
     if (JSON.stringify(now) === JSON.stringify(this.#watched)) return;
+    if (JSON.stringify(now?.natsFiles) !== JSON.stringify(this.#watched?.natsFiles)) {
+      void this.#context?.close();
+      this.#context = undefined;
+    }
     this.#watched = now;
     this.#interrupt.abort();
   }
@@ -114,9 +132,9 @@ function watchedBy(home: string, host: ProcessIdentity, env: Environment): Watch
   const session = sessionForHook(home, host);
   if (session === 'served') return undefined;
   if (session) {
-    const { mailboxes, port, brokerHost } = session;
-    const broker = brokerHost === undefined ? { port } : { host: { host: brokerHost, port } };
-    return { mailboxes, broker };
+    const { mailboxes, port, brokerHost, natsFiles } = session;
+    const broker = { host: { host: brokerHost ?? ownerAddress, port } };
+    return { mailboxes, broker, natsFiles };
   }
   const mailboxes = wakeIn(env);
   return mailboxes && { mailboxes, broker: {} };

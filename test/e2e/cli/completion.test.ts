@@ -79,6 +79,7 @@ test(
       'check\tRead all of a store, and report what is in it and whether it is damaged.',
       'compact\tRemove settled mail from the log now. Brokers do this by themselves when it is due.',
       'dump\tPrint every valid record of a store as a line of JSON.',
+      'move\tMove all unsettled mail from one broker to another.',
       'retry\tMove dead letters back to their mailboxes, with new attempts.',
     ]);
     assert.deepEqual(await completed('ipc post --fr'), ['--from\tyour name, for answers']);

@@ -82,6 +82,10 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   ],
   'store retry': ['moved', 'stayed', 'missing'],
   'store compact': ['folder', 'freed', 'bytesBefore', 'bytesAfter'],
+  'store move': [
+    ...['from', 'to', 'dryRun', 'messages', 'bytes', 'again', 'mailboxes', 'held', 'holders'],
+    ...['stayed', 'later', 'taken', 'paused'],
+  ],
   doctor: ['about', 'ok', 'what', 'hint'],
   work: [
     ...['event', 'number', 'id', 'from', 'attempt', 'ms', 'exit', 'signal', 'bytes', 'reason'],
@@ -141,6 +145,7 @@ test('each command prints those fields, in that order, and nothing else', async 
   await json('log');
   await json('store retry');
   await json('store compact');
+  await json('store move', '--to-port', `${await freePort()}`);
   await json('doctor');
   await json('key show');
   await json('key new');

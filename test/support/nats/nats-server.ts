@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../places.ts';
+import type { Host } from '../processes/network-namespaces.ts';
 
 /** A test, or a file of tests: it ends the servers. */
 export interface Owner {
@@ -26,6 +27,8 @@ export interface NatsOptions {
   readonly authorization?: Readonly<Record<string, unknown>>;
   /** Further settings of the server's configuration, for example `tls`. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Another host that it runs on, and the address there that it listens on for clients. */
+  readonly host?: Host;
 }
 
 /** How long a server may take until it serves. A cluster elects a leader after 4 to 10 s. */
@@ -97,22 +100,28 @@ interface JetStreamReport {
 
 export class NatsNode {
   readonly name: string;
-  /** For clients, on 127.0.0.1. */
+  /** For clients. */
   readonly port: number;
+  /** 127.0.0.1, if it runs on no other host. */
+  readonly address: string;
   /** For the server's own reports over HTTP. */
   readonly monitorPort: number;
   /** The file that the server logs to. */
   readonly logPath: string;
   readonly #config: string;
+  readonly #prefix: readonly string[];
   #child: ChildProcess | undefined;
 
   private constructor(
     name: string,
     folder: string,
     ports: { readonly client: number; readonly monitor: number },
+    { address, prefix }: Host,
   ) {
     this.name = name;
     this.port = ports.client;
+    this.address = address;
+    this.#prefix = prefix;
     this.monitorPort = ports.monitor;
     this.logPath = join(folder, `${name}.log`);
     this.#config = join(folder, `${name}.conf`);
@@ -125,11 +134,12 @@ export class NatsNode {
     cluster?: object,
   ): Promise<NatsNode> {
     const { maxPayload = 1_048_576, storeBytesMax, authorization, settings } = options;
+    const { host = { address: '127.0.0.1', prefix: [] } } = options;
     const ports = { client: await freePort(), monitor: await freePort() };
-    const node = new NatsNode(name, folder, ports);
+    const node = new NatsNode(name, folder, ports, host);
     const config = {
       server_name: name,
-      listen: `127.0.0.1:${ports.client}`,
+      listen: `${host.address}:${ports.client}`,
       http: `127.0.0.1:${ports.monitor}`,
       jetstream: {
         store_dir: join(folder, name),
@@ -146,7 +156,7 @@ export class NatsNode {
   }
 
   get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
+    return `nats://${this.address}:${this.port}`;
   }
 
   get pid(): number {
@@ -166,7 +176,8 @@ export class NatsNode {
 
   /** Starts the process alone, for a node whose cluster has no majority yet. */
   begin(): void {
-    const child = spawn(installed ?? 'nats-server', ['-c', this.#config], { stdio: 'ignore' });
+    const words = [...this.#prefix, installed ?? 'nats-server', '-c', this.#config];
+    const child = spawn(words[0] ?? '', words.slice(1), { stdio: 'ignore' });
     this.#child = child;
     // A file of tests that exceeds its time exits without its hooks.
     const end = () => child.kill('SIGKILL');
@@ -184,6 +195,7 @@ export class NatsNode {
   }
 
   async isHealthy(): Promise<boolean> {
+    if (this.#prefix.length > 0) return this.#isHealthyThere();
     const report = (await this.#report('healthz')) as { status?: string } | undefined;
     return report?.status === 'ok' && (await connects(this.port));
   }
@@ -207,6 +219,19 @@ export class NatsNode {
   /** What the node says of JetStream; undefined while it does not answer. */
   async jetStream(): Promise<JetStreamReport | undefined> {
     return this.#report('jsz?streams=1') as Promise<JetStreamReport | undefined>;
+  }
+
+  /** On another host, where a process must ask. */
+  async #isHealthyThere(): Promise<boolean> {
+    const script = `
+      fetch('http://127.0.0.1:${this.monitorPort}/healthz').then((response) => response.json()).then(({ status }) => {
+        const socket = require('net').connect(${this.port}, '${this.address}');
+        socket.once('data', () => process.exit(status === 'ok' ? 0 : 1));
+      });`;
+    const words = [...this.#prefix, process.execPath, '-e', script];
+    const child = spawn(words[0] ?? '', words.slice(1), { stdio: 'ignore', timeout: 5_000 });
+    const [status] = await once(child, 'exit');
+    return status === 0;
   }
 
   async #report(path: string): Promise<unknown> {

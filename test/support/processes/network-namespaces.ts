@@ -1,5 +1,5 @@
-// Two hosts joined by a wire: network namespaces and a veth pair. They need no privileges where the
-// kernel allows unprivileged user namespaces.
+// Hosts joined by wires: network namespaces and veth pairs. They need no privileges where the kernel allows unprivileged
+// user namespaces.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -16,28 +16,84 @@ export interface Host {
 
 /** The reason why this machine does not allow it, if so. */
 export async function twoHosts(context: TestContext): Promise<[Host, Host] | string> {
+  const made = await hosts(context, ['10.77.0.1', '10.77.0.2']);
+  if (typeof made === 'string') return made;
+  const [one, other] = made as [NamedHost, NamedHost];
+  const fault = firstFault([
+    () => ip(one, `link add wire type veth peer name wire netns ${other.pid}`),
+    ...[one, other].flatMap((host) => [
+      () => ip(host, `addr add ${host.address}/24 dev wire`),
+      () => ip(host, 'link set wire up'),
+    ]),
+  ]);
+  return fault ?? [one, other];
+}
+
+/** Of the host in the middle. */
+export const hubAddress = '10.77.0.1';
+
+/**
+ * Two hosts, each with a wire to a third one, which is the first of the result. It has one address for both and passes
+ * nothing on, and they have no route to each other.
+ */
+export async function hostsOfServer(context: TestContext): Promise<[Host, Host, Host] | string> {
+  const made = await hosts(context, [hubAddress, '10.77.0.2', '10.77.0.3']);
+  if (typeof made === 'string') return made;
+  const [server, ...ends] = made as [NamedHost, NamedHost, NamedHost];
+  const fault = firstFault(
+    ends.flatMap((host, index) => [
+      () => ip(server, `link add wire${index} type veth peer name wire netns ${host.pid}`),
+      () => ip(server, `addr add ${server.address} peer ${host.address} dev wire${index}`),
+      () => ip(server, `link set wire${index} up`),
+      () => ip(host, `addr add ${host.address} peer ${server.address} dev wire`),
+      () => ip(host, 'link set wire up'),
+    ]),
+  );
+  return fault ?? [server, ...(ends as [Host, Host])];
+}
+
+/** Cuts the wire of a host at its end, or joins it again. No connection is closed by that. */
+export function setWire(host: Host, state: 'up' | 'down'): void {
+  const fault = ip(host, `link set wire ${state}`);
+  if (fault !== undefined) throw new Error(fault);
+}
+
+interface NamedHost extends Host {
+  /** Of the process that keeps its namespace. */
+  readonly pid: number;
+}
+
+/** Hosts without wires. */
+async function hosts(
+  context: TestContext,
+  addresses: readonly string[],
+): Promise<readonly NamedHost[] | string> {
   const inside = ['--user', '--net'];
   const keepers: ChildProcess[] = [];
   context.after(() => {
     for (const keeper of keepers) keeper.kill('SIGKILL');
   });
-  const first = await keep(keepers, ['unshare', ...inside, '--map-root-user']);
-  if (typeof first === 'string') return first;
   const enter = (pid: number) => ['nsenter', '-t', `${pid}`, ...inside, '--preserve-credentials'];
-  const second = await keep(keepers, [...enter(first), 'unshare', '--net']);
-  if (typeof second === 'string') return second;
-  const one = { address: '10.77.0.1', prefix: enter(first) };
-  const other = { address: '10.77.0.2', prefix: enter(second) };
-  const fault =
-    ip(one, `link add wire type veth peer name wire netns ${second}`) ??
-    [one, other]
-      .flatMap((host) => [
-        ip(host, `addr add ${host.address}/24 dev wire`),
-        ip(host, 'link set wire up'),
-        ip(host, 'link set lo up'),
-      ])
-      .find((each) => each !== undefined);
-  return fault ?? [one, other];
+  const made: NamedHost[] = [];
+  for (const address of addresses) {
+    // The first one makes the user namespace, in which the others may make theirs.
+    const [first] = made;
+    const pid = await keep(
+      keepers,
+      first ? [...first.prefix, 'unshare', '--net'] : ['unshare', ...inside, '--map-root-user'],
+    );
+    if (typeof pid === 'string') return pid;
+    made.push({ address, pid, prefix: enter(pid) });
+  }
+  return firstFault(made.map((host) => () => ip(host, 'link set lo up'))) ?? made;
+}
+
+function firstFault(steps: readonly (() => string | undefined)[]): string | undefined {
+  for (const step of steps) {
+    const fault = step();
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 /**

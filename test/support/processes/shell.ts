@@ -28,7 +28,11 @@ export interface Shell {
   line(text: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
 }
 
-export async function shell(context: TestContext): Promise<Shell> {
+/** `more`: further variables of its environment. */
+export async function shell(
+  context: TestContext,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Shell> {
   const children: ChildProcess[] = [];
   context.after(async () => {
     for (const child of children) {
@@ -37,7 +41,7 @@ export async function shell(context: TestContext): Promise<Shell> {
   });
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
-  const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+  const env = { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}`, ...more };
   const other = (command: string, args: readonly string[], input?: string | Buffer | null) => {
     const child = spawn(command, args, { env });
     children.push(child);
@@ -47,11 +51,9 @@ export async function shell(context: TestContext): Promise<Shell> {
   };
   const begin = (args: readonly string[], input?: string | Buffer) =>
     other(process.execPath, [program, ...args], input);
-  const line = (text: string, more = {}) => {
+  const line = (text: string, own = {}) => {
     const args = ['-c', text, 'sh', process.execPath, program];
-    return ended(
-      spawn('sh', args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+    return ended(spawn('sh', args, { env: { ...env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] }));
   };
   return { home, port, begin, other, line, run: (args, input) => ended(begin(args, input)) };
 }

@@ -25,6 +25,10 @@ test("a hook finds what its host's session watches, until the session ends", asy
   assert.deepEqual(sessionForHook(home, host), watching);
   file.write({ ...watching, brokerHost: 'one.lan' });
   assert.deepEqual(sessionForHook(home, host), { ...watching, brokerHost: 'one.lan' });
+  const natsFiles = { credentials: '/etc/team.creds', authorities: undefined };
+  const onNats = { ...watching, brokerHost: 'nats://nats.lan:4222', natsFiles };
+  file.write(onNats);
+  assert.deepEqual(sessionForHook(home, host), onNats);
   file.remove();
   assert.equal(sessionForHook(home, host), undefined);
   assert.deepEqual(await readdir(join(home, 'sessions')), []);

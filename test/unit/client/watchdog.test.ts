@@ -6,7 +6,7 @@ import { type OpenCall, PendingCall } from '../../../src/client/pending-call.ts'
 import { Watchdog } from '../../../src/client/watchdog.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 
-function makeLink() {
+function makeLink(silenceMs = 2_000) {
   let now = 0;
   let timer: { readonly due: number; readonly callback: () => void } | undefined;
   const machine = {
@@ -23,6 +23,7 @@ function makeLink() {
   let connection: { lastReceived: number } | undefined = { lastReceived: -1 };
   let pings = 0;
   const watchdog = new Watchdog(machine, {
+    silenceMs,
     connection: () => connection as Connection | undefined,
     calls: () => calls,
     ping: () => {
@@ -78,6 +79,15 @@ test('when the broker is silent, a ping is sent after one second, and the call i
   assert.deepEqual([link.pings(), link.reported], [1, []]);
   link.pass(999);
   assert.deepEqual(link.reported, []);
+  link.pass(1);
+  assert.deepEqual(link.reported, [call]);
+});
+
+test('a call is reported after the time that the link gives its broker', () => {
+  const link = makeLink(15_000);
+  const call = link.ask();
+  link.pass(14_999);
+  assert.deepEqual([link.pings(), link.reported], [1, []]);
   link.pass(1);
   assert.deepEqual(link.reported, [call]);
 });

@@ -38,6 +38,11 @@ const withFolder: JournalRecord[] = [
   { kind: 'copied', envelope: inFolder, mailbox: 'C' as Name, attempt: 2, holder: '', body },
 ];
 
+const withKey: JournalRecord[] = [
+  { ...posted, importKey: `${testSession}.9` as MessageId },
+  { ...posted, envelope: inFolder, importKey: `${testSession}.9` as MessageId },
+];
+
 const holding = { name: 'ben' as Name, since: 1_700_000_000_000 };
 const [name, from, to] = ['ben' as Name, 1_700_000_000_000, 1_700_000_060_000];
 const withHolds: JournalRecord[] = [
@@ -204,8 +209,24 @@ test("a message with its sender's folder is written in types of their own, with 
   );
 });
 
+test('a message of another store is written with its import key, in a type of its own', () => {
+  assert.deepEqual(
+    withKey.map((record) => bytesOf(record).toString('hex')),
+    [
+      'ff4a260000000076000000053610a686c9e7278300000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a6860000000000000000000000020000000000000003000000000000000400000000000000000012' +
+        '303132333435363738396162636465662e3968656c6c6f',
+      'ff4a260000000079000000053610a6867126518200000000000000050000018bcfe5680012303132' +
+        '333435363738396162636465662e3501410142000474657374000000070468657265000000053610' +
+        'a686000000000000000000000002000000000000000300000000000000040000000000000000037e' +
+        '2f6112303132333435363738396162636465662e3968656c6c6f',
+    ],
+  );
+});
+
 test('every kind of record is read as it was written', () => {
-  for (const record of [several, ...answers, ...withFolder, ...engineRecords]) {
+  for (const record of [several, ...answers, ...withFolder, ...withKey, ...engineRecords]) {
     const raw = readRecord(bytesOf(record), 0, seed);
     assert(raw);
     assert.deepEqual(decodeRecord(raw), record);

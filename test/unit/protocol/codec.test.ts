@@ -22,7 +22,7 @@ import {
   type RequestToSend,
 } from '../../../src/protocol/codec.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
-import { sessionIdOf } from '../../../src/protocol/session-secret.ts';
+import { importSession, sessionIdOf } from '../../../src/protocol/session-secret.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
 const secret = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
@@ -144,9 +144,28 @@ const requests: Record<Request['kind'], [RequestToSend, ...string[]]> = {
     '15 00 0000 00000015 00000009 01 00000002 01 41 01 42',
   ],
   erase: [{ kind: 'erase', request: 22, mailbox: to }, '16 00 0000 00000016 00000002 01 41'],
+  import: [
+    {
+      ...{ kind: 'import', request: 23, store: 'ab'.repeat(16), mailbox: to, attempt: 1 },
+      ...{ previous: 4, movedUpTo: 3, body, keySession: importSession('ab'.repeat(16), to) },
+      envelope: {
+        ...{ id, number: 6, to, from: '', time: 2 ** 40, answers: '', origin },
+        ...{ depth: 3, bodyBytes: 5, checksum },
+      },
+    },
+    '17 00 0000 00000017 00000068 20 6162616261626162616261626162616261626162616261626162616261626162',
+    '01 41 00000001 0000000000000004 0000000000000003',
+    '0000000000000006 0000010000000000 03 696431 01 41 00 00 01 70 00000102 01 6d 00000005 3610a686 00000003 00',
+    '00000000',
+    '68656c6c6f',
+  ],
 };
 
 const answers: Record<Response['kind'], [Response, ...string[]]> = {
+  imported: [
+    { kind: 'imported', request: 23, number: 6, duplicate: true },
+    '97 00 0000 00000017 00000009 0000000000000006 01',
+  ],
   compacted: [{ kind: 'compacted', request: 12 }, '90 00 0000 0000000c 00000000'],
   welcome: [
     {
@@ -446,7 +465,7 @@ test('a header that is one byte too short or too long is a bad frame, in every k
 
 test('a body in a frame that has none is a bad frame, in every kind', () => {
   for (const kind of Object.keys(requests) as Request['kind'][]) {
-    if (['hello', 'post', 'send'].includes(kind)) continue;
+    if (['hello', 'post', 'import', 'send'].includes(kind)) continue;
     const frame = { ...requestFrame(kind), body };
     assert.throws(() => decodeRequest(frame), { code: 'bad_frame' }, kind);
   }

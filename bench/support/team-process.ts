@@ -1,0 +1,26 @@
+// Idle sessions; arguments: HOME PORT SESSIONS WAITS. Reports when all are connected and each has as many waits
+// parked, and ends with its channel.
+import type { Name } from '../../src/model/message.ts';
+import { openSession, waitMs } from './mail.ts';
+
+const [home = '', port = '', sessions = '', waitsEach = ''] = process.argv.slice(2);
+process.once('disconnect', () => process.exit());
+
+/** Connected some at a time, as the listen backlog is short. */
+const atOnce = 50;
+let next = 0;
+const openOnAndOn = async () => {
+  while (next < Number(sessions)) await open(next++);
+};
+await Promise.all(Array.from({ length: atOnce }, openOnAndOn));
+process.send?.('connected');
+
+async function open(index: number): Promise<void> {
+  const session = openSession(home, Number(port));
+  for (let wait = 0; wait < Number(waitsEach); wait++) {
+    const mailbox = `reader-${index}-${wait}` as Name;
+    void session.wait(mailbox, { timeoutMs: 5 * waitMs }).catch(() => undefined);
+  }
+  // Sent on the same connection, so the response follows the parking of the waits.
+  await session.status();
+}

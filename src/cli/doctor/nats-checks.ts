@@ -1,0 +1,144 @@
+// The NATS server that has the mail: its files on this machine, the server, what this user may do there, the stream,
+// and the broker over it. Nothing is made there.
+import { statSync } from 'node:fs';
+import type { AppContext } from '../../app/context.ts';
+import { type Environment, natsFilesIn } from '../../app/environment.ts';
+import { quotedWarning } from '../../app/summaries.ts';
+import { IpcError } from '../../base/errors.ts';
+import { quotedForShell } from '../../base/shell.ts';
+import type { BrokerStatus } from '../../model/mail-service.ts';
+import { type FoundStream, JetStreamLog } from '../../nats/jetstream-log.ts';
+import { streamOf } from '../../nats/nats-address.ts';
+import {
+  type Nats,
+  type NatsServer,
+  readAuthorities,
+  readCredentials,
+} from '../../nats/nats-server.ts';
+import { checkServer } from '../../nats/server-check.ts';
+import { serverWarnings } from '../../nats/server-warnings.ts';
+import { deadLetters, pauses } from './broker-checks.ts';
+import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
+import { watchFindings } from './watch-checks.ts';
+
+interface NatsPlace {
+  readonly server: NatsServer;
+  readonly port: number;
+}
+
+export async function natsFindings(
+  context: AppContext,
+  env: Environment,
+  place: NatsPlace,
+): Promise<Finding[]> {
+  const findings = await fileFindings(env);
+  try {
+    const nats = await place.server.connection();
+    return [
+      ...findings,
+      ...(await serverFindings(nats, place)),
+      ...(await brokerFindings(context, place)),
+    ];
+  } catch (error) {
+    return [...findings, faulty('NATS server', error)];
+  } finally {
+    await place.server.close();
+  }
+}
+
+async function fileFindings(env: Environment): Promise<Finding[]> {
+  const { credentials, authorities } = natsFilesIn(env);
+  return [
+    ...(credentials === undefined
+      ? []
+      : [await finding('NATS credentials', () => checkCredentials(credentials))]),
+    ...(authorities === undefined
+      ? []
+      : [await finding('NATS CA', () => checkAuthorities(authorities))]),
+  ];
+}
+
+/** They let everybody in who reads them. */
+function checkCredentials(path: string): Result {
+  readCredentials(path);
+  const isOpen = (statSync(path).mode & 0o077) !== 0;
+  if (!isOpen) return fine(path);
+  return bad(`${path} can be read by other users`, `chmod 600 ${quotedForShell(path)}`);
+}
+
+function checkAuthorities(path: string): Result {
+  readAuthorities(path);
+  return fine(path);
+}
+
+async function serverFindings(nats: Nats, { port }: NatsPlace): Promise<Finding[]> {
+  const { info } = nats.connection;
+  const version = info?.version ?? 'unknown';
+  const findings: Finding[] = [
+    await finding('NATS server', async () => {
+      await checkServer(nats, port);
+      return fine(`${nats.url}: nats-server ${version} with JetStream`);
+    }),
+  ];
+  if (!findings.every(({ ok }) => ok)) return findings;
+  const stream = await findStream(nats, port);
+  const name = streamOf(port);
+  const about = 'NATS stream';
+  if (stream instanceof IpcError) findings.push(faulty(about, stream));
+  else if (stream) {
+    const copies = stream.replicas === 1 ? '1 copy' : `${stream.replicas} copies`;
+    findings.push({ about, ...fine(`${name}, ${copies}`) });
+  } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
+  // Of a stream that is not there the copies are not known.
+  const known =
+    stream && !(stream instanceof IpcError) ? stream : { name, replicas: 3, isNew: true };
+  return [...findings, ...serverWarnings(info, known).map(weakness)];
+}
+
+/** undefined if it is not there. */
+async function findStream(nats: Nats, port: number): Promise<FoundStream | IpcError | undefined> {
+  try {
+    return await new JetStreamLog(nats, port).open(false);
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+    return error.code === 'no_broker' ? undefined : error;
+  }
+}
+
+/** A warning has its remedy at its end. That mail is on one disk is as without NATS, and no fault. */
+function weakness(warning: string): Finding {
+  const [what = warning, remedy] = warning.split(/; (?=use )/);
+  const isFault = !what.includes('has one copy');
+  return { about: 'NATS server', ...(isFault ? bad(what, remedy) : fine(what, remedy)) };
+}
+
+async function brokerFindings(
+  context: AppContext,
+  { server, port }: NatsPlace,
+): Promise<Finding[]> {
+  try {
+    const status = await context.clientOf(server.url, port).status();
+    const { pid, messages } = status;
+    const mail = messages === 1 ? '1 unsettled message is' : `${messages} unsettled messages are`;
+    const what = `pid ${pid} owns the broker, and ${mail} there`;
+    return [
+      { about: 'broker', ...fine(what) },
+      ...otherWarnings(status),
+      ...deadLetters(status.deadLetters, port),
+      ...pauses(status.paused, port),
+      ...watchFindings(status.sessionList, Date.now()),
+    ];
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.code !== 'no_broker')
+      return [faulty('broker', error)];
+    const what = 'no session owns the broker now: the first one that uses mail does';
+    return [{ about: 'broker', ...fine(what) }];
+  }
+}
+
+/** Without those of the server, which have findings of their own. */
+function otherWarnings({ warnings }: BrokerStatus): Finding[] {
+  return warnings
+    .filter((each) => !/^(nats-server|stream) /.test(each))
+    .map((each) => ({ about: 'broker', ...bad(`it warns: ${quotedWarning(each)}`, undefined) }));
+}

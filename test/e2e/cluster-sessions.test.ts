@@ -1,0 +1,109 @@
+// Sessions of a team whose mail is on the cluster of examples/cluster/, with the permissions that it gives.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { IpcError } from '../../src/base/errors.ts';
+import { libraryPlace } from '../support/library.ts';
+import {
+  example,
+  serverMissing,
+  startExampleCluster,
+  whenAvailable,
+} from '../support/nats/example-cluster.ts';
+
+const server = { skip: serverMissing };
+
+test(
+  'two sessions exchange mail and take over from each other, with all permissions of a member',
+  server,
+  async (context) => {
+    const { cluster, session } = await teamPlace(context);
+    const used = new Set<string>();
+    const admin = await cluster.connect('admin');
+    // Not to `ipcwire.*.d.*`: while somebody listens there, the server does not say that an owner is gone.
+    for (const subject of ['$JS.API.>', 'ipc.>', 'ipcwire.*.c.>']) {
+      admin.subscribe(subject, { callback: (_error, message) => void used.add(message.subject) });
+    }
+    await admin.flush();
+
+    const [ann, bob] = [await session('ann'), await session('bob')];
+    await ann.post('bob', 'hello');
+    const greeting = await bob.wait('bob');
+    assert.equal(greeting?.text, 'hello');
+    await greeting?.settle();
+    const body = 'x'.repeat(1_048_576);
+    await bob.post('ann', body);
+    await ann.close();
+    const again = await session('ann');
+    const kept = await again.wait('ann');
+    assert.equal(kept?.text, body);
+    await bob.close();
+    await kept?.settle();
+    assert.equal((await again.status()).messages, 0);
+
+    const output = cluster.nodes.flatMap(({ lines }) => lines);
+    assert.deepEqual(
+      output.filter((line) => line.includes('Violation')),
+      [],
+    );
+    // Only a connection that is lost needs the rest.
+    const unused = memberMayPublish().filter((pattern) => ![...used].some(matcher(pattern)));
+    assert.deepEqual(unused, ['$JS.API.CONSUMER.INFO.*.*']);
+  },
+);
+
+test(
+  'while a node is down the first session makes no stream; then it has three replicas',
+  server,
+  async (context) => {
+    const { cluster, session, port } = await teamPlace(context);
+    const third = cluster.nodes[2] ?? assert.fail();
+    const admin = await cluster.connect('admin', cluster.nodes[0]);
+    third.child.kill('SIGTERM');
+    await once(third.child, 'exit');
+    const post = async () => (await session('ann')).post('bob', 'hello');
+    await assert.rejects(post(), (error) => {
+      return error instanceof IpcError && /no suitable peers/.test(error.message);
+    });
+    await cluster.start(third.name);
+    await whenAvailable(post);
+    const manager = await jetstreamManager(admin);
+    assert.equal((await manager.streams.info(`ipc-${port}`)).config.num_replicas, 3);
+  },
+);
+
+async function teamPlace(context: TestContext) {
+  const { port, session: open } = await libraryPlace(context);
+  const cluster = await startExampleCluster(context);
+  const session = (user: string) =>
+    open({
+      port: undefined,
+      env: {
+        IPC_PORT: `${port}`,
+        IPC_BROKER: cluster.url,
+        IPC_NATS_CREDS: cluster.seedFile(user),
+        IPC_NATS_CA: cluster.ca,
+      },
+    });
+  return { cluster, session, port };
+}
+
+/** The subjects of the example's configuration. */
+function memberMayPublish(): string[] {
+  const text = readFileSync(join(example, 'nats-server.conf'), 'utf8');
+  const [, list = ''] = /publish \{\s+allow: \[([^\]]+)\]/.exec(text) ?? [];
+  return Array.from(list.matchAll(/^ +"([^"]+)"/gm), ([, subject = '']) => subject);
+}
+
+/** Whether a subject is one of a pattern. */
+function matcher(pattern: string): (subject: string) => boolean {
+  const tokens = pattern.split('.').map((token) => {
+    if (token === '*') return '[^.]+';
+    return token === '>' ? '.+' : token.replace('$', '\\$');
+  });
+  const form = new RegExp(`^${tokens.join('\\.')}$`);
+  return (subject) => form.test(subject);
+}
