@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
+import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
@@ -60,8 +61,11 @@ const claimCharacters = 22;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
-/** A session that takes the broker over loads all of it. */
-const historyDefault: HistoryBound = { bytesMax: 16 * 1024 ** 2, ageMsMax: 30 * 24 * 3_600_000 };
+/** A session that takes the broker over loads all of it. Two segments: one that is too large for the bound goes whole. */
+const historyDefault: HistoryBound = {
+  bytesMax: 2 * segmentBytesMax,
+  ageMsMax: historyAgeMsDefault,
+};
 
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;

@@ -76,7 +76,7 @@ test('each command has an example, which takes its options and no others', () =>
     for (const [option] of own
       .join(' ')
       .split(' -- ')[0]
-      ?.matchAll(/--[a-z]+/g) ?? []) {
+      ?.matchAll(/--[a-z][a-z-]*/g) ?? []) {
       assert.ok(
         command.options.some(({ long }) => long === option),
         `${name}: ${option}`,

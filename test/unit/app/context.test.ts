@@ -43,7 +43,7 @@ test('the error of a wrong variable names it without its value, which may be a s
   const host = 'IPC_BROKER cannot be used';
   const port = 'it needs a whole number from 1 to 65535';
   await refused(
-    { IPC_BROKER: 'nats://user:secret@host' },
+    { IPC_BROKER: 'http://user:secret@host' },
     'bad_host',
     `${host}; it needs HOST or HOST:PORT`,
   );
