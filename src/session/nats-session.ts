@@ -28,7 +28,7 @@ import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner } from '../nats/wire.ts';
+import { broken, dialOwner } from '../nats/dial.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
