@@ -171,6 +171,6 @@ export class LogAppender {
   }
 }
 
-function replaced(): IpcError {
+export function replaced(): IpcError {
   return new IpcError('owner_replaced', 'a newer broker took the store over');
 }

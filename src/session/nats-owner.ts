@@ -9,7 +9,7 @@ import type { HistoryBound } from '../journal/history.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Claim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';
-import { LogAppender } from '../nats/log-appender.ts';
+import { LogAppender, replaced } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
@@ -92,9 +92,14 @@ export class NatsOwner {
     this.#options.guests.interrupt();
   }
 
-  /** Another session has claimed the store. */
-  replaced(): void {
-    this.broker.abandon(new IpcError('owner_replaced', 'a newer broker took the store over'));
+  get claim(): Claim {
+    return this.#options.claim;
+  }
+
+  /** Ends if another session has claimed the store since. */
+  async checkClaim(): Promise<void> {
+    const last = await this.#options.stream.last(claimFile).catch(() => undefined);
+    if (last && last.sequence > this.#options.sequence) this.broker.abandon(replaced());
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */

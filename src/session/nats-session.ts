@@ -69,6 +69,8 @@ const claimCharacters = 22;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
+/** An owner that was away looks for a newer claim this often: nobody tells it of one that was made meanwhile. */
+const claimCheckMs = 5_000;
 /** A session that takes the broker over loads all of it. Two segments: one that is too large for the bound goes whole. */
 const historyDefault: HistoryBound = {
   bytesMax: 2 * segmentBytesMax,
@@ -94,7 +96,8 @@ export class NatsSession extends Client implements MailService {
     | { readonly nats: Nats; readonly stream: JetStreamLog; readonly found: FoundStream }
     | undefined;
   #owner: NatsOwner | undefined;
-  /** The claim that is dialed, or this session's own. */
+  readonly #claimChecks = setInterval(() => void this.#owner?.checkClaim(), claimCheckMs).unref();
+  /** The claim of the owner that this session connected to last, which may be itself. */
   #claim: Claim | undefined;
   /** The connection through the server. */
   #connection: Connection | undefined;
@@ -153,6 +156,7 @@ export class NatsSession extends Client implements MailService {
 
   override async close(graceMs = closeMsDefault): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#claimChecks);
     await super.close(graceMs);
     await this.#starting.catch(() => {});
     await this.#owner?.close(graceMs);
@@ -224,8 +228,11 @@ export class NatsSession extends Client implements MailService {
 
   /** The connection to the owner, through the server or within this process. */
   async #dial(nats: Nats, claim: Claim | undefined): Promise<Connection | 'absent' | 'silent'> {
-    if (this.#owner && claim?.claim === this.#claim?.claim) return this.#owner.connect();
     if (!claim) return 'absent';
+    if (claim.claim === this.#owner?.claim.claim) {
+      this.#claim = claim;
+      return this.#owner.connect();
+    }
     const socket = await dialOwner(nats, this.#options.port, claim.claim);
     if (typeof socket === 'string') return socket;
     this.#claim = claim;
@@ -274,11 +281,10 @@ export class NatsSession extends Client implements MailService {
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
           if (error.code !== 'owner_replaced') this.#backoff.failed(error);
-          if (this.#claim === claim) this.#owner = undefined;
+          if (this.#owner?.claim === claim) this.#owner = undefined;
         },
       });
       this.#backoff.opened();
-      this.#claim = claim;
       this.#owner = owner;
     } catch (error) {
       guests.close();
@@ -300,19 +306,16 @@ export class NatsSession extends Client implements MailService {
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn());
     this.#log = { nats, stream, found };
-    this.#followClaims(this.#log);
+    // Also claims that the server refuses are seen here.
+    stream.follow(claimFile, () => void this.#noteClaim(stream));
     return this.#log;
   }
 
-  /** A claim of another session ends the connection to an owner that is silent, or gone without a word. */
-  #followClaims({ nats, stream }: { readonly nats: Nats; readonly stream: JetStreamLog }): void {
-    stream.follow(claimFile, async () => {
-      // Also claims that the server refuses are seen here.
-      const claim = await lastClaim(stream).catch(() => undefined);
-      if (!claim || claim.claim === this.#claim?.claim || this.#log?.nats !== nats) return;
-      this.#connection?.destroy(broken());
-      this.#owner?.replaced();
-    });
+  /** A claim of another session ends an owner here, and the connection to one that is silent, or gone without a word. */
+  async #noteClaim(stream: JetStreamLog): Promise<void> {
+    void this.#owner?.checkClaim();
+    const claim = await lastClaim(stream).catch(() => undefined);
+    if (claim && claim.claim !== this.#claim?.claim) this.#connection?.destroy(broken());
   }
 
   #lostServer(): void {

@@ -87,3 +87,19 @@ test('an owner whose way stands still is replaced, and what it sent late counts 
     ['one', 'two'],
   );
 });
+
+test('an idle owner that was cut off, and replaced meanwhile, gives up, and its wait gets what the new one stored', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, other] = [remote(relay.url), remote()];
+  await owner.start();
+  const waiting = owner.wait('box', 20_000);
+  await untilParked(owner, 'box');
+  relay.close();
+  await other.post('box', 'stored by the new owner');
+  await relay.reopen();
+  assert.equal((await waiting)?.body, 'stored by the new owner');
+  assert.equal((await owner.start()).role, 'client');
+});
