@@ -7,7 +7,7 @@
 // 3. The one that succeeded restores the files of the store from the stream, and runs the broker over them.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError } from '../base/errors.ts';
+import { homeFault, IpcError } from '../base/errors.ts';
 import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { systemRuntime } from '../base/runtime.ts';
@@ -102,7 +102,7 @@ export class NatsSession extends Client implements MailService {
   /** The connection through the server. */
   #connection: Connection | undefined;
   #isClosed = false;
-  /** It was deleted. */
+  /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
   #starting: Promise<unknown> = Promise.resolve();
 
@@ -158,11 +158,17 @@ export class NatsSession extends Client implements MailService {
     this.#isClosed = true;
     clearInterval(this.#claimChecks);
     await super.close(graceMs);
-    await this.#starting.catch(() => {});
-    await this.#owner?.close(graceMs);
-    this.#owner = undefined;
-    this.#log?.stream.close();
-    await this.#options.server.close();
+    const started = this.#starting.catch(() => {});
+    await Promise.race([started, sleep(graceMs, undefined, { ref: false })]);
+    try {
+      await this.#owner?.close(graceMs);
+    } finally {
+      this.#owner = undefined;
+      this.#log?.stream.close();
+      await this.#options.server.close();
+      // Without a connection it fails soon.
+      await started;
+    }
   }
 
   get #url(): string {
@@ -187,8 +193,8 @@ export class NatsSession extends Client implements MailService {
   }
 
   async #connect(patience: Patience): Promise<Connection> {
-    const { nats, stream } = await this.#openLog();
     for (let dials = noDials(); ; ) {
+      const { nats, stream } = await this.#openLog();
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
@@ -215,6 +221,7 @@ export class NatsSession extends Client implements MailService {
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
       const { lastSequence } = await stream.state();
+      this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
       this.#isStreamGone = error instanceof StreamGone;
@@ -264,7 +271,9 @@ export class NatsSession extends Client implements MailService {
 
   async #own(nats: Nats, stream: JetStreamLog, lastSequence: number): Promise<void> {
     const { home, port, origin, name } = this.#options;
-    await makeHome(home);
+    await makeHome(home).catch((error: unknown) => {
+      throw homeFault(error, home);
+    });
     const { pid, program, machine } = origin;
     const claim = { claim: randomId(claimCharacters), pid, program, machine };
     const guests = new Guests(nats, port, claim.claim);
@@ -286,8 +295,9 @@ export class NatsSession extends Client implements MailService {
       });
       this.#backoff.opened();
       this.#owner = owner;
-    } catch (error) {
+    } catch (given) {
       guests.close();
+      const error = homeFault(given, home);
       if (!(error instanceof IpcError)) throw error;
       if (error.code !== 'owner_replaced') this.#backoff.failed(error);
     }
@@ -321,6 +331,7 @@ export class NatsSession extends Client implements MailService {
   #lostServer(): void {
     this.#connection?.destroy(broken());
     this.#owner?.interrupt();
+    if (this.#log?.nats.connection.isClosed()) this.#owner?.broker.abandon(broken());
   }
 
   #silent(): IpcError {
