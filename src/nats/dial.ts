@@ -15,19 +15,20 @@ const dialMs = 2_500;
 const messageBytesMax = 256 * 1024;
 const idForm = /^[0-9a-v]{22}$/;
 
-/** Throws when the connection to the server is closed. */
+/** `silent` also when the connection to the server is closed. */
 export async function dialOwner(
   { connection }: Nats,
   port: number,
   claim: string,
 ): Promise<WireSocket | DialFailure> {
   const id = randomId(idCharacters);
-  const socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
+  let socket: WireSocket | undefined;
   try {
+    socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
     await connection.request(dialSubject(port, claim), id, { timeout: dialMs });
     return socket;
   } catch (error) {
-    socket.destroy();
+    socket?.destroy();
     return isAbsent(error) ? 'absent' : 'silent';
   }
 }
