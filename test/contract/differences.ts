@@ -33,9 +33,9 @@ export const warnings: Row<readonly RegExp[]> = {
 
 /**
  * Of 32 settled messages of 1 MB, the numbers that are kept at least and at most unless IPC_HISTORY says otherwise: within
- * 256 MB all of them. A takeover on a NATS server loads them, so they have 16 MB there, and whole segments go.
+ * 256 MB all of them. A takeover on a NATS server loads them, so they have 32 MB there, and whole segments go.
  */
-export const keptOf32: Row<readonly [number, number]> = { embedded: [32, 32], nats: [1, 24] };
+export const keptOf32: Row<readonly [number, number]> = { embedded: [32, 32], nats: [1, 32] };
 
 /** The first line of `ipc broker --once`. */
 export const placeOfTheBroker: Row<RegExp> = {

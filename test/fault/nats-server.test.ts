@@ -1,4 +1,4 @@
-// Mail on a NATS server that is small, wants a password, dies, is suspended or is full.
+// Mail on a NATS server that takes small messages only, wants a password, dies or is suspended.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { IpcError } from '../../src/base/errors.ts';
@@ -100,33 +100,4 @@ test('a server that is suspended for a while holds calls up, and loses and doubl
     messages.map(({ text }) => Number(text)).toSorted((one, other) => one - other),
     Array.from({ length: 21 }, (_, index) => index),
   );
-});
-
-test('a store that is full refuses posts with an error that may be retried, and settles make room', async (context) => {
-  const mail = await setUp(context, { storeBytesMax: 40 * 1024 ** 2 });
-  if (!mail) return;
-  const session = await mail.session();
-  const body = Buffer.alloc(1_048_576, 'x');
-  let stored = 0;
-  await assert.rejects(
-    async () => {
-      for (; stored < 60; stored++) await session.post('box', body);
-    },
-    (error) => {
-      assert(error instanceof IpcError);
-      assert.equal(error.kind.retry, true, error.message);
-      return true;
-    },
-  );
-  assert.ok(stored >= 10, `${stored} posts were stored`);
-  const drained = async () => {
-    for (;;) {
-      const { messages } = await session.fetch('box');
-      if (messages.length === 0) return;
-      for (const message of messages) await message.settle();
-    }
-  };
-  await retryWhileRefused(drained);
-  assert.equal((await session.status()).messages, 0);
-  await retryWhileRefused(() => session.post('box', body));
 });
