@@ -19,8 +19,12 @@ import type {
 import { bodyChecksum, type MessageId, type Name, type SessionId } from '../model/message.ts';
 import type { PausedNames } from '../model/pause-requests.ts';
 
-/** Paused at the source with all mailboxes, while its mail moves. */
-export const moveMarker = 'ipc store move' as Name;
+const markerStart = 'ipc store move to ';
+
+/** Paused at the source with all mailboxes, while its mail moves to that store. */
+export function moveMarker(store: string): Name {
+  return `${markerStart}${store}` as Name;
+}
 
 export interface MoveOptions {
   readonly signal?: AbortSignal | undefined;
@@ -92,6 +96,7 @@ class Move {
   readonly #target: MoveSide;
   readonly #options: MoveOptions;
   #store = '';
+  #marker = '' as Name;
   /** The highest number at the source when the move began. */
   #upTo = 0;
   #total = 0;
@@ -122,6 +127,7 @@ class Move {
       throw new IpcError('bad_parameter', 'source and target are the same store');
     }
     this.#store = store;
+    this.#marker = moveMarker(other);
     const pauses = await this.#readPauses();
     if (dryRun) {
       await this.#moveAll();
@@ -158,15 +164,13 @@ class Move {
   async #readPauses(): Promise<SourcePauses> {
     const { signal } = this.#options;
     const { paused: there } = await this.#target.status({ signal });
-    if (there.includes(moveMarker)) {
-      const what = 'a move of the mail of the target has not ended';
-      const hint = 'run that move again until it has ended, or `ipc resume --all` at the target';
-      throw new IpcError('bad_parameter', what, { hint });
-    }
+    if (there.some(isMarker)) throw unended('the target');
     const { paused } = await this.#source.status({ signal });
-    const isContinued = paused.includes(moveMarker);
+    const isContinued = paused.includes(this.#marker);
+    // Its mail may be at that other broker, too.
+    if (paused.some(isMarker) && !isContinued) throw unended('the source, to another broker,');
     const isOwn = isContinued || !paused.includes('');
-    const users = paused.filter((name) => name !== moveMarker && !(isOwn && name === ''));
+    const users = paused.filter((name) => name !== this.#marker && !(isOwn && name === ''));
     return { users, isOwn, isContinued };
   }
 
@@ -176,7 +180,7 @@ class Move {
     if (names.length > 0) await this.#target.pause(names, { signal });
     if (users.includes('')) await this.#target.pause([], { signal });
     if (!isOwn) return;
-    if (!isContinued) await this.#source.pause([moveMarker], { signal });
+    if (!isContinued) await this.#source.pause([this.#marker], { signal });
     await this.#source.pause([], { signal });
   }
 
@@ -190,8 +194,8 @@ class Move {
 
   async #moveAll(): Promise<void> {
     const { signal } = this.#options;
-    const nothing = { ids: [moveMarker as string as MessageId], dryRun: true, signal };
-    this.#upTo = (await this.#source.drop(moveMarker, nothing)).upTo;
+    const nothing = { ids: [this.#marker as string as MessageId], dryRun: true, signal };
+    this.#upTo = (await this.#source.drop(this.#marker, nothing)).upTo;
     const done = new Set<Name>();
     for (;;) {
       const { mailboxes, messages } = await this.#source.status({ signal });
@@ -386,6 +390,16 @@ class ImportedPart {
   }
 }
 
+function isMarker(name: Name | ''): boolean {
+  return name.startsWith(markerStart);
+}
+
+function unended(whose: string): IpcError {
+  const what = `a move of the mail of ${whose} has not ended`;
+  const hint = 'run that move again until it has ended, or end its pause with `ipc resume --all`';
+  return new IpcError('bad_parameter', what, { hint });
+}
+
 function isName(name: Name | ''): name is Name {
   return name !== '';
 }
@@ -394,10 +408,18 @@ function isOutOfTurn(error: unknown): boolean {
   return error instanceof IpcError && error.code === 'too_many_unanswered';
 }
 
+const refusals: ReadonlySet<string> = new Set([
+  'mailbox_full',
+  'store_full',
+  'too_many_mailboxes',
+  'too_many_unanswered',
+  // An older broker is not even asked.
+  'version_mismatch',
+]);
+
 /** The broker answered, and stored nothing. Any other error may come from a lost connection. */
 function isRefusal({ code, kind }: IpcError): boolean {
-  const refusals = ['mailbox_full', 'store_full', 'too_many_mailboxes', 'too_many_unanswered'];
-  return kind.fault === 'usage' || refusals.includes(code);
+  return kind.fault === 'usage' || refusals.has(code);
 }
 
 function isWhole(

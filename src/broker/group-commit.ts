@@ -225,8 +225,9 @@ export class GroupCommit {
     const first = this.#journal.append(records);
     const time = this.#runtime.time();
     const written = { first, count: records.length, time, events };
-    if (this.#options.isLogRemote) this.#wroteAfterSync.push(written);
-    else this.#options.wrote(written);
+    if (!this.#options.isLogRemote) return this.#options.wrote(written);
+    // Nothing needs no sync: one would follow the other while compaction waits for space.
+    if (records.length + events.length > 0) this.#wroteAfterSync.push(written);
   }
 
   get #isSyncWanted(): boolean {

@@ -14,7 +14,7 @@ import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
 import type { Nats } from '../nats/nats-server.ts';
 import { ReplicatedDisk } from '../nats/replicated-disk.ts';
-import { WireListener } from '../nats/wire.ts';
+import { WireListener } from '../nats/dial.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
 import { Connection, type ConnectionTimes } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
+import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
@@ -27,7 +28,7 @@ import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner } from '../nats/wire.ts';
+import { broken, dialOwner } from '../nats/dial.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
@@ -55,13 +56,29 @@ const retryMs = 50;
 const reconnectMsMax = 3_000;
 /** An owner that did not answer so many dials is given up. */
 const silentDialsMax = 2;
+/** A node of a cluster hears of those who subscribe at another one a moment later. */
+const absentDialsOfCluster = 3;
 const claimCharacters = 22;
 /** A silent owner is given up earlier, and another one takes over: a call waits for that one. */
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
-/** A session that takes the broker over loads all of it. */
-const historyDefault: HistoryBound = { bytesMax: 16 * 1024 ** 2, ageMsMax: 30 * 24 * 3_600_000 };
+/** A session that takes the broker over loads all of it. Two segments: one that is too large for the bound goes whole. */
+const historyDefault: HistoryBound = {
+  bytesMax: 2 * segmentBytesMax,
+  ageMsMax: historyAgeMsDefault,
+};
+
+/** How dials of one claim ended. */
+interface Dials {
+  readonly claim: string | undefined;
+  absent: number;
+  silent: number;
+}
+
+function noDials(claim?: string): Dials {
+  return { claim, absent: 0, silent: 0 };
+}
 
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;
@@ -157,21 +174,27 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     const { nats, stream } = await this.#openLog();
-    for (let silentDials = 0; ; ) {
+    for (let dials = noDials(); ; ) {
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       // Before the dial: if an owner that is there appends meanwhile, no claim succeeds.
       const { lastSequence } = await stream.state();
       const claim = await lastClaim(stream);
+      if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
       if (typeof dialed === 'object') return dialed;
-      if (dialed === 'silent') silentDials++;
-      const mayBeBack = dialed === 'absent' && this.#options.server.reconnectedMs < reconnectMsMax;
-      const isGone =
-        dialed === 'absent' ? !mayBeBack || claim === undefined : silentDials >= silentDialsMax;
+      dials[dialed]++;
+      const isGone = claim === undefined || this.#isGone(dials, nats);
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
       if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent();
       await sleep(retryMs);
     }
+  }
+
+  #isGone({ absent, silent }: Dials, { connection }: Nats): boolean {
+    if (silent >= silentDialsMax) return true;
+    const isCluster = connection.info?.cluster !== undefined;
+    const isBack = this.#options.server.reconnectedMs >= reconnectMsMax;
+    return isBack && absent >= (isCluster ? absentDialsOfCluster : 1);
   }
 
   /** The connection to the owner, through the server or within this process. */

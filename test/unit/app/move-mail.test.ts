@@ -250,10 +250,14 @@ test('when people have paused all mailboxes, the target is paused first, and bot
   assert.equal((await keptMail(target, jobs)).length, 1);
 });
 
-test('a broker whose own move has not ended is no target', async (context) => {
+test('a broker whose own move has not ended is no target, and no source for another one', async (context) => {
   const { source, target } = await twoBrokers(context);
-  await target.pause([moveMarker]);
+  await target.pause([moveMarker(await source.storeId())]);
   await assert.rejects(moveMail(source, target), { code: 'bad_parameter' });
+  await target.resume([]);
+  await source.pause([moveMarker('0'.repeat(32))]);
+  await assert.rejects(moveMail(source, target), { code: 'bad_parameter' });
+  assert.deepEqual((await target.status()).paused, []);
 });
 
 test('messages that sessions hold stay with them and are counted; the next run moves what was released', async (context) => {
@@ -340,6 +344,15 @@ test('a full mailbox of the target stops the move in its order, and nothing is l
   assert.equal((await moveMail(source, target)).messages, 1);
   read.push(...(await target.fetch(jobs)).deliveries.map(({ body }) => body?.toString()));
   assert.deepEqual(read, all);
+});
+
+test('a target of an older version gets nothing, and the source goes on as before', async (context) => {
+  const { source } = await twoBrokers(context);
+  const broker = await startBroker(context, { isOld: true });
+  await source.post(jobs, text('one'));
+  await assert.rejects(moveMail(source, broker.client()), { code: 'version_mismatch' });
+  assert.deepEqual((await source.status()).paused, []);
+  assert.equal((await source.fetch(jobs)).deliveries.length, 1);
 });
 
 test('the next owner of the target still knows what was imported, also after a compaction', async (context) => {

@@ -1,0 +1,86 @@
+// Owners of a store on a NATS server that die or stand still, and the sessions that are left.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { natsServer } from '../support/nats/nats-server.ts';
+import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
+
+test('an owner is killed while sessions wait: another takes over, and a message that is posted then reaches its reader', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const owner = remote();
+  assert.equal((await owner.start()).role, 'owner');
+  const readers = ['a', 'b', 'c'].map((mailbox) => ({ mailbox, session: remote() }));
+  const waits = readers.map(({ mailbox, session }) => session.wait(mailbox, 120_000));
+  for (const { mailbox } of readers) await untilParked(owner, mailbox);
+  const writer = remote();
+  await writer.status();
+  await owner.post('kept', 'stored before');
+  await owner.kill();
+  const killed = performance.now();
+  await writer.post('a', 'after the owner');
+  const stored = performance.now();
+  assert.equal((await waits[0])?.body, 'after the owner');
+  const read = performance.now();
+  context.diagnostic(
+    `stored ${Math.round(stored - killed)} ms after the owner was killed, read after ${Math.round(read - killed)} ms`,
+  );
+  assert(read - killed < 15_000);
+  await writer.post('b', 'second');
+  await writer.post('c', 'third');
+  assert.deepEqual([(await waits[1])?.body, (await waits[2])?.body], ['second', 'third']);
+  assert.equal((await writer.wait('kept'))?.body, 'stored before');
+  assert.equal(
+    (await writer.status()).own || (await readers[0]?.session.status())?.port !== 0,
+    true,
+  );
+});
+
+test('an owner that stands still is replaced, and hands out and acknowledges nothing when it goes on', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const owner = remote();
+  await owner.start();
+  await owner.post('box', 'one');
+  // Its own wait is parked at its own broker.
+  const parked = owner.wait('later', 120_000);
+  await untilParked(owner, 'later');
+  const other = remote();
+  await other.status();
+  process.kill(owner.pid, 'SIGSTOP');
+  const stopped = performance.now();
+  const posted = await other.post('box', 'two');
+  const tookMs = Math.round(performance.now() - stopped);
+  context.diagnostic(`stored ${tookMs} ms after the owner stood still`);
+  assert.equal(posted.duplicate, false);
+  assert(tookMs < 40_000);
+  assert.equal((await other.start()).role, 'owner');
+  const first = await other.wait('box');
+  assert.equal(first?.body, 'one');
+  process.kill(owner.pid, 'SIGCONT');
+  // It is a client now, also with the wait that it had before.
+  assert.equal((await owner.wait('box'))?.body, 'two');
+  assert.equal((await owner.start()).role, 'client');
+  await other.post('later', 'to the one that stood still');
+  assert.equal((await parked)?.body, 'to the one that stood still');
+  assert.equal(await other.settle(first?.number ?? 0), 0);
+});
+
+test('a holder is killed: its message is delivered again within seconds', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, holder, reader] = [remote(), remote(), remote()];
+  await owner.start();
+  await owner.post('box', 'held');
+  assert.equal((await holder.wait('box'))?.attempt, 1);
+  const waiting = reader.wait('box', 60_000);
+  await untilParked(owner, 'box');
+  await holder.kill();
+  const killed = performance.now();
+  assert.equal((await waiting)?.attempt, 2);
+  const tookMs = Math.round(performance.now() - killed);
+  context.diagnostic(`delivered again ${tookMs} ms after its holder was killed`);
+  assert(tookMs < 15_000);
+});

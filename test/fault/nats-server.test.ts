@@ -1,0 +1,187 @@
+// A NATS server that dies, loses the stream, or has no room.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import type { IpcError } from '../../src/base/errors.ts';
+import type { Name } from '../../src/model/message.ts';
+import { natsServer } from '../support/nats/nats-server.ts';
+import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
+
+/** Whoever operates the server. */
+async function operator(context: TestContext, url: string) {
+  const connection = await connect({ servers: url.slice('nats://'.length) });
+  context.after(() => connection.close());
+  return jetstreamManager(connection);
+}
+
+test('a server is killed and started again: waits go on with the rest of their time, posts are stored once', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, reader, writer] = [remote(), remote(), remote()];
+  await owner.start();
+  await owner.post('kept', 'before');
+  const short = reader.wait('short', 8_000);
+  const long = reader.wait('long', 120_000);
+  const own = owner.wait('own', 120_000);
+  await untilParked(owner, 'short');
+  await untilParked(owner, 'long');
+  await writer.status();
+  const began = performance.now();
+  await server.kill();
+  const posts = [1, 2, 3].map((count) => writer.post('long', `post ${count}`));
+  const toOwn = owner.post('own', 'from the owner');
+  const outcomes = Promise.allSettled([...posts, toOwn]);
+  await sleep(2_000);
+  await server.start();
+  const started = performance.now();
+  assert.equal((await long)?.body, 'post 1');
+  context.diagnostic(
+    `read ${Math.round(performance.now() - started)} ms after the server was back`,
+  );
+  assert.deepEqual(
+    (await outcomes).map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+  );
+  assert.equal((await own)?.body, 'from the owner');
+  const { deliveries } = await reader.fetch('long');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    ['post 2', 'post 3'],
+  );
+  assert.equal(await short, undefined);
+  const tookMs = performance.now() - began;
+  assert(tookMs > 7_000 && tookMs < 30_000, `${tookMs}`);
+  assert.equal((await writer.wait('kept'))?.body, 'before');
+});
+
+test('the stream is deleted under parked waits: each session is told, and none begins a new one in silence', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, reader] = [remote(), remote()];
+  await owner.start();
+  await owner.post('box', 'lost with the stream');
+  const waiting = reader.wait('other', 60_000);
+  await untilParked(owner, 'other');
+  const manager = await operator(context, server.url);
+  await manager.streams.delete(stream);
+  const failed = async (call: Promise<unknown>) =>
+    call.then(
+      (result) => assert.fail(`it is ${JSON.stringify(result)}`),
+      (error: IpcError) => error,
+    );
+  const posted = await failed(owner.post('box', 'after'));
+  context.diagnostic(`${posted.code}: ${posted.message}`);
+  assert.match(posted.message, new RegExp(`${stream}.*(deleted|gone)`));
+  const waited = await failed(waiting);
+  assert.match(waited.message, new RegExp(`${stream}.*(deleted|gone)`));
+  await assert.rejects(manager.streams.info(stream), /stream not found/);
+});
+
+test('the stream is purged under parked waits: the owner says so, and nobody crashes', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, reader] = [remote(), remote()];
+  await owner.start();
+  await owner.post('box', 'in the mirror of the owner only');
+  const waiting = reader.wait('other', 60_000);
+  await untilParked(owner, 'other');
+  const manager = await operator(context, server.url);
+  await manager.streams.purge(stream);
+  await reader.post('other', 'after');
+  assert.equal((await waiting)?.body, 'after');
+  assert.equal((await reader.wait('box'))?.body, 'in the mirror of the owner only');
+  await owner.kill();
+  const { warnings } = await reader.start();
+  context.diagnostic(warnings.join(' | '));
+  await reader.post('box', 'works');
+  assert.equal((await reader.wait('box'))?.body, 'works');
+});
+
+test('a full stream refuses posts and takes settles, and posts again when there is room', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service, stream } = await natsTeam(context, server.url);
+  const mail = await service();
+  await mail.start();
+  const manager = await operator(context, server.url);
+  const { config } = await manager.streams.info(stream);
+  await manager.streams.update(stream, { ...config, max_bytes: 12 * 1024 ** 2 });
+  // The limit is read when a session begins to own.
+  await mail.close();
+  const next = await service();
+  await next.start();
+  const body = Buffer.alloc(50_000, 'x');
+  let stored = 0;
+  let refusal: IpcError | undefined;
+  while (!refusal && stored < 400) {
+    await next.post('box' as Name, body).then(
+      () => stored++,
+      (error: IpcError) => {
+        refusal = error;
+      },
+    );
+  }
+  context.diagnostic(`${stored} stored, then ${refusal?.code}: ${refusal?.message}`);
+  assert(refusal && stored > 20);
+  assert.equal(refusal.kind.retry, true);
+  let settled = 0;
+  for (;;) {
+    const { deliveries } = await next.fetch('box' as Name, { messagesMax: 20 });
+    if (deliveries.length === 0) break;
+    settled += deliveries.length;
+    assert.deepEqual(await next.settle(deliveries), []);
+  }
+  assert.equal(settled, stored);
+  await next.post('box' as Name, body);
+  const { bytes } = (await manager.streams.info(stream)).state;
+  context.diagnostic(`${bytes} bytes at the end`);
+});
+
+test('many short messages fill a stream, and each can still be settled', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service, stream } = await natsTeam(context, server.url);
+  const mail = await service();
+  await mail.start();
+  const manager = await operator(context, server.url);
+  const { config } = await manager.streams.info(stream);
+  await manager.streams.update(stream, { ...config, max_bytes: 8 * 1024 ** 2 });
+  await mail.close();
+  const next = await service();
+  await next.start();
+  let stored = 0;
+  let refusal: IpcError | undefined;
+  while (!refusal && stored < 20_000) {
+    await next.post('box' as Name, Buffer.from(`short ${stored}`)).then(
+      () => stored++,
+      (error: IpcError) => {
+        refusal = error;
+      },
+    );
+  }
+  context.diagnostic(`${stored} stored, then ${refusal?.code}`);
+  assert(refusal);
+  for (let settled = 0; settled < stored; settled++) {
+    const delivery = await next.wait('box' as Name, { timeoutMs: 10_000 });
+    assert(delivery, `${settled} of ${stored}`);
+    await next.settle([delivery], { signal: AbortSignal.timeout(10_000) });
+  }
+  await next.post('box' as Name, Buffer.from('again'));
+});
+
+test('a server without JetStream is named, with the remedy', async (context) => {
+  const server = await natsServer(context, { settings: { jetstream: false } });
+  if (!server) return;
+  const { service } = await natsTeam(context, server.url);
+  const mail = await service();
+  await assert.rejects(mail.start(), (error: IpcError) => {
+    assert.equal(error.code, 'unreachable');
+    assert.match(`${error.message} ${error.hint}`, /no JetStream.*nats-server -js/);
+    return true;
+  });
+});
