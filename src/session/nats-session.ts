@@ -24,11 +24,11 @@ import type {
 import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
+import { broken, dialOwner } from '../nats/dial.ts';
 import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner } from '../nats/dial.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
