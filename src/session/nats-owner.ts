@@ -1,7 +1,7 @@
 // Owning a store on a NATS server: from a claim that was made to the broker that serves it, and to its end.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
@@ -59,14 +59,14 @@ export class NatsOwner {
   /** Restores the store from its stream, and serves it. */
   static async start(options: NatsOwnerOptions): Promise<NatsOwner> {
     const { home, claim } = options;
-    makePrivateFolder(join(home, 'nats'));
     const folder = join(home, 'nats', claim.claim);
-    makePrivateFolder(folder);
     try {
+      makePrivateFolder(join(home, 'nats'));
+      makePrivateFolder(folder);
       return await startIn(folder, options);
     } catch (error) {
       await removeMirror(folder);
-      throw error;
+      throw mirrorFault(error, folder);
     }
   }
 
@@ -221,6 +221,14 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
 
 function troubleOf({ trouble }: LogAppender): string[] {
   return trouble === undefined ? [] : [`mail waits to be stored by the NATS server: ${trouble}`];
+}
+
+/** `error`: of anything that was tried in the folder of the mirror. */
+function mirrorFault(error: unknown, folder: string): unknown {
+  if (!(error instanceof Error && 'errno' in error)) return error;
+  const what = `${folder}, for a copy of the mail: ${error.message}`;
+  const unusable = () => new IpcError('home_unusable', what, { cause: error });
+  return storageFault(error, what) ?? outOfFiles(error) ?? unusable();
 }
 
 function noAddress(): IpcError {
