@@ -1,6 +1,6 @@
 // What loads from one machine to a million sessions need under four architectures, from unit costs: JSON lines to
-// stdout, and the same as tables to stderr. It measures nothing. Options replace the loads with one: `npm run bench
-// -- load-model --sessions N --mailboxes N --messages N --body BYTES --peak FACTOR --unread SHARE`.
+// stdout, and the same as tables to stderr. It measures nothing. Options replace the loads with one:
+// `npm run bench -- load-model --sessions N --mailboxes N --messages N --body BYTES --peak FACTOR --unread SHARE`.
 import { parseArgs } from 'node:util';
 import {
   architectures,

@@ -10,7 +10,7 @@ const args = process.argv.slice(2);
 const firstOption = args.findIndex((arg) => arg.startsWith('--'));
 const names = firstOption === -1 ? args : args.slice(0, firstOption);
 const options = args.slice(names.length);
-const long = ['floods'];
+const long = ['floods', 'nats-memory', 'nats-takeover'];
 
 await prepare();
 const folder = join(compiled, 'bench');

@@ -57,8 +57,10 @@ export interface BrokerAddress {
 /** `PORT` of this machine, `HOST:PORT` of another, or the address of a NATS server and the number of a stream. */
 export type BrokerName = string;
 
-interface NatsPlace {
+/** A stream of a NATS server. */
+export interface NatsPlace {
   readonly address: NatsAddress;
+  /** The number of the broker, after which the stream is named. */
   readonly port: number;
 }
 
@@ -125,7 +127,7 @@ export class AppContext {
 
   /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
-    const nats = this.#natsOf(at);
+    const nats = this.natsOf(at);
     if (nats) return this.#natsBroker(nats);
     const { host, port } = await this.brokerAddress(at);
     this.#checkOpen();
@@ -135,7 +137,7 @@ export class AppContext {
   }
 
   /** The NATS server of a call, if the mail is there; then the port is the number of a stream. */
-  #natsOf({ host, port }: BrokerAddress): NatsPlace | undefined {
+  natsOf({ host, port }: BrokerAddress): NatsPlace | undefined {
     const given = host ?? this.#options.host ?? brokerIn(this.#options.env);
     if (given === undefined || !isNatsAddress(given.host)) return undefined;
     const address = this.#withLogin(parseNatsAddress(given.host));
@@ -168,8 +170,10 @@ export class AppContext {
     { address, port }: NatsPlace,
     ownership = this.#options.ownership,
   ): MailService {
+    const { machine, program } = this.#origin;
+    const files = natsFilesIn(this.#options.env);
     const mail = new NatsSession({
-      server: this.#natsServer(address),
+      server: new NatsServer({ address, ...files, name: `agent-ipc ${program} ${machine}` }),
       ...{ home: this.home, port, origin: this.#origin, ownership },
       name: this.#senderLabel,
       history: historyIn(this.#options.env),
@@ -178,23 +182,9 @@ export class AppContext {
     return mail;
   }
 
-  #natsServer(address: NatsAddress): NatsServer {
-    const { machine, program } = this.#origin;
-    const files = natsFilesIn(this.#options.env);
-    return new NatsServer({ address, ...files, name: `agent-ipc ${program} ${machine}` });
-  }
-
-  /** A connection of its own to the NATS server of a call; undefined if the mail is not on one. */
-  natsServer(
-    at: BrokerAddress,
-  ): { readonly server: NatsServer; readonly port: number } | undefined {
-    const nats = this.#natsOf(at);
-    return nats && { server: this.#natsServer(nats.address), port: nats.port };
-  }
-
   /** The folder of a broker's store on this machine. @throws IpcError if the mail is on a NATS server. */
   ownStoreFolder(port?: number): string {
-    const nats = this.#natsOf(port === undefined ? {} : { port });
+    const nats = this.natsOf(port === undefined ? {} : { port });
     if (nats === undefined) return this.storeFolder(this.localPort(port));
     const stream = streamOf(nats.port);
     const what = `the mail is on ${natsUrl(nats.address)}, in the stream ${stream}, and not in files of this machine`;
@@ -211,7 +201,7 @@ export class AppContext {
 
   /** The broker of a call; a host that is this machine is the same as no host. */
   async brokerAddress(at: BrokerAddress): Promise<{ host: string | undefined; port: number }> {
-    const nats = this.#natsOf(at);
+    const nats = this.natsOf(at);
     if (nats) return { host: natsUrl(nats.address), port: nats.port };
     const address = this.#addressOf(at);
     if (!address) return { host: undefined, port: this.localPort(at.port) };
@@ -229,7 +219,7 @@ export class AppContext {
 
   /** The broker at an address, as a client that never owns it. */
   clientOf(host: string, port: number): MailService {
-    const nats = this.#natsOf({ host: { host }, port });
+    const nats = this.natsOf({ host: { host }, port });
     if (nats) return this.#openNats(`${host} ${port}`, nats, 'never');
     return this.#openMail(`${host}:${port}`, host, port);
   }

@@ -297,7 +297,7 @@ export function parsePort(value: unknown, parameter = 'port'): number {
 /** Where a session receives, or a broker listens. */
 export function parseHost(value: unknown, parameter = 'host'): Address {
   const text = parseText(value, parameter);
-  refuseUrl(text, parameter, 'HOST:PORT');
+  refuseLogin(text, parameter, 'HOST:PORT');
   const { host, port } = splitHost(text, parameter) ?? {};
   if (host !== undefined && port !== undefined) return { host, port };
   throw new InvalidValue('bad_host', parameter, text, 'HOST:PORT');
@@ -310,20 +310,18 @@ export function parseBrokerHost(value: unknown, parameter = 'host'): BrokerHost 
     parseNatsAddress(text);
     return { host: text };
   }
-  refuseUrl(text, parameter, 'HOST, HOST:PORT, nats://HOST or tls://HOST');
+  const hint = `write HOST or HOST:PORT, for example 127.0.0.1:${portBrokerDefault}, or nats://HOST`;
+  refuseLogin(text, parameter, 'HOST, HOST:PORT or nats://HOST', hint);
   const given = splitHost(text, parameter);
   if (given) return given;
-  const hint = `write HOST or HOST:PORT, for example 127.0.0.1:${portBrokerDefault}`;
   throw new InvalidValue('bad_host', parameter, text, 'HOST or HOST:PORT', hint);
 }
 
-/** Its error does not show it: it may have a password. */
-function refuseUrl(text: string, parameter: string, form: string): void {
-  if (!/^[^@]*:\/\//.test(text)) return;
-  throw new IpcError(
-    'bad_host',
-    `${parameter} is a URL that cannot be used here; it must be ${form}`,
-  );
+/** A URL with a login: its error does not show it. */
+function refuseLogin(text: string, parameter: string, form: string, hint?: string): void {
+  if (!/:\/\/.*@/.test(text)) return;
+  const what = `${parameter} is a URL with a login; it must be ${form}`;
+  throw new IpcError('bad_host', what, hint === undefined ? {} : { hint });
 }
 
 /** An IPv6 address may do without brackets where no port follows. A number alone is a port, and no host. */

@@ -5,7 +5,7 @@
 // 3. The server removes the file when it ends. Of a server that was killed it stays until the host has ended, too.
 import { portMax } from '../base/limits.ts';
 import type { MailboxList } from '../model/message.ts';
-import type { NatsFiles } from '../nats/nats-server.ts';
+import type { NatsFiles } from '../nats/nats-address.ts';
 import { HostFile, identityIn, isSame } from './host-file.ts';
 import { parseReadMailboxes } from './parameters.ts';
 import { findHost, identify, isRunning, type ProcessIdentity } from './process-identity.ts';

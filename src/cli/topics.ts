@@ -47,10 +47,10 @@ export const environment: Rows = {
     'mail of each number is a stream of its own, ipc-PORT',
   ],
   IPC_BROKER: [
-    'HOST or HOST:PORT of the broker, on any machine; or a NATS',
-    'server: nats://HOST, nats://USER:PASSWORD@A,B,C, tls://HOST',
+    'HOST or HOST:PORT of the broker, on any machine; or a',
+    'NATS server: nats://HOST, nats://USER:PASSWORD@A,B,C',
   ],
-  IPC_NATS_CREDS: ['file of credentials or of an nkey seed, for that server'],
+  IPC_NATS_CREDS: ['file of credentials, or of an nkey seed, for that server'],
   IPC_NATS_CA: ['file of the certificates that it is checked with'],
   IPC_NAME: ['`from` of posts and sends that give none'],
   IPC_KEY: ['the key itself: 64 hex digits, or base64 of 32 bytes'],
@@ -260,6 +260,10 @@ sessions in, no key is needed:
   nats://USER:PASSWORD@HOST   or nats://TOKEN@HOST
   IPC_NATS_CREDS=/etc/nats/team.creds   credentials, or the seed of an nkey
   tls://HOST, IPC_NATS_CA=/etc/nats/ca.pem   a certificate of your own
+
+The hook that wakes an agent is a process of its own: the file in which it finds
+the session has no password, but the path of IPC_NATS_CREDS. So use that, or set
+IPC_BROKER for the host as well. \`ipc work\` withholds the login likewise.
 
 \`ipc doctor\` checks the server. \`broker_stop\` and \`bind\` are refused: the server
 is not this program's to stop or to open. \`ipc store check\` and \`dump\` read the

@@ -12,6 +12,13 @@ export interface NatsAddress {
   readonly token?: string;
 }
 
+export interface NatsFiles {
+  /** Path of a file with credentials, or with the seed of an nkey. */
+  readonly credentials?: string | undefined;
+  /** Path of a file with the certificates of authorities; the system's unless given. */
+  readonly authorities?: string | undefined;
+}
+
 const portDefault = 4222;
 const form = /^(nats|tls):\/\/(?:([^@/]*)@)?([^@/]+)\/?$/;
 const server = /^(\[[0-9a-f:.]+\]|[^\s:/,[\]]+)(?::([0-9]{1,5}))?$/i;

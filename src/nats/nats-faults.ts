@@ -28,8 +28,7 @@ export function natsFault(error: unknown, url: string): unknown {
     });
   }
   if (/permissions violation/i.test(text)) {
-    const hint =
-      'allow this user to publish and subscribe to ipc.>, ipcwire.>, $JS.API.> and _INBOX.>';
+    const hint = 'give this user the permissions of examples/cluster/nats-server.conf';
     return new IpcError('not_authorized', `${url}: ${text}`, { cause: error, hint });
   }
   if (/no suitable peers|insufficient resources/i.test(text)) {

@@ -6,17 +6,10 @@ import { checkServerIdentity as checkName, type PeerCertificate } from 'node:tls
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
-import { type NatsAddress, natsUrl } from './nats-address.ts';
+import { type NatsAddress, type NatsFiles, natsUrl } from './nats-address.ts';
 import { natsFault } from './nats-faults.ts';
 
 type Library = typeof import('./nats-library.ts');
-
-export interface NatsFiles {
-  /** Path of a file with credentials, or with the seed of an nkey. */
-  readonly credentials?: string | undefined;
-  /** Path of a file with the certificates of authorities; the system's unless given. */
-  readonly authorities?: string | undefined;
-}
 
 export interface NatsOptions extends NatsFiles {
   readonly address: NatsAddress;

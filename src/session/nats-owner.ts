@@ -1,5 +1,4 @@
 // Owning a store on a NATS server: from a claim that was made to the broker that serves it, and to its end.
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
 import { replayHeartbeatMs } from '../base/limits.ts';
@@ -9,12 +8,13 @@ import { realDisk } from '../journal/disk.ts';
 import type { HistoryBound } from '../journal/history.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Claim } from '../nats/claim.ts';
+import { WireListener } from '../nats/dial.ts';
 import { LogAppender } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
+import { MirrorFolder } from '../nats/mirror-folder.ts';
 import type { Nats } from '../nats/nats-server.ts';
 import { ReplicatedDisk } from '../nats/replicated-disk.ts';
-import { WireListener } from '../nats/wire.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
 import { Connection, type ConnectionTimes } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
@@ -54,23 +54,28 @@ export class NatsOwner {
   readonly broker: Broker;
   readonly #options: NatsOwnerOptions;
   readonly #appender: LogAppender;
-  readonly #folder: string;
+  readonly #folder: MirrorFolder;
 
   /** Restores the store from its stream, and serves it. */
   static async start(options: NatsOwnerOptions): Promise<NatsOwner> {
     const { home, claim } = options;
-    const folder = join(home, 'nats', claim.claim);
+    let folder: MirrorFolder | undefined;
     try {
-      makePrivateFolder(join(home, 'nats'));
-      makePrivateFolder(folder);
+      folder = new MirrorFolder(home, claim.claim);
+      void folder.removeStale();
       return await startIn(folder, options);
     } catch (error) {
-      await removeMirror(folder);
-      throw mirrorFault(error, folder);
+      await folder?.remove();
+      throw mirrorFault(error, join(home, 'nats'));
     }
   }
 
-  constructor(broker: Broker, options: NatsOwnerOptions, appender: LogAppender, folder: string) {
+  constructor(
+    broker: Broker,
+    options: NatsOwnerOptions,
+    appender: LogAppender,
+    folder: MirrorFolder,
+  ) {
     this.broker = broker;
     this.#options = options;
     this.#appender = appender;
@@ -106,7 +111,7 @@ export class NatsOwner {
     } finally {
       clearTimeout(timer);
       this.end(late);
-      await removeMirror(this.#folder);
+      await this.#folder.remove();
     }
   }
 
@@ -161,9 +166,9 @@ export function connectionOf(socket: WireSocket): Connection {
   return new Connection(socket, { rest: Buffer.alloc(0), key: noKey }, wireTimes);
 }
 
-async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsOwner> {
+async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise<NatsOwner> {
   const { stream, claim, sequence, guests } = options;
-  const store = join(folder, `broker-${options.port}`);
+  const store = join(folder.path, `broker-${options.port}`);
   makePrivateFolder(store);
   const mirror = await loadMirror(stream, store, sequence);
   const purge = (file: string, keep?: number) => {
@@ -187,7 +192,7 @@ async function startIn(folder: string, options: NatsOwnerOptions): Promise<NatsO
   const failed = (error: IpcError) => {
     appender.stop(error);
     guests.close();
-    void removeMirror(folder);
+    void folder.remove();
     options.onFailed(error);
   };
   const starting = Broker.start({
@@ -236,8 +241,4 @@ function noAddress(): IpcError {
     'bad_parameter',
     'bind: the mail is on a NATS server, and sessions reach it there',
   );
-}
-
-async function removeMirror(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true }).catch(() => {});
 }

@@ -24,12 +24,12 @@ import type {
 import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
+import { broken, dialOwner } from '../nats/dial.ts';
 import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { StreamGone } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner } from '../nats/wire.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
@@ -62,6 +62,8 @@ const streamMsMax = 2_000;
 const reconnectMsMax = 3_000;
 /** An owner that did not answer so many dials is given up. */
 const silentDialsMax = 2;
+/** A node of a cluster hears of those who subscribe at another one a moment later. */
+const absentDialsOfCluster = 3;
 const claimCharacters = 22;
 /** A silent owner is given up earlier, and another one takes over: a call waits for that one. */
 const silenceMs = 15_000;
@@ -72,6 +74,17 @@ const historyDefault: HistoryBound = {
   bytesMax: 2 * segmentBytesMax,
   ageMsMax: historyAgeMsDefault,
 };
+
+/** How dials of one claim ended. */
+interface Dials {
+  readonly claim: string | undefined;
+  absent: number;
+  silent: number;
+}
+
+function noDials(claim?: string): Dials {
+  return { claim, absent: 0, silent: 0 };
+}
 
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;
@@ -171,21 +184,27 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     const { nats, stream } = await this.#openLog();
-    for (let silentDials = 0; ; ) {
+    for (let dials = noDials(); ; ) {
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
       const { lastSequence, claim } = seen;
+      if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
       if (typeof dialed === 'object') return dialed;
-      if (dialed === 'silent') silentDials++;
-      const mayBeBack = dialed === 'absent' && this.#options.server.reconnectedMs < reconnectMsMax;
-      const isGone =
-        dialed === 'absent' ? !mayBeBack || claim === undefined : silentDials >= silentDialsMax;
+      dials[dialed]++;
+      const isGone = claim === undefined || this.#isGone(dials, nats);
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
       if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent();
       await sleep(retryMs);
     }
+  }
+
+  #isGone({ absent, silent }: Dials, { connection }: Nats): boolean {
+    if (silent >= silentDialsMax) return true;
+    const isCluster = connection.info?.cluster !== undefined;
+    const isBack = this.#options.server.reconnectedMs >= reconnectMsMax;
+    return isBack && absent >= (isCluster ? absentDialsOfCluster : 1);
   }
 
   /** Before the dial: if an owner that is there appends meanwhile, no claim succeeds. undefined: to be tried again. */

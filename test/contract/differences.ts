@@ -35,7 +35,7 @@ export const warnings: Row<readonly RegExp[]> = {
  * Of 64 settled messages of 1 MB, the numbers that are kept at least and at most unless IPC_HISTORY says otherwise: within
  * 256 MB all of them. A takeover on a NATS server loads them, so they have 16 MB there, and whole segments go.
  */
-export const keptOf64: Row<readonly [number, number]> = { embedded: [32, 32], nats: [1, 24] };
+export const keptOf64: Row<readonly [number, number]> = { embedded: [64, 64], nats: [15, 60] };
 
 /** The first line of `ipc broker --once`. */
 export const placeOfTheBroker: Row<RegExp> = {
@@ -53,5 +53,5 @@ export const findingOfTheBroker: Row<readonly [string, RegExp]> = {
 /** What `ipc store check` says: it reads files of this machine. */
 export const storeCheck: Row<RegExp> = {
   embedded: /^Store in \S+: sound; /,
-  nats: /^No store in \S+: IPC_BROKER names a NATS server, which keeps the mail\. /,
+  nats: /^ipc: bad_parameter: the mail is on nats:\S+, in the stream ipc-\d+, and not in files of this machine\. /,
 };

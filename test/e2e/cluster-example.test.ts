@@ -63,7 +63,9 @@ test('a member answers requests of another through a second node', server, async
   const ann = await cluster.connect('ann', cluster.nodes[0]);
   const bob = await cluster.connect('bob', cluster.nodes[1]);
   ann.subscribe('ipcwire.19901.owner', {
-    callback: (_error, message) => void message.respond(`${message.string()} is here`),
+    callback: (_error, message) => {
+      message.respond(`${message.string()} is here`);
+    },
   });
   await ann.flush();
   // The second node hears of the subscription a moment after the first.
@@ -263,6 +265,7 @@ test('the compose file has the three nodes, with the folders that make-cluster.j
   for (const [, path = ''] of mounted) {
     for (const file of files) assert.ok(statSync(join(folder, path, file)).isFile(), file);
   }
+  assert.match(text, /^ {2}image: nats:2\.(?:12\.(?:[7-9]|\d\d)|1[4-9]\.\d+)-alpine$/m);
   assert.match(text, /"--config", "\/etc\/nats\/nats-server\.conf"/);
   const configuration = readFileSync(join(example, 'nats-server.conf'), 'utf8');
   const named = Array.from(configuration.matchAll(/\/etc\/nats\/(tls\/\S+)|^include \.\/(\S+)/gm));

@@ -25,7 +25,11 @@ test(
     const admin = await cluster.connect('admin');
     // Not to `ipcwire.*.d.*`: while somebody listens there, the server does not say that an owner is gone.
     for (const subject of ['$JS.API.>', 'ipc.>', 'ipcwire.*.c.>']) {
-      admin.subscribe(subject, { callback: (_error, message) => void used.add(message.subject) });
+      admin.subscribe(subject, {
+        callback: (_error, message) => {
+          used.add(message.subject);
+        },
+      });
     }
     await admin.flush();
 

@@ -86,7 +86,7 @@ async function checkFrom(
   port?: number,
 ): Promise<Finding[]> {
   const given = port === undefined ? {} : { port };
-  const nats = context.natsServer(given);
+  const nats = context.natsOf(given);
   if (nats) {
     return [...(await diskFindings([context.home])), ...(await natsFindings(context, env, nats))];
   }

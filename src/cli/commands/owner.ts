@@ -16,7 +16,7 @@ export function addOwnerCommands(program: Command): void {
     positional: [],
     without: ['mailbox'],
     json: {
-      host: 'the machine of the broker, or NATS server; null: this machine',
+      host: 'the machine of the broker, or NATS server; null: this one',
       port: 'the port of the broker',
       pid: 'the process that owns it',
       own: 'true: this process owns it',

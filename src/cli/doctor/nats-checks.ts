@@ -1,7 +1,7 @@
 // The NATS server that has the mail: its files on this machine, the server, what this user may do there, the stream,
 // and the broker over it. Nothing is made there.
 import { statSync } from 'node:fs';
-import type { AppContext } from '../../app/context.ts';
+import type { AppContext, NatsPlace } from '../../app/context.ts';
 import { type Environment, natsFilesIn } from '../../app/environment.ts';
 import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -9,22 +9,12 @@ import { quotedForShell } from '../../base/shell.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import { type FoundStream, JetStreamLog } from '../../nats/jetstream-log.ts';
 import { streamOf } from '../../nats/nats-address.ts';
-import {
-  type Nats,
-  type NatsServer,
-  readAuthorities,
-  readCredentials,
-} from '../../nats/nats-server.ts';
+import { type Nats, NatsServer, readAuthorities, readCredentials } from '../../nats/nats-server.ts';
 import { checkServer } from '../../nats/server-check.ts';
 import { serverWarnings } from '../../nats/server-warnings.ts';
 import { deadLetters, pauses } from './broker-checks.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
 import { watchFindings } from './watch-checks.ts';
-
-interface NatsPlace {
-  readonly server: NatsServer;
-  readonly port: number;
-}
 
 export async function natsFindings(
   context: AppContext,
@@ -32,17 +22,19 @@ export async function natsFindings(
   place: NatsPlace,
 ): Promise<Finding[]> {
   const findings = await fileFindings(env);
+  const { address, port } = place;
+  const server = new NatsServer({ address, ...natsFilesIn(env), name: 'agent-ipc doctor' });
   try {
-    const nats = await place.server.connection();
+    const nats = await server.connection();
     return [
       ...findings,
-      ...(await serverFindings(nats, place)),
-      ...(await brokerFindings(context, place)),
+      ...(await serverFindings(nats, port)),
+      ...(await brokerFindings(context, server.url, port)),
     ];
   } catch (error) {
     return [...findings, faulty('NATS server', error)];
   } finally {
-    await place.server.close();
+    await server.close();
   }
 }
 
@@ -71,7 +63,7 @@ function checkAuthorities(path: string): Result {
   return fine(path);
 }
 
-async function serverFindings(nats: Nats, { port }: NatsPlace): Promise<Finding[]> {
+async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
   const { info } = nats.connection;
   const version = info?.version ?? 'unknown';
   const findings: Finding[] = [
@@ -112,12 +104,9 @@ function weakness(warning: string): Finding {
   return { about: 'NATS server', ...(isFault ? bad(what, remedy) : fine(what, remedy)) };
 }
 
-async function brokerFindings(
-  context: AppContext,
-  { server, port }: NatsPlace,
-): Promise<Finding[]> {
+async function brokerFindings(context: AppContext, url: string, port: number): Promise<Finding[]> {
   try {
-    const status = await context.clientOf(server.url, port).status();
+    const status = await context.clientOf(url, port).status();
     const { pid, messages } = status;
     const mail = messages === 1 ? '1 unsettled message is' : `${messages} unsettled messages are`;
     const what = `pid ${pid} owns the broker, and ${mail} there`;

@@ -14,7 +14,7 @@ import { sessionForHook } from '../../app/session-file.ts';
 import { IpcError } from '../../base/errors.ts';
 import type { Notice } from '../../model/mail-ahead.ts';
 import type { MailboxList } from '../../model/message.ts';
-import type { NatsFiles } from '../../nats/nats-server.ts';
+import type { NatsFiles } from '../../nats/nats-address.ts';
 import { ownerAddress } from '../../net/listen.ts';
 import { programName } from '../program-name.ts';
 import { HookFile } from './hook-file.ts';

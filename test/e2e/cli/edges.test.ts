@@ -359,7 +359,7 @@ test('a broker host may go without its port, and a wrong line says which port be
   assert.equal(broker.code, 2);
   assert.match(
     broker.errors,
-    / To do: write HOST or HOST:PORT, for example 127\.0\.0\.1:19901\.\n$/,
+    / To do: write HOST or HOST:PORT, for example 127\.0\.0\.1:19901, or nats:\/\/HOST\.\n$/,
   );
   const direct = await run(['send', '127.0.0.1', 'hi']);
   assert.equal(direct.code, 2);

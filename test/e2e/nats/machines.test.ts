@@ -261,7 +261,7 @@ test('a capture of the wire contains bodies and names: nats:// without TLS hides
 test('with tls:// a capture of the wire contains neither a body nor a name', async (context) => {
   if (opensslMissing) return context.skip(opensslMissing);
   const body = `a body ${randomBytes(16).toString('hex')} `.repeat(200);
-  const tls = makeCertificates(await makeHome(context), `IP:${hubAddress},DNS:localhost`);
+  const tls = makeCertificates(await makeHome(context), `IP:${hubAddress}`);
   const all = await captured(context, body, tls);
   if (!all) return;
   for (const word of words(body)) assert.equal(all.includes(word), false, word);

@@ -87,7 +87,7 @@ test('an address of another kind, or where only HOST:PORT will do', async (conte
   ]) {
     const { code, errors } = await run(args);
     assert.equal(code, 2, errors);
-    assert.match(errors, /^ipc: bad_host: host is a URL that cannot be used here; it must be HOST/);
+    assert.match(errors, /^ipc: bad_host: host is a URL with a login; it must be HOST/);
     assertKept(errors);
   }
 });

@@ -99,7 +99,7 @@ export async function startExampleCluster(context: TestContext): Promise<Example
   };
   for (const name of nodeNames) localize(name);
   const nodes = await Promise.all(nodeNames.map(start));
-  await Promise.all(nodes.map(({ says }) => says('metadata leader')));
+  await whenAvailable(() => joined(nodes.map(({ name }) => places.get(name)?.httpPort ?? 0)));
 
   const ca = join(folder, 'ca.pem');
   const servers = nodes.map(({ port }) => `localhost:${port}`);
@@ -148,6 +148,26 @@ export async function whenAvailable<Result>(request: () => Promise<Result>): Pro
       await setTimeout(100);
     }
   }
+}
+
+/** What a node reports of the cluster of JetStream. */
+interface MetaCluster {
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly current: boolean; readonly offline?: boolean }[];
+}
+
+/** Throws unless the node that leads JetStream has the others as followers, and each knows it. */
+async function joined(httpPorts: readonly number[]): Promise<void> {
+  const reports = httpPorts.map(async (port) => {
+    const response = await fetch(`http://127.0.0.1:${port}/jsz`);
+    const { meta_cluster } = (await response.json()) as { readonly meta_cluster: MetaCluster };
+    return meta_cluster;
+  });
+  const seen = await Promise.all(reports);
+  const [leader] = new Set(seen.map((report) => report.leader));
+  assert.ok(leader !== undefined && seen.every((report) => report.leader === leader));
+  const followers = seen.flatMap(({ replicas = [] }) => replicas);
+  assert.equal(followers.filter(({ current, offline }) => current && !offline).length, 2);
 }
 
 function outputOf(child: ChildProcess): Pick<ExampleNode, 'lines' | 'says'> {

@@ -42,11 +42,9 @@ test('the error of a wrong variable names it without its value, which may be a s
     assert.rejects(portOf({ ...env }), { name: 'IpcError', code, message });
   const host = 'IPC_BROKER cannot be used';
   const port = 'it needs a whole number from 1 to 65535';
-  await refused(
-    { IPC_BROKER: 'http://user:secret@host' },
-    'bad_host',
-    `${host}; it needs HOST or HOST:PORT`,
-  );
+  await refused({ IPC_BROKER: 'redis://user:secret@host' }, 'bad_host', host);
+  await refused({ IPC_BROKER: 'nats://user:secret@host:0' }, 'bad_host', host);
+  await refused({ IPC_BROKER: 'secret@host' }, 'bad_host', `${host}; it needs HOST or HOST:PORT`);
   await refused({ IPC_BROKER: 'secret:70000' }, 'bad_port', `${host}; ${port}`);
   await refused({ IPC_BROKER: 'secret.invalid:7' }, 'host_unknown', host);
   await refused({ IPC_PORT: 'secret' }, 'bad_port', `IPC_PORT cannot be used; ${port}`);
