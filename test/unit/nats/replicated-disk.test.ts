@@ -13,7 +13,7 @@ import { filesIn } from '../../support/nats/stored-files.ts';
 import { makeHome } from '../../support/places.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
-const histories = process.env.IPC_TEST_LONG === '1' ? 500 : 12;
+const histories = process.env.IPC_TEST_LONG === '1' ? 500 : 50;
 const owners = 4;
 const opsOfEach = 40;
 
@@ -46,7 +46,8 @@ class Owner {
     const sequence = (await makeClaim(this.stream, data, this.#server.lastSequence)) ?? 0;
     const mirror = await loadMirror(this.stream, this.folder, sequence);
     this.stream.faults = { lost: 20, silent: 20, late: 20, slowPurges: true };
-    const appender = new LogAppender(this.stream, claim, sequence, () => {});
+    const pauses = { msMin: 1, msMax: 4 };
+    const appender = new LogAppender(this.stream, claim, sequence, () => {}, pauses);
     this.appender = appender;
     this.disk = new ReplicatedDisk({
       ...{ local: realDisk, folder: this.folder, mirror, claim, storedBytesMax },
