@@ -164,13 +164,16 @@ export class JetStreamLog implements LogStream {
     this.#followed.push(this.#nats.connection.subscribe(this.#subject(file), { callback }));
   }
 
+  /** The connection was lost meanwhile, and with it what was under way, or the response. */
+  interrupt(reason = 'the connection to the server was lost'): void {
+    for (const end of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
+  }
+
   close(): void {
     for (const each of this.#followed.splice(0)) each.unsubscribe();
     this.#acks?.unsubscribe();
     this.#acks = undefined;
-    for (const end of [...this.#waiting.values()]) {
-      end({ kind: 'unknown', reason: 'the session has ended' });
-    }
+    this.interrupt('the session has ended');
   }
 
   #subject(file: string): string {

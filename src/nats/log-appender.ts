@@ -18,12 +18,18 @@ interface Pending {
   readonly done: (() => void) | undefined;
 }
 
-const retryMsMin = 50;
-const retryMsMax = 1_000;
+/** The first pause before a message is appended again, and the longest. */
+export interface AppendPauses {
+  readonly msMin: number;
+  readonly msMax: number;
+}
+
+const pausesDefault: AppendPauses = { msMin: 50, msMax: 1_000 };
 
 export class LogAppender {
   readonly #stream: LogStream;
   readonly #claim: string;
+  readonly #pauses: AppendPauses;
   readonly #onLost: (error: IpcError) => void;
   /** The sequence of the message before the first that is pending. */
   #sequence: number;
@@ -46,7 +52,9 @@ export class LogAppender {
     claim: string,
     sequence: number,
     onLost: (error: IpcError) => void,
+    pauses = pausesDefault,
   ) {
+    this.#pauses = pauses;
     this.#stream = stream;
     this.#claim = claim;
     this.#sequence = sequence;
@@ -120,7 +128,8 @@ export class LogAppender {
     this.#attempt++;
     this.#recovering = true;
     this.#sent = 1;
-    for (let pauseMs = retryMsMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, retryMsMax)) {
+    const { msMin, msMax } = this.#pauses;
+    for (let pauseMs = msMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, msMax)) {
       const first = this.#pending[0] as Pending;
       const result = await this.#stream.append(this.#messageOf(first, 0));
       if (this.#failure) return;
@@ -149,7 +158,7 @@ export class LogAppender {
       } catch (error) {
         if (error instanceof IpcError && error.code === 'bad_frame') return false;
         if (error instanceof StreamGone) this.#lost(error);
-        await sleep(retryMsMax);
+        await sleep(this.#pauses.msMax);
       }
     }
     return false;

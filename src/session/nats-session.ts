@@ -121,6 +121,7 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
+    options.server.onBack.add(() => this.#log?.stream.interrupt());
   }
 
   override async status(options?: Cancellable): Promise<BrokerStatus> {
@@ -211,6 +212,7 @@ export class NatsSession extends Client implements MailService {
   /** Before the dial: if an owner that is there appends meanwhile, no claim succeeds. undefined: to be tried again. */
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
+      if (this.#options.server.isLost) throw broken();
       const { lastSequence } = await stream.state();
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {

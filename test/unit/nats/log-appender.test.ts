@@ -9,7 +9,7 @@ import { claimFile, type StreamMessage } from '../../../src/nats/log-stream.ts';
 import { FakeServer, FakeStream, turns } from '../../support/nats/fake-stream.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
-const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 100;
+const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 400;
 const claims = ['a', 'b', 'c'].map((letter) => letter.repeat(22));
 const [claimA = '', claimB = ''] = claims;
 
@@ -24,7 +24,8 @@ async function own(server: FakeServer, stream: FakeStream, claim: string): Promi
   const sequence = await makeClaim(new FakeStream(server, new Random(1)), data, after);
   assert(sequence, 'nobody else has written');
   const lost: IpcError[] = [];
-  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error));
+  const pauses = { msMin: 1, msMax: 4 };
+  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error), pauses);
   return { appender, lost };
 }
 
