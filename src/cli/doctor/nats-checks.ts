@@ -83,8 +83,7 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
     findings.push({ about, ...fine(`${name}, ${copies}`) });
   } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
   // Of a stream that is not there the copies are not known.
-  const known =
-    stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
+  const known = stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
   return [...findings, ...serverWarnings(info, known).map(weakness)];
 }
 
