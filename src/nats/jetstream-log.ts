@@ -27,8 +27,8 @@ const appendMs = 5_000;
 const headerBytesMax = 512;
 const wrongSequence = 10_071;
 const noStream = 10_059;
-/** A server, or the nodes of a cluster, have less room than the stream is to set aside. */
-const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047];
+/** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
+const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 const messagesAhead = 2_000;
 
 export class JetStreamLog implements LogStream {
@@ -233,7 +233,8 @@ function resultOf(status: number | undefined, data: Buffer): AppendResult {
     const { error, seq } = JSON.parse(data.toString('utf8'));
     if (error?.err_code === wrongSequence) return { kind: 'refused' };
     if (Number.isSafeInteger(seq) && !error) return { kind: 'stored', sequence: seq };
-    return { kind: 'unknown', reason: `the server says: ${error?.description}` };
+    const isFull = noRoom.includes(error?.err_code);
+    return { kind: 'unknown', reason: `the server says: ${error?.description}`, isFull };
   } catch {
     return { kind: 'unknown', reason: 'the response of the server cannot be read' };
   }
