@@ -62,7 +62,7 @@ test('each command takes --quiet but `work`, where it may belong to the command 
 test('these are the exit codes and the topics', () => {
   assert.deepEqual(Object.keys(exitCodes), ['0', '1', '2', '124', '128+N']);
   assert.deepEqual(Object.keys(topics), [
-    ...['exit-codes', 'environment', 'output', 'json', 'settling', 'worker', 'machines'],
+    ...['exit-codes', 'environment', 'output', 'json', 'settling', 'worker', 'machines', 'nats'],
   ]);
 });
 
