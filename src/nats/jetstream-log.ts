@@ -11,7 +11,7 @@ import {
   type StreamState,
 } from './log-stream.ts';
 import { streamOf } from './nats-address.ts';
-import { natsFault } from './nats-faults.ts';
+import { natsFault, StreamGone } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 
 /** What start() found. */
@@ -215,6 +215,7 @@ export class JetStreamLog implements LogStream {
     try {
       return await request();
     } catch (error) {
+      if (apiCode(error) === noStream) throw new StreamGone(this.#name, this.#nats.url);
       throw natsFault(error, this.#nats.url);
     }
   }

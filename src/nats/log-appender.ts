@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
 import { decodeLogMessage, encodeLogMessage, type LogMessage } from './log-message.ts';
 import type { LogStream } from './log-stream.ts';
+import { StreamGone } from './nats-faults.ts';
 
 export type FileChangeMessage = Omit<LogMessage, 'claim' | 'count'> & { readonly file: string };
 
@@ -124,9 +125,11 @@ export class LogAppender {
       const result = await this.#stream.append(this.#messageOf(first, 0));
       if (this.#failure) return;
       if (result.kind === 'stored' && result.sequence === this.#sequence + 1) break;
-      if (result.kind === 'unknown') this.#trouble = result.reason;
-      else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
-      else if (!this.#failure) return this.#lost();
+      if (result.kind === 'unknown') {
+        this.#trouble = result.reason;
+        await this.#checkStream();
+      } else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
+      else if (!this.#failure) return this.#lost(replaced());
       await sleep(pauseMs);
     }
     if (this.#failure) return;
@@ -145,15 +148,29 @@ export class LogAppender {
         return message?.claim === this.#claim && message.count === count;
       } catch (error) {
         if (error instanceof IpcError && error.code === 'bad_frame') return false;
+        if (error instanceof StreamGone) this.#lost(error);
         await sleep(retryMsMax);
       }
     }
     return false;
   }
 
-  #lost(): void {
-    const error = new IpcError('owner_replaced', 'a newer broker took the store over');
+  /** Else what is pending would wait for a stream that never comes back. */
+  async #checkStream(): Promise<void> {
+    try {
+      await this.#stream.state();
+    } catch (error) {
+      if (error instanceof StreamGone) this.#lost(error);
+    }
+  }
+
+  #lost(error: IpcError): void {
+    if (this.#failure) return;
     this.stop(error);
     this.#onLost(error);
   }
+}
+
+function replaced(): IpcError {
+  return new IpcError('owner_replaced', 'a newer broker took the store over');
 }

@@ -9,6 +9,15 @@ export class InvalidAddress extends IpcError {
   }
 }
 
+/** The stream was there, and is not any more: whoever operates the server has deleted it. */
+export class StreamGone extends IpcError {
+  constructor(stream: string, url: string) {
+    super('storage_failed', `stream ${stream} was deleted from ${url}, and all mail in it`, {
+      hint: 'restore it from a backup, or start the broker (broker_start, `ipc broker start`) to begin an empty one',
+    });
+  }
+}
+
 /** A connection, or a request to the server, failed. `url` has no password. */
 export function natsFault(error: unknown, url: string): unknown {
   if (!(error instanceof Error) || error instanceof IpcError) return error;
@@ -19,8 +28,7 @@ export function natsFault(error: unknown, url: string): unknown {
     });
   }
   if (/permissions violation/i.test(text)) {
-    const hint =
-      'allow this user to publish and subscribe to ipc.>, ipcwire.>, $JS.API.> and _INBOX.>';
+    const hint = 'give this user the permissions of examples/cluster/nats-server.conf';
     return new IpcError('not_authorized', `${url}: ${text}`, { cause: error, hint });
   }
   if (/no suitable peers|insufficient resources/i.test(text)) {

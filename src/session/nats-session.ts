@@ -24,11 +24,12 @@ import type {
 import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
+import { broken, dialOwner } from '../nats/dial.ts';
 import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
+import { StreamGone } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
-import { broken, dialOwner } from '../nats/dial.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
@@ -52,10 +53,17 @@ const connectMsMax = 20_000;
 /** The same for a session that may not own, or not yet. */
 const takeoverMsMax = 1_000;
 const retryMs = 50;
+/** A server that was there is back within this time, or a cluster has a leader again. */
+const serverMsMax = 15_000;
+const serverRetryMs = 250;
+/** A server that has just started may not know its streams yet. */
+const streamMsMax = 2_000;
 /** When the server was away, an owner that is alive is back within this time after the server is. */
 const reconnectMsMax = 3_000;
 /** An owner that did not answer so many dials is given up. */
 const silentDialsMax = 2;
+/** A node of a cluster hears of those who subscribe at another one a moment later. */
+const absentDialsOfCluster = 3;
 const claimCharacters = 22;
 /** A silent owner is given up earlier, and another one takes over: a call waits for that one. */
 const silenceMs = 15_000;
@@ -66,6 +74,17 @@ const historyDefault: HistoryBound = {
   bytesMax: 2 * segmentBytesMax,
   ageMsMax: historyAgeMsDefault,
 };
+
+/** How dials of one claim ended. */
+interface Dials {
+  readonly claim: string | undefined;
+  absent: number;
+  silent: number;
+}
+
+function noDials(claim?: string): Dials {
+  return { claim, absent: 0, silent: 0 };
+}
 
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;
@@ -80,6 +99,8 @@ export class NatsSession extends Client implements MailService {
   /** The connection through the server. */
   #connection: Connection | undefined;
   #isClosed = false;
+  /** It was deleted. */
+  #isStreamGone = false;
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: NatsSessionOptions) {
@@ -114,6 +135,8 @@ export class NatsSession extends Client implements MailService {
       const what = `bind: the mail is on ${this.#url}, where every session reaches it`;
       throw new IpcError('bad_parameter', what);
     }
+    // Only who asks for it begins an empty one.
+    if (this.#isStreamGone) this.#forgetLog();
     return this.#startResult(await this.join(options), options);
   }
 
@@ -161,20 +184,41 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     const { nats, stream } = await this.#openLog();
-    for (let silentDials = 0; ; ) {
+    for (let dials = noDials(); ; ) {
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
-      // Before the dial: if an owner that is there appends meanwhile, no claim succeeds.
-      const { lastSequence } = await stream.state();
-      const claim = await lastClaim(stream);
+      const seen = await this.#look(stream, patience);
+      if (!seen) continue;
+      const { lastSequence, claim } = seen;
+      if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
       if (typeof dialed === 'object') return dialed;
-      if (dialed === 'silent') silentDials++;
-      const mayBeBack = dialed === 'absent' && this.#options.server.reconnectedMs < reconnectMsMax;
-      const isGone =
-        dialed === 'absent' ? !mayBeBack || claim === undefined : silentDials >= silentDialsMax;
+      dials[dialed]++;
+      const isGone = claim === undefined || this.#isGone(dials, nats);
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
       if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent();
       await sleep(retryMs);
+    }
+  }
+
+  #isGone({ absent, silent }: Dials, { connection }: Nats): boolean {
+    if (silent >= silentDialsMax) return true;
+    const isCluster = connection.info?.cluster !== undefined;
+    const isBack = this.#options.server.reconnectedMs >= reconnectMsMax;
+    return isBack && absent >= (isCluster ? absentDialsOfCluster : 1);
+  }
+
+  /** Before the dial: if an owner that is there appends meanwhile, no claim succeeds. undefined: to be tried again. */
+  async #look(stream: JetStreamLog, patience: Patience) {
+    try {
+      const { lastSequence } = await stream.state();
+      return { lastSequence, claim: await lastClaim(stream) };
+    } catch (error) {
+      this.#isStreamGone = error instanceof StreamGone;
+      const isUnreachable = error instanceof IpcError && error.code === 'unreachable';
+      const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable ? serverMsMax : 0;
+      if (patience.passedMs >= waitMs) throw error;
+      await sleep(serverRetryMs);
+      return undefined;
     }
   }
 
@@ -243,10 +287,16 @@ export class NatsSession extends Client implements MailService {
     }
   }
 
+  #forgetLog(): void {
+    this.#log?.stream.close();
+    this.#log = undefined;
+    this.#isStreamGone = false;
+  }
+
   async #openLog() {
     const nats = await this.#options.server.connection();
     if (this.#log?.nats === nats) return this.#log;
-    this.#log?.stream.close();
+    this.#forgetLog();
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn());
     this.#log = { nats, stream, found };

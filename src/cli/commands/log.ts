@@ -54,8 +54,8 @@ const progressMsMin = 500;
 const writtenAtOnce = 200;
 
 const words = `
-It reads the files of the store, with or without a broker; on a NATS server it
-asks the owner. It takes no message and changes nothing. Settled mail is kept as
+It reads the files of the store, with or without a broker, or asks the owner on
+a NATS server. It takes no message and changes nothing. Settled mail is kept as
 IPC_HISTORY says. Times are UTC.
 Without a filter, or with --mailbox or --since alone, it has a line for each
 pause and its end, too.

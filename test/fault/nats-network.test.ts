@@ -1,0 +1,89 @@
+// Sessions that are cut off from their NATS server, and come back.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NatsRelay } from '../support/nats/nats-relay.ts';
+import { natsServer } from '../support/nats/nats-server.ts';
+import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
+
+test('a client is cut off and comes back: its wait and its posts go on, and each is stored once', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, cut] = [remote(), remote(relay.url)];
+  await owner.start();
+  const waiting = cut.wait('box', 60_000);
+  await untilParked(owner, 'box');
+  relay.close();
+  const posts = Promise.all([1, 2, 3].map((count) => cut.post('other', `post ${count}`)));
+  await owner.post('box', 'while it was away');
+  await sleep(1_500);
+  await relay.reopen();
+  const reopened = performance.now();
+  assert.equal((await waiting)?.body, 'while it was away');
+  await posts;
+  context.diagnostic(
+    `all is done ${Math.round(performance.now() - reopened)} ms after it was back`,
+  );
+  const { deliveries } = await owner.fetch('other');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body),
+    ['post 1', 'post 2', 'post 3'],
+  );
+});
+
+test('a holder whose way stands still keeps its message for a while, and then another gets it', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, still] = [remote(), remote(relay.url)];
+  await owner.start();
+  await owner.post('box', 'held');
+  const held = await still.wait('box');
+  const waiting = owner.wait('box', 60_000);
+  relay.stop();
+  const stopped = performance.now();
+  const again = await waiting;
+  context.diagnostic(`delivered again after ${Math.round(performance.now() - stopped)} ms`);
+  assert.deepEqual([again?.body, again?.attempt], ['held', 2]);
+  relay.continue();
+  assert.equal(await still.settle(held?.number ?? 0), 1, 'another session holds it');
+  assert.equal(await owner.settle(again?.number ?? 0), 0);
+});
+
+test('an owner whose way stands still is replaced, and what it sent late counts for nothing', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, other] = [remote(relay.url), remote()];
+  await owner.start();
+  await owner.post('box', 'one');
+  await other.status();
+  relay.stop();
+  // The owner writes them into a way on which nothing moves.
+  const late = [1, 2, 3, 4].map((count) => owner.post('late', `late ${count}`));
+  const stopped = performance.now();
+  await other.post('box', 'two');
+  context.diagnostic(`stored by another after ${Math.round(performance.now() - stopped)} ms`);
+  assert.equal((await other.start()).role, 'owner');
+  relay.continue();
+  await Promise.all(late);
+  const { deliveries } = await other.fetch('late');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body).sort(),
+    [1, 2, 3, 4].map((n) => `late ${n}`),
+  );
+  const { warnings } = await other.start();
+  assert.deepEqual(
+    warnings.filter((each) => /lost|damaged/.test(each) && /segment/.test(each)),
+    [],
+  );
+  const { deliveries: before } = await owner.fetch('box');
+  assert.deepEqual(
+    before.map(({ body }) => body),
+    ['one', 'two'],
+  );
+});
