@@ -26,6 +26,9 @@ export interface AppendPauses {
 
 const pausesDefault: AppendPauses = { msMin: 50, msMax: 1_000 };
 
+/** With the pauses between them some 15 s, in which the purge of what was removed may make room. */
+const refusalsMax = 20;
+
 export class LogAppender {
   readonly #stream: LogStream;
   readonly #claim: string;
@@ -129,6 +132,7 @@ export class LogAppender {
     this.#recovering = true;
     this.#sent = 1;
     const { msMin, msMax } = this.#pauses;
+    let refusals = 0;
     for (let pauseMs = msMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, msMax)) {
       const first = this.#pending[0] as Pending;
       const result = await this.#stream.append(this.#messageOf(first, 0));
@@ -136,6 +140,8 @@ export class LogAppender {
       if (result.kind === 'stored' && result.sequence === this.#sequence + 1) break;
       if (result.kind === 'unknown') {
         this.#trouble = result.reason;
+        refusals = result.isFull ? refusals + 1 : 0;
+        if (refusals >= refusalsMax) return this.#lost(full(result.reason));
         await this.#checkStream();
       } else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
       else if (!this.#failure) return this.#lost(replaced());
@@ -178,6 +184,13 @@ export class LogAppender {
     this.stop(error);
     this.#onLost(error);
   }
+}
+
+/** What was written to the mirror cannot be taken back: the broker ends, and what it reported is all stored. */
+function full(reason: string): IpcError {
+  return new IpcError('storage_failed', `the mail is not stored: ${reason}`, {
+    hint: 'make room for JetStream on the NATS server, or give the stream a `max_bytes` that it has room for',
+  });
 }
 
 function replaced(): IpcError {

@@ -164,3 +164,20 @@ test('after stop() nothing is added, and nobody waits', async () => {
   assert.throws(() => appender.add(change('late')), { code: 'closed' });
   assert.deepEqual(lost, []);
 });
+
+test('a server that has no room again and again ends the owner with storage_failed, and what it stored before counts', async () => {
+  const server = new FakeServer();
+  const stream = new FakeStream(server, new Random(1));
+  const { appender, lost } = await own(server, stream, claimA);
+  appender.add(change('stored'));
+  await appender.stored();
+  const isFull = { kind: 'unknown', reason: 'insufficient resources', isFull: true } as const;
+  stream.append = async () => isFull;
+  appender.add(change('refused'));
+  await assert.rejects(appender.stored(), { code: 'storage_failed', message: /insufficient/ });
+  assert.deepEqual(
+    lost.map(({ code }) => code),
+    ['storage_failed'],
+  );
+  assert.deepEqual(textsOf(server, claimA), ['stored']);
+});
