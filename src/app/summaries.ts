@@ -142,9 +142,7 @@ export function presentStandby(port: number, result: StartResult): string {
 
 /** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
 export function openNote(addresses: readonly string[]): string | undefined {
-  const others = addresses
-    .filter((each) => each !== '127.0.0.1' && !isNatsAddress(each))
-    .join(', ');
+  const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
   if (others === '') return undefined;
   return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
 }

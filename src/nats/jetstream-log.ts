@@ -13,26 +13,22 @@ import {
 import { streamOf } from './nats-address.ts';
 import { natsFault, StreamGone } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
-
-/** What start() found. */
-export interface FoundStream {
-  readonly name: string;
-  readonly replicas: number;
-  /** It was made now. */
-  readonly isNew: boolean;
-}
+import {
+  bytesMaxWanted,
+  type FoundStream,
+  foundStream,
+  replicasWanted,
+  settingsOf,
+} from './stream-settings.ts';
 
 /** A leader of a cluster is elected within this time. */
 const appendMs = 5_000;
-/** How long the server remembers ids: an append is tried again for that long without another look. */
-const idsNs = 120 * 1e9;
-const replicasWanted = 3;
 /** The header that a message has beside its data. */
 const headerBytesMax = 512;
 const wrongSequence = 10_071;
 const noStream = 10_059;
-/** Replicas are not supported: the server is alone. */
-const noCluster = 10_074;
+/** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
+const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 const messagesAhead = 2_000;
 
 export class JetStreamLog implements LogStream {
@@ -61,7 +57,7 @@ export class JetStreamLog implements LogStream {
   async open(mayMake: boolean): Promise<FoundStream> {
     try {
       const { config } = await this.#nats.manager.streams.info(this.#name);
-      return { name: this.#name, replicas: config.num_replicas, isNew: false };
+      return foundStream(config, this.#prefix);
     } catch (error) {
       if (apiCode(error) !== noStream) throw natsFault(error, this.#nats.url);
       if (!mayMake) {
@@ -69,31 +65,25 @@ export class JetStreamLog implements LogStream {
         throw new IpcError('no_broker', what);
       }
     }
-    const replicas = await this.#make();
-    return { name: this.#name, replicas, isNew: true };
+    return this.#make();
   }
 
-  /** Returns its replicas: one where the server is no cluster, but not where a node of a cluster is down. */
-  async #make(): Promise<number> {
-    for (const replicas of [replicasWanted, 1]) {
+  /** With one replica where the server is no cluster, but not where a node of a cluster is down. */
+  async #make(): Promise<FoundStream> {
+    let last: unknown;
+    const { info } = this.#nats.connection;
+    const replicas = info?.cluster === undefined ? 1 : replicasWanted;
+    for (const bytesMax of bytesMaxWanted) {
       try {
-        await this.#nats.manager.streams.add({
-          name: this.#name,
-          subjects: [`${this.#prefix}f.*`, `${this.#prefix}${claimFile}`],
-          retention: 'limits',
-          storage: 'file',
-          discard: 'new',
-          num_replicas: replicas,
-          duplicate_window: idsNs,
-          description:
-            'The mail of agent-ipc. Its messages are the files of one store: change none.',
-        });
-        return replicas;
+        const settings = settingsOf(this.#name, this.#prefix, replicas, bytesMax);
+        const { config } = await this.#nats.manager.streams.add(settings);
+        return { ...foundStream(config, this.#prefix), isNew: true };
       } catch (error) {
-        if (apiCode(error) !== noCluster) throw natsFault(error, this.#nats.url);
+        last = error;
+        if (!noRoom.includes(apiCode(error) ?? 0)) break;
       }
     }
-    throw new IpcError('unreachable', `${this.#nats.url} makes no stream`);
+    throw natsFault(last, this.#nats.url);
   }
 
   async state(): Promise<StreamState> {
@@ -177,13 +167,16 @@ export class JetStreamLog implements LogStream {
     this.#followed.push(this.#nats.connection.subscribe(this.#subject(file), { callback }));
   }
 
+  /** The connection was lost meanwhile, and with it what was under way, or the response. */
+  interrupt(reason = 'the connection to the server was lost'): void {
+    for (const end of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
+  }
+
   close(): void {
     for (const each of this.#followed.splice(0)) each.unsubscribe();
     this.#acks?.unsubscribe();
     this.#acks = undefined;
-    for (const end of [...this.#waiting.values()]) {
-      end({ kind: 'unknown', reason: 'the session has ended' });
-    }
+    this.interrupt('the session has ended');
   }
 
   #subject(file: string): string {
@@ -247,7 +240,8 @@ function resultOf(status: number | undefined, data: Buffer): AppendResult {
     const { error, seq } = JSON.parse(data.toString('utf8'));
     if (error?.err_code === wrongSequence) return { kind: 'refused' };
     if (Number.isSafeInteger(seq) && !error) return { kind: 'stored', sequence: seq };
-    return { kind: 'unknown', reason: `the server says: ${error?.description}` };
+    const isFull = noRoom.includes(error?.err_code);
+    return { kind: 'unknown', reason: `the server says: ${error?.description}`, isFull };
   } catch {
     return { kind: 'unknown', reason: 'the response of the server cannot be read' };
   }

@@ -18,12 +18,21 @@ interface Pending {
   readonly done: (() => void) | undefined;
 }
 
-const retryMsMin = 50;
-const retryMsMax = 1_000;
+/** The first pause before a message is appended again, and the longest. */
+export interface AppendPauses {
+  readonly msMin: number;
+  readonly msMax: number;
+}
+
+const pausesDefault: AppendPauses = { msMin: 50, msMax: 1_000 };
+
+/** With the pauses between them some 15 s, in which the purge of what was removed may make room. */
+const refusalsMax = 20;
 
 export class LogAppender {
   readonly #stream: LogStream;
   readonly #claim: string;
+  readonly #pauses: AppendPauses;
   readonly #onLost: (error: IpcError) => void;
   /** The sequence of the message before the first that is pending. */
   #sequence: number;
@@ -46,7 +55,9 @@ export class LogAppender {
     claim: string,
     sequence: number,
     onLost: (error: IpcError) => void,
+    pauses = pausesDefault,
   ) {
+    this.#pauses = pauses;
     this.#stream = stream;
     this.#claim = claim;
     this.#sequence = sequence;
@@ -120,13 +131,17 @@ export class LogAppender {
     this.#attempt++;
     this.#recovering = true;
     this.#sent = 1;
-    for (let pauseMs = retryMsMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, retryMsMax)) {
+    const { msMin, msMax } = this.#pauses;
+    let refusals = 0;
+    for (let pauseMs = msMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, msMax)) {
       const first = this.#pending[0] as Pending;
       const result = await this.#stream.append(this.#messageOf(first, 0));
       if (this.#failure) return;
       if (result.kind === 'stored' && result.sequence === this.#sequence + 1) break;
       if (result.kind === 'unknown') {
         this.#trouble = result.reason;
+        refusals = result.isFull ? refusals + 1 : 0;
+        if (refusals >= refusalsMax) return this.#lost(full(result.reason));
         await this.#checkStream();
       } else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
       else if (!this.#failure) return this.#lost(replaced());
@@ -149,7 +164,7 @@ export class LogAppender {
       } catch (error) {
         if (error instanceof IpcError && error.code === 'bad_frame') return false;
         this.#checkEnd(error);
-        await sleep(retryMsMax);
+        await sleep(this.#pauses.msMax);
       }
     }
     return false;
@@ -169,6 +184,13 @@ export class LogAppender {
     this.stop(error);
     this.#onLost(error);
   }
+}
+
+/** What was written to the mirror cannot be taken back: the broker ends, and what it reported is all stored. */
+function full(reason: string): IpcError {
+  return new IpcError('storage_failed', `the mail is not stored: ${reason}`, {
+    hint: 'make room for JetStream on the NATS server, or give the stream a `max_bytes` that it has room for',
+  });
 }
 
 export function replaced(): IpcError {

@@ -21,8 +21,8 @@ export type AppendResult =
   | { readonly kind: 'stored'; readonly sequence: number }
   /** Another message is the last one. */
   | { readonly kind: 'refused' }
-  /** It may be stored or not: no response, or one that says nothing about that. */
-  | { readonly kind: 'unknown'; readonly reason: string };
+  /** It may be stored or not: no response, or one that says nothing about that. `isFull`: the server has no room. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly isFull?: boolean };
 
 export interface LogStream {
   /** The largest message that the server takes, in bytes, without its headers. */

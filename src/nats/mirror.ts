@@ -144,7 +144,7 @@ class Loading {
     const parent = dirname(path);
     if (parent === '.') return true;
     const found = this.#byPath.get(parent);
-    return found ? found.isFolder : this.#isReachable({ path: parent });
+    return found?.isFolder !== false && this.#isReachable({ path: parent });
   }
 
   #write(found: MirroredFile, bytes: Buffer, at: number): void {

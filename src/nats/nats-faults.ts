@@ -39,7 +39,7 @@ export function natsFault(error: unknown, url: string): unknown {
     const hint = 'give this user the permissions of examples/cluster/nats-server.conf';
     return new IpcError('not_authorized', `${url}: ${text}`, { cause: error, hint });
   }
-  if (/no suitable peers|insufficient resources/i.test(text)) {
+  if (/no suitable peers|insufficient|resource limits/i.test(text)) {
     const hint =
       'start three nodes of its cluster, or make the stream with fewer replicas: docs/jetstream.md says how';
     return new IpcError('unreachable', `${url} has no place for the mail: ${text}`, {
@@ -66,6 +66,13 @@ export function natsFault(error: unknown, url: string): unknown {
   }
   return new IpcError('unreachable', `${url}: ${text}`, {
     cause: error,
+    hint: 'check that a NATS server with JetStream runs there',
+  });
+}
+
+/** The connection was lost, and is not made again yet. */
+export function serverAway(url: string): IpcError {
+  return new IpcError('unreachable', `${url}: the connection to the server is lost`, {
     hint: 'check that a NATS server with JetStream runs there',
   });
 }

@@ -36,6 +36,10 @@ export class NatsServer {
   #nats: Promise<Nats> | undefined;
   /** Called whenever the connection is lost. */
   readonly onLost = new Set<() => void>();
+  /** The connection was lost, and is not made again yet: a request would wait for a response in vain. */
+  isLost = false;
+  /** Called whenever it is made again. */
+  readonly onBack = new Set<() => void>();
   /** When the connection was made again after it was lost, on the clock of performance.now(). */
   #reconnected = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -95,15 +99,27 @@ export class NatsServer {
       reconnectJitter: reconnectMs,
       ignoreClusterUpdates: false,
     });
+    this.isLost = false;
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
     return { library, connection, manager, url: this.url };
   }
 
+  #lost(): void {
+    this.isLost = true;
+    for (const lost of [...this.onLost]) lost();
+  }
+
+  #back(): void {
+    this.isLost = false;
+    this.#reconnected = performance.now();
+    for (const back of [...this.onBack]) back();
+  }
+
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status()) {
-      if (type === 'reconnect') this.#reconnected = performance.now();
-      if (type === 'disconnect') for (const lost of [...this.onLost]) lost();
+      if (type === 'reconnect') this.#back();
+      if (type === 'disconnect') this.#lost();
     }
     for (const lost of [...this.onLost]) lost();
   }

@@ -1,7 +1,7 @@
 // A disk whose files are in a stream: each change is made in the mirror on this machine, and appended to the stream.
 // Synced means stored there. So after a crash the stream has the changes up to some point, in order, which is more than
 // a disk promises.
-import { relative, sep } from 'node:path';
+import { basename, dirname, relative, sep } from 'node:path';
 import type { Disk, DiskFile, FolderIdentity } from '../journal/disk.ts';
 import type { FileChangeMessage, LogAppender } from './log-appender.ts';
 import { type LoadedMirror, type MirroredFile, messageOverheadBytes } from './mirror.ts';
@@ -26,6 +26,8 @@ export interface ReplicatedDiskOptions {
 
 /** Its files are zeros that are given back, so they are not worth a message. */
 const localFolder = 'spare';
+/** Reports of corruption, each of which warns until a person deletes it. */
+const reportsFolder = 'damaged';
 /** The messages of what is preallocated will take more than its bytes: most records are as short as their overhead. */
 const preallocatedFactor = 2;
 /** Kept free for what cannot wait: changes of names, deliveries, settles. */
@@ -57,7 +59,9 @@ export class ReplicatedDisk implements Disk {
   }
 
   list(path: string): string[] {
-    return this.#local.list(path);
+    const names = this.#local.list(path);
+    if (this.#nameOf(path) === reportsFolder) this.#removeMissing(names);
+    return names;
   }
 
   identity(path: string): FolderIdentity | undefined {
@@ -139,6 +143,13 @@ export class ReplicatedDisk implements Disk {
     this.#files.set(name, found);
     this.#append(found, { kind: isFolder ? 'folder' : 'file' }, Buffer.alloc(0));
     return found;
+  }
+
+  /** A person has deleted reports in the mirror. */
+  #removeMissing(names: readonly string[]): void {
+    for (const name of [...this.#files.keys()]) {
+      if (dirname(name) === reportsFolder && !names.includes(basename(name))) this.#remove(name);
+    }
   }
 
   #remove(name: string): void {

@@ -1,6 +1,6 @@
 // What a NATS server cannot promise, as far as it shows itself: sentences for people, each with its remedy.
 import type { ServerInfo } from '@nats-io/transport-node';
-import type { FoundStream } from './jetstream-log.ts';
+import type { FoundStream } from './stream-settings.ts';
 
 /** The first versions without a known loss of what was acknowledged, of each line that has one. */
 const soundVersions = [
@@ -11,7 +11,7 @@ const firstWithSyncAlways = [2, 10, 0] as const;
 
 export function serverWarnings(
   info: ServerInfo | undefined,
-  { replicas, name }: FoundStream,
+  { replicas, name, bytesMax, isInMemory }: FoundStream,
 ): string[] {
   const version = info?.version ?? '0.0.0';
   const warnings: string[] = [];
@@ -27,6 +27,16 @@ export function serverWarnings(
   if (replicas === 1) {
     warnings.push(
       `stream ${name} has one copy: the mail is gone with the disk of its server; use a cluster of 3 and \`nats stream edit ${name} --replicas 3\``,
+    );
+  }
+  if (isInMemory) {
+    warnings.push(
+      `stream ${name} is in memory: the mail is gone when its servers restart; make it anew with storage "file"`,
+    );
+  }
+  if (bytesMax === Number.POSITIVE_INFINITY) {
+    warnings.push(
+      `stream ${name} has no limit: when the disk of its server is full, posts hang in place of being refused; \`nats stream edit ${name} --max-bytes 4GB\``,
     );
   }
   return warnings;

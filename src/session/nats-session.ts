@@ -25,11 +25,12 @@ import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
-import { type FoundStream, JetStreamLog } from '../nats/jetstream-log.ts';
+import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
-import { StreamGone } from '../nats/nats-faults.ts';
+import { StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
+import type { FoundStream } from '../nats/stream-settings.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
@@ -123,6 +124,7 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
+    options.server.onBack.add(() => this.#log?.stream.interrupt());
   }
 
   override async status(options?: Cancellable): Promise<BrokerStatus> {
@@ -220,6 +222,7 @@ export class NatsSession extends Client implements MailService {
   /** Before the dial: if an owner that is there appends meanwhile, no claim succeeds. undefined: to be tried again. */
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
+      if (this.#options.server.isLost) throw serverAway(this.#url);
       const { lastSequence } = await stream.state();
       this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };

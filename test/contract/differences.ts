@@ -33,7 +33,7 @@ export const warnings: Row<readonly RegExp[]> = {
 
 /**
  * Of 64 settled messages of 1 MB, the numbers that are kept at least and at most unless IPC_HISTORY says otherwise: within
- * 256 MB all of them. A takeover on a NATS server loads them, so they have 16 MB there, and whole segments go.
+ * 256 MB all of them. A takeover on a NATS server loads them, so they have 32 MB there, and whole segments go.
  */
 export const keptOf64: Row<readonly [number, number]> = { embedded: [64, 64], nats: [15, 60] };
 

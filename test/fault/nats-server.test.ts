@@ -62,6 +62,24 @@ test('a server is killed and started again: waits go on with the rest of their t
   assert.equal((await writer.wait('kept'))?.body, 'before');
 });
 
+test('a server stands still for longer than an append waits: what it stored unseen is stored once', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service } = await natsTeam(context, server.url);
+  const mail = await service();
+  await mail.post('box' as Name, Buffer.from('before'));
+  server.stop();
+  const posts = [1, 2, 3].map((count) => mail.post('box' as Name, Buffer.from(`post ${count}`)));
+  await sleep(7_000);
+  server.continue();
+  await Promise.all(posts);
+  const { deliveries } = await mail.fetch('box' as Name);
+  assert.deepEqual(
+    deliveries.map(({ body }) => String(body)),
+    ['before', 'post 1', 'post 2', 'post 3'],
+  );
+});
+
 test('the stream is deleted under parked waits: each session is told, and none begins a new one in silence', async (context) => {
   const server = await natsServer(context);
   if (!server) return;

@@ -49,7 +49,7 @@ export function addBrokerCommand(program: Command): void {
       role: '"owner" when this process owns it, else "client"',
       pid: 'the process that owns it',
       epoch: 'counts the owners of the store',
-      addresses: 'where it listens; on NATS the server',
+      addresses: 'where it listens; nowhere on NATS',
       messages: 'messages that are not settled',
       warnings: 'problems of the disk or server, in sentences',
       server: [

@@ -21,7 +21,7 @@ export function addOwnerCommands(program: Command): void {
       pid: 'the process that owns it',
       own: 'true: this process owns it',
       epoch: 'counts the owners of the store',
-      addresses: 'where it listens; on NATS the server',
+      addresses: 'where it listens; nowhere on NATS',
       messages: 'messages that are not settled',
       bytes: 'bytes of their bodies',
       sessions: 'sessions that are connected',

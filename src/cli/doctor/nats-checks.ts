@@ -7,11 +7,12 @@ import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
 import { quotedForShell } from '../../base/shell.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
-import { type FoundStream, JetStreamLog } from '../../nats/jetstream-log.ts';
+import { JetStreamLog } from '../../nats/jetstream-log.ts';
 import { streamOf } from '../../nats/nats-address.ts';
 import { type Nats, NatsServer, readAuthorities, readCredentials } from '../../nats/nats-server.ts';
 import { checkServer } from '../../nats/server-check.ts';
 import { serverWarnings } from '../../nats/server-warnings.ts';
+import { type FoundStream, replicasWanted } from '../../nats/stream-settings.ts';
 import { deadLetters, pauses } from './broker-checks.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
 import { watchFindings } from './watch-checks.ts';
@@ -82,9 +83,13 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
     findings.push({ about, ...fine(`${name}, ${copies}`) });
   } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
   // Of a stream that is not there the copies are not known.
-  const known =
-    stream && !(stream instanceof IpcError) ? stream : { name, replicas: 3, isNew: true };
+  const known = stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
   return [...findings, ...serverWarnings(info, known).map(weakness)];
+}
+
+/** Of it nothing is known, and so nothing is wrong. */
+function foundNothing(name: string): FoundStream {
+  return { name, replicas: replicasWanted, bytesMax: 0, isInMemory: false, isNew: true };
 }
 
 /** undefined if it is not there. */

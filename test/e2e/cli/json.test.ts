@@ -50,7 +50,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   send: ['received', 'host'],
   receive: ['from', 'program', 'pid', 'machine', 'folder', 'body'],
   ping: ['host', 'ms'],
-  broker: ['port', 'role', 'pid', 'epoch', 'addresses', 'messages', 'warnings'],
+  broker: ['port', 'role', 'pid', 'epoch', 'addresses', 'messages', 'warnings', 'server'],
   status: [
     ...['host', 'port', 'pid', 'own', 'epoch', 'addresses', 'messages', 'bytes', 'sessions'],
     ...[

@@ -156,7 +156,7 @@ test('a user that may not do what is needed', skip, async (context) => {
     {
       code: 'not_authorized',
       what: /Permissions Violation for Publish to "\$JS\.API/,
-      hint: /ipcwire\.>/,
+      hint: /^give this user the permissions of /,
     },
   );
 });

@@ -3,7 +3,7 @@
 // with the process that runs it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -207,9 +207,10 @@ export class NatsNode {
     await once(this.#child as ChildProcess, 'exit');
   }
 
-  /** SIGSTOP: its sockets stay open and say nothing. */
+  /** SIGSTOP: its sockets stay open and say nothing. Returns when no thread of it runs, where the kernel says so. */
   stop(): void {
     process.kill(this.pid, 'SIGSTOP');
+    while (runs(this.pid));
   }
 
   continue(): void {
@@ -320,6 +321,17 @@ function connects(port: number): Promise<boolean> {
     // The server speaks first.
     socket.once('data', () => end(true));
     socket.setTimeout(1_000, () => end(false));
+  });
+}
+
+/** Whether a thread of the process is not stopped; false where there is no /proc. */
+function runs(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return false;
+  return readdirSync(tasks).some((task) => {
+    const stat = readFileSync(join(tasks, task, 'stat'), 'utf8');
+    // Behind the name of the thread, which may contain anything.
+    return !stat.slice(stat.lastIndexOf(')')).startsWith(') T');
   });
 }
 

@@ -9,7 +9,7 @@ import { claimFile, type StreamMessage } from '../../../src/nats/log-stream.ts';
 import { FakeServer, FakeStream, turns } from '../../support/nats/fake-stream.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
-const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 100;
+const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 400;
 const claims = ['a', 'b', 'c'].map((letter) => letter.repeat(22));
 const [claimA = '', claimB = ''] = claims;
 
@@ -24,7 +24,8 @@ async function own(server: FakeServer, stream: FakeStream, claim: string): Promi
   const sequence = await makeClaim(new FakeStream(server, new Random(1)), data, after);
   assert(sequence, 'nobody else has written');
   const lost: IpcError[] = [];
-  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error));
+  const pauses = { msMin: 1, msMax: 4 };
+  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error), pauses);
   return { appender, lost };
 }
 
@@ -162,4 +163,21 @@ test('after stop() nothing is added, and nobody waits', async () => {
   await assert.rejects(stored, { code: 'closed' });
   assert.throws(() => appender.add(change('late')), { code: 'closed' });
   assert.deepEqual(lost, []);
+});
+
+test('a server that has no room again and again ends the owner with storage_failed, and what it stored before counts', async () => {
+  const server = new FakeServer();
+  const stream = new FakeStream(server, new Random(1));
+  const { appender, lost } = await own(server, stream, claimA);
+  appender.add(change('stored'));
+  await appender.stored();
+  const isFull = { kind: 'unknown', reason: 'insufficient resources', isFull: true } as const;
+  stream.append = async () => isFull;
+  appender.add(change('refused'));
+  await assert.rejects(appender.stored(), { code: 'storage_failed', message: /insufficient/ });
+  assert.deepEqual(
+    lost.map(({ code }) => code),
+    ['storage_failed'],
+  );
+  assert.deepEqual(textsOf(server, claimA), ['stored']);
 });

@@ -1,6 +1,6 @@
 // A disk whose files are in a stream: what the next owner restores are the files of this one, as of some change.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type DiskFile, realDisk } from '../../../src/journal/disk.ts';
@@ -13,7 +13,7 @@ import { filesIn } from '../../support/nats/stored-files.ts';
 import { makeHome } from '../../support/places.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
-const histories = process.env.IPC_TEST_LONG === '1' ? 500 : 12;
+const histories = process.env.IPC_TEST_LONG === '1' ? 500 : 50;
 const owners = 4;
 const opsOfEach = 40;
 
@@ -26,7 +26,7 @@ class Owner {
   readonly #server: FakeServer;
   readonly #random: Random;
   readonly stream: FakeStream;
-  #disk!: ReplicatedDisk;
+  disk!: ReplicatedDisk;
   appender!: LogAppender;
   readonly #open = new Map<string, { file: DiskFile; length: number }>();
   /** The files, by how many messages say so. */
@@ -46,9 +46,10 @@ class Owner {
     const sequence = (await makeClaim(this.stream, data, this.#server.lastSequence)) ?? 0;
     const mirror = await loadMirror(this.stream, this.folder, sequence);
     this.stream.faults = { lost: 20, silent: 20, late: 20, slowPurges: true };
-    const appender = new LogAppender(this.stream, claim, sequence, () => {});
+    const pauses = { msMin: 1, msMax: 4 };
+    const appender = new LogAppender(this.stream, claim, sequence, () => {}, pauses);
     this.appender = appender;
-    this.#disk = new ReplicatedDisk({
+    this.disk = new ReplicatedDisk({
       ...{ local: realDisk, folder: this.folder, mirror, claim, storedBytesMax },
       appender: {
         add: (message, done) => {
@@ -72,17 +73,17 @@ class Owner {
     const open = this.#open.get(name);
     switch (this.#random.below(8)) {
       case 0:
-        for (const each of folders) this.#disk.makeFolder(join(this.folder, each));
+        for (const each of folders) this.disk.makeFolder(join(this.folder, each));
         break;
       case 1:
-        this.#disk.writeNote(join(this.folder, 'note'), 'text '.repeat(this.#random.below(40)));
+        this.disk.writeNote(join(this.folder, 'note'), 'text '.repeat(this.#random.below(40)));
         break;
       case 2:
         this.#rename(name);
         break;
       case 3:
         this.#closed(name);
-        this.#disk.removeFile(path);
+        this.disk.removeFile(path);
         break;
       default:
         if (open) this.#write(open);
@@ -92,9 +93,9 @@ class Owner {
   }
 
   #create(name: string, path: string): void {
-    if (this.#disk.size(path) !== undefined) return;
-    if (this.#disk.identity(join(path, '..')) === undefined) return;
-    this.#open.set(name, { file: this.#disk.create(path), length: 0 });
+    if (this.disk.size(path) !== undefined) return;
+    if (this.disk.identity(join(path, '..')) === undefined) return;
+    this.#open.set(name, { file: this.disk.create(path), length: 0 });
   }
 
   #write(open: { file: DiskFile; length: number }): void {
@@ -110,12 +111,12 @@ class Owner {
   #rename(name: string): void {
     const to = pick(this.#random, names);
     const [from, target] = [name, to].map((each) => join(this.folder, each)) as [string, string];
-    const isPossible = this.#disk.size(from) !== undefined && !name.startsWith('spare');
+    const isPossible = this.disk.size(from) !== undefined && !name.startsWith('spare');
     if (name === to || !isPossible || to.startsWith('spare')) return;
-    if (this.#disk.identity(join(target, '..')) === undefined) return;
+    if (this.disk.identity(join(target, '..')) === undefined) return;
     this.#closed(name);
     this.#closed(to);
-    this.#disk.rename(from, target);
+    this.disk.rename(from, target);
   }
 
   #closed(name: string): void {
@@ -166,4 +167,28 @@ test(`what the next owner restores are the files of this one, up to a change (SE
     await run(first + index, folder);
   });
   await Promise.all(runs);
+});
+
+test('a report of corruption that a person deletes in the mirror is gone for the next owner, and nothing else is', async (context) => {
+  const home = await makeHome(context);
+  const server = new FakeServer();
+  const owner = new Owner(server, join(home, 'first'), new Random(1));
+  await owner.start('a'.repeat(22));
+  const at = (name: string) => join(owner.folder, name);
+  owner.disk.makeFolder(at('damaged'));
+  for (const name of ['damaged/1.json', 'damaged/2.json', 'kept'])
+    owner.disk.writeNote(at(name), name);
+  for (const name of ['damaged/1.json', 'kept']) rmSync(at(name));
+  assert.deepEqual(owner.disk.list(at('damaged')), ['2.json']);
+  owner.disk.list(owner.folder);
+  await owner.appender.stored();
+  owner.end();
+  const next = new Owner(server, join(home, 'next'), new Random(1));
+  await next.start('b'.repeat(22));
+  assert.deepEqual(filesIn(next.folder), {
+    'damaged/': '',
+    'damaged/2.json': 'damaged/2.json',
+    kept: 'kept',
+  });
+  next.end();
 });

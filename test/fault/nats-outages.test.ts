@@ -1,12 +1,12 @@
-// Mail on a NATS server that takes small messages only, wants a password, or is suspended.
+// Mail on a NATS server that takes small messages only, wants a password, dies or is suspended.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { IpcError } from '../../../src/base/errors.ts';
-import type { AgentMail } from '../../../src/index.ts';
-import { libraryPlace } from '../../support/library.ts';
-import { type NatsNode, type NatsOptions, natsServer } from '../../support/nats/nats-server.ts';
-import { freePort } from '../../support/places.ts';
-import { retryWhileRefused } from '../../support/retry.ts';
+import { IpcError } from '../../src/base/errors.ts';
+import type { AgentMail } from '../../src/index.ts';
+import { libraryPlace } from '../support/library.ts';
+import { type NatsNode, type NatsOptions, natsServer } from '../support/nats/nats-server.ts';
+import { freePort } from '../support/places.ts';
+import { retryWhileRefused } from '../support/retry.ts';
 
 interface Mail {
   readonly server: NatsNode;
@@ -59,6 +59,26 @@ test('a server with a password takes who has it, refuses others, and no error ha
     });
   }
   assert.equal((await ann.status()).messages, 1);
+});
+
+test('a server that is killed and started again has all that was stored, and parked waits go on', async (context) => {
+  const mail = await setUp(context);
+  if (!mail) return;
+  const [owner, reader, poster] = [
+    await mail.session(),
+    await mail.session(),
+    await mail.session(),
+  ];
+  await owner.post('kept', 'before', { id: 'job-1' });
+  const waiting = reader.wait('box');
+  await poster.status();
+  await mail.server.kill();
+  const posted = retryWhileRefused(() => poster.post('box', 'after', { id: 'job-2' }));
+  await mail.server.start();
+  await posted;
+  assert.equal((await waiting)?.text, 'after');
+  assert.equal((await poster.post('kept', 'before', { id: 'job-1' })).duplicate, true);
+  assert.equal((await poster.wait('kept'))?.text, 'before');
 });
 
 test('a server that is suspended for a while holds calls up, and loses and doubles nothing', async (context) => {
