@@ -304,9 +304,9 @@ export function storageFault(error: unknown, what?: string): IpcError | undefine
   return new IpcError(code, what ?? (error as Error).message, { cause: error, hint });
 }
 
-/** For an error that the system reported of a state folder; any other error stays as it is. */
+/** For an error that the system reported of a state folder, or of a part of it; any other error stays as it is. */
 export function homeFault(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error) || !('syscall' in error)) return error;
+  if (!(error instanceof Error) || !('errno' in error)) return error;
   const what = `${folder}: ${error.message}`;
   return (
     outOfFiles(error) ??

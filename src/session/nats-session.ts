@@ -298,9 +298,8 @@ export class NatsSession extends Client implements MailService {
       });
       this.#backoff.opened();
       this.#owner = owner;
-    } catch (given) {
+    } catch (error) {
       guests.close();
-      const error = homeFault(given, home);
       if (!(error instanceof IpcError)) throw error;
       if (error.code !== 'owner_replaced') this.#backoff.failed(error);
     }
