@@ -1,5 +1,5 @@
 // How sessions reach the owner through their NATS server: each connection has two subjects of its own, one in each
-// direction. A session dials the claim of the owner, so an owner that was replaced is reached by nobody who knows better.
+// direction. A session dials the claim of the owner, so a session that knows the newest claim reaches no earlier owner.
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
@@ -33,7 +33,7 @@ export async function dialOwner(
   }
 }
 
-/** Takes the connections of those that dial a claim. */
+/** Accepts the connections of sessions that dial a claim. */
 export class WireListener {
   readonly #connection: NatsConnection;
   readonly #port: number;

@@ -2,8 +2,8 @@
 //
 // How it connects:
 // 1. It reads the last claim of the stream, and dials the owner that made it.
-// 2. When the server knows of no such owner, or it stays silent, this session claims the store: see claim.ts. Of several
-//    that try, one succeeds; the others begin at 1.
+// 2. When the server knows of no such owner, or the owner stays silent, this session claims the store: see claim.ts. Of
+//    several sessions that try, one succeeds; the others begin at 1.
 // 3. The one that succeeded restores the files of the store from the stream, and runs the broker over them.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,9 +70,9 @@ const claimCharacters = 22;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
-/** An owner that was away looks for a newer claim this often: nobody tells it of one that was made meanwhile. */
+/** An owner looks for a newer claim this often: it gets no message of one that was made while it was cut off. */
 const claimCheckMs = 5_000;
-/** A session that takes the broker over loads all of it. Two segments: one that is too large for the bound goes whole. */
+/** A takeover loads all of it. Two segments: one that is too large for the bound goes whole. */
 const historyDefault: HistoryBound = {
   bytesMax: 2 * segmentBytesMax,
   ageMsMax: historyAgeMsDefault,
@@ -124,7 +124,10 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
-    options.server.onBack.add(() => this.#log?.stream.interrupt());
+    options.server.onBack.add(() => {
+      this.#log?.stream.interrupt();
+      void this.#owner?.checkClaim();
+    });
   }
 
   override async status(options?: Cancellable): Promise<BrokerStatus> {
@@ -140,7 +143,7 @@ export class NatsSession extends Client implements MailService {
       const what = `bind: the mail is on ${this.#url}, where every session reaches it`;
       throw new IpcError('bad_parameter', what);
     }
-    // Only who asks for it begins an empty one.
+    // Only this call begins an empty stream.
     if (this.#isStreamGone) this.#forgetLog();
     return this.#startResult(await this.join(options), options);
   }
