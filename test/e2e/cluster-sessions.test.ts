@@ -7,16 +7,12 @@ import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { IpcError } from '../../src/base/errors.ts';
 import { libraryPlace } from '../support/library.ts';
-import {
-  example,
-  serverMissing,
-  startExampleCluster,
-  whenAvailable,
-} from '../support/nats/example-cluster.ts';
+import { example, startExampleCluster, whenAvailable } from '../support/nats/example-cluster.ts';
+import { natsMissing } from '../support/nats/nats-server.ts';
 import { reported } from '../support/processes/doctor.ts';
 import { shell } from '../support/processes/shell.ts';
 
-const server = { skip: serverMissing };
+const server = { skip: natsMissing };
 
 test(
   'two sessions exchange mail and take over from each other, with all permissions of a member',
