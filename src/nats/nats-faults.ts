@@ -61,3 +61,10 @@ export function natsFault(error: unknown, url: string): unknown {
     hint: 'check that a NATS server with JetStream runs there',
   });
 }
+
+/** The connection was lost, and is not made again yet. */
+export function serverAway(url: string): IpcError {
+  return new IpcError('unreachable', `${url}: the connection to the server is lost`, {
+    hint: 'check that a NATS server with JetStream runs there',
+  });
+}

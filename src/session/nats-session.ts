@@ -27,7 +27,7 @@ import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
-import { natsFault, StreamGone } from '../nats/nats-faults.ts';
+import { StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
@@ -212,8 +212,7 @@ export class NatsSession extends Client implements MailService {
   /** Before the dial: if an owner that is there appends meanwhile, no claim succeeds. undefined: to be tried again. */
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
-      if (this.#options.server.isLost)
-        throw natsFault(new Error('the connection is lost'), this.#url);
+      if (this.#options.server.isLost) throw serverAway(this.#url);
       const { lastSequence } = await stream.state();
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
