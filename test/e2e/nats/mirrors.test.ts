@@ -16,12 +16,10 @@ test('the files of an owner that was killed are removed by a later owner, once t
     await host.call({ operation: 'broker_start' });
     return host;
   };
-  const killed = async () => (await start()).kill('SIGKILL');
-  await killed();
+  for (let count = 0; count < 2; count++) await (await start()).kill('SIGKILL');
   const [old = ''] = await mirrors();
   const hourAgo = Date.now() / 1_000 - 3_600;
   await utimes(join(place.home, 'nats', old), hourAgo, hourAgo);
-  await killed();
   const last = await start();
   while ((await mirrors()).includes(old));
   assert.equal((await mirrors()).length, 2, 'one is too young: its owner may be alive');
