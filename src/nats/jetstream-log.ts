@@ -17,12 +17,15 @@ import {
   bytesMaxWanted,
   type FoundStream,
   foundStream,
+  messageBytesMin,
   replicasWanted,
   settingsOf,
 } from './stream-settings.ts';
 
 /** A leader of a cluster is elected within this time. */
 const appendMs = 5_000;
+/** A slower way to the server than this is not served: 16 KB a second. */
+const slowestBytesPerMs = 16;
 /** The header that a message has beside its data. */
 const headerBytesMax = 512;
 const wrongSequence = 10_071;
@@ -30,6 +33,11 @@ const noStream = 10_059;
 /** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 const messagesAhead = 2_000;
+
+interface WaitingAppend {
+  readonly count: number;
+  end(result: AppendResult): void;
+}
 
 export class JetStreamLog implements LogStream {
   readonly #nats: Nats;
@@ -39,7 +47,11 @@ export class JetStreamLog implements LogStream {
   #acks: Subscription | undefined;
   readonly #followed: Subscription[] = [];
   #count = 0;
-  readonly #waiting = new Map<string, (result: AppendResult) => void>();
+  /** By the id of the message. */
+  readonly #waiting = new Map<string, WaitingAppend>();
+  /** Of the messages whose outcome is not known. */
+  #waitingBytes = 0;
+  #found: FoundStream | undefined;
 
   /** `port`: the number of the broker. */
   constructor(nats: Nats, port: number) {
@@ -50,11 +62,23 @@ export class JetStreamLog implements LogStream {
   }
 
   get messageBytesMax(): number {
-    return (this.#nats.connection.info?.max_payload ?? 0) - headerBytesMax;
+    const ofServer = this.#nats.connection.info?.max_payload ?? 0;
+    return Math.min(ofServer, this.#found?.messageBytesMax ?? ofServer) - headerBytesMax;
   }
 
   /** Makes the stream if it is not there, unless `mayMake` is false; then it throws `no_broker`. */
   async open(mayMake: boolean): Promise<FoundStream> {
+    const { info } = this.#nats.connection;
+    if (info && info.max_payload < messageBytesMin) {
+      const what = `${this.#nats.url} takes messages of ${info.max_payload} bytes at most`;
+      const hint = `set its max_payload to ${messageBytesMin} or more; 1 MB is the default`;
+      throw new IpcError('unreachable', what, { hint });
+    }
+    this.#found = await this.#findOrMake(mayMake);
+    return this.#found;
+  }
+
+  async #findOrMake(mayMake: boolean): Promise<FoundStream> {
     try {
       const { config } = await this.#nats.manager.streams.info(this.#name);
       return foundStream(config, this.#prefix);
@@ -94,21 +118,26 @@ export class JetStreamLog implements LogStream {
 
   append(message: AppendedMessage): Promise<AppendResult> {
     const { connection } = this.#nats;
-    const reply = `${this.#inbox}${++this.#count}`;
+    const { id, file, data } = message;
+    const count = ++this.#count;
     return new Promise((resolve) => {
       const end = (result: AppendResult) => {
         clearTimeout(timer);
-        this.#waiting.delete(reply);
+        this.#waitingBytes -= data.length;
+        if (this.#waiting.get(id) === waiting) this.#waiting.delete(id);
         resolve(result);
       };
+      const waiting = { count, end };
+      this.#waitingBytes += data.length;
+      const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
       const timer = setTimeout(() => {
-        end({ kind: 'unknown', reason: `the server has not answered for ${appendMs} ms` });
-      }, appendMs);
-      this.#waiting.set(reply, end);
+        end({ kind: 'unknown', reason: `the server has not answered for ${limitMs} ms` });
+      }, limitMs);
+      this.#waiting.set(id, waiting);
       try {
         this.#acks ??= this.#takeAcks(connection);
-        const headers = this.#headers(message);
-        connection.publish(this.#subject(message.file), message.data, { headers, reply });
+        const reply = `${this.#inbox}${id.replaceAll('.', '-')}.${count}`;
+        connection.publish(this.#subject(file), data, { headers: this.#headers(message), reply });
       } catch (error) {
         end({ kind: 'unknown', reason: (error as Error).message });
       }
@@ -169,7 +198,7 @@ export class JetStreamLog implements LogStream {
 
   /** The connection was lost meanwhile, and with it what was under way, or the response. */
   interrupt(reason = 'the connection to the server was lost'): void {
-    for (const end of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
+    for (const { end } of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
   }
 
   close(): void {
@@ -191,10 +220,14 @@ export class JetStreamLog implements LogStream {
   }
 
   #takeAcks(connection: NatsConnection): Subscription {
-    return connection.subscribe(`${this.#inbox}*`, {
+    return connection.subscribe(`${this.#inbox}>`, {
       callback: (error, message) => {
-        const end = this.#waiting.get(message?.subject);
-        if (!error) end?.(resultOf(message.headers?.code, asBuffer(message.data)));
+        if (error) return;
+        const [id = '', count] = message.subject.slice(this.#inbox.length).split('.');
+        const waiting = this.#waiting.get(id.replaceAll('-', '.'));
+        const result = resultOf(message.headers?.code, asBuffer(message.data));
+        // Of an earlier append under this id only that it is stored is still true.
+        if (result.kind === 'stored' || Number(count) === waiting?.count) waiting?.end(result);
       },
     });
   }

@@ -1,6 +1,7 @@
 // One change of the files of a store, as a message of its stream: a JSON header, then bytes of a file. Each names its
 // file in full, so that what the server has lost of a file is a gap in it, and nothing else.
 import { IpcError } from '../base/errors.ts';
+import { segmentBytesMax } from '../base/limits.ts';
 
 /** What a message does to the file, or the folder, of its subject. */
 export type FileChange =
@@ -24,6 +25,8 @@ export interface LogMessage {
 const lengthBytes = 2;
 const partOfPath = /^[a-z0-9][a-z0-9.-]{0,63}$/;
 const partsMax = 4;
+/** No file of a store comes near it, and one that a faulty message makes longer must not fill the disk. */
+const fileBytesMax = 8 * segmentBytesMax;
 
 export function encodeLogMessage({ claim, count, path, change, bytes }: LogMessage): Buffer {
   const header = Buffer.from(JSON.stringify({ claim, count, path, ...change }));
@@ -56,7 +59,8 @@ function parsed(text: string): Record<string, unknown> {
 function changeOf({ kind, at, from }: Record<string, unknown>): FileChange | undefined {
   if (kind === 'folder' || kind === 'file' || kind === 'remove') return { kind };
   if (kind === 'rename' && isPath(from)) return { kind, from };
-  const isOffset = typeof at === 'number' && Number.isSafeInteger(at) && at >= 0;
+  const isOffset =
+    typeof at === 'number' && Number.isSafeInteger(at) && at >= 0 && at <= fileBytesMax;
   if (kind === 'write' && isOffset) return { kind, at };
   return undefined;
 }

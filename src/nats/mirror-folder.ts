@@ -1,5 +1,5 @@
-// The folder of an owner's mirror, below the state folder. An owner that is killed leaves it, with mail in it: a later owner
-// of this machine removes it. An owner that lives touches its folder every minute, so an old one has none. If it has one
+// The folder of an owner's mirror, below the state folder. An owner that is killed leaves it, with mail in it: a later
+// session of this machine removes it. An owner that lives touches its folder every minute, so an old one has none. If it has one
 // all the same, because that process was suspended, its broker ends, and its mail is on the server.
 import { statSync, utimes } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
@@ -11,14 +11,12 @@ const staleMs = 15 * touchMs;
 
 export class MirrorFolder {
   readonly path: string;
-  readonly #all: string;
   readonly #timer: NodeJS.Timeout;
 
   /** `claim`: of the owner. */
   constructor(home: string, claim: string) {
-    this.#all = join(home, 'nats');
-    this.path = join(this.#all, claim);
-    makePrivateFolder(this.#all);
+    makePrivateFolder(mirrorsIn(home));
+    this.path = join(mirrorsIn(home), claim);
     makePrivateFolder(this.path);
     this.#timer = setInterval(() => {
       const now = new Date();
@@ -26,18 +24,23 @@ export class MirrorFolder {
     }, touchMs).unref();
   }
 
-  /** Removes those that owners left. What cannot be listed or removed stays for a later owner. Never throws. */
-  async removeStale(): Promise<void> {
-    for (const name of await readdir(this.#all).catch(() => [])) {
-      const path = join(this.#all, name);
-      if (path !== this.path && isStale(path)) await removeFolder(path);
-    }
-  }
-
   async remove(): Promise<void> {
     clearInterval(this.#timer);
     await removeFolder(this.path);
   }
+}
+
+/** Removes those that owners of this machine left. What cannot be listed or removed stays for a later session. Never throws. */
+export async function removeStaleMirrors(home: string): Promise<void> {
+  const all = mirrorsIn(home);
+  for (const name of await readdir(all).catch(() => [])) {
+    const path = join(all, name);
+    if (isStale(path)) await removeFolder(path);
+  }
+}
+
+function mirrorsIn(home: string): string {
+  return join(home, 'nats');
 }
 
 function isStale(path: string): boolean {

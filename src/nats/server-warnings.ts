@@ -9,9 +9,12 @@ const soundVersions = [
 ] as const;
 const firstWithSyncAlways = [2, 10, 0] as const;
 
+/** What of a stream says how well it keeps mail. */
+export type StreamPromises = Pick<FoundStream, 'name' | 'replicas' | 'bytesMax' | 'isInMemory'>;
+
 export function serverWarnings(
   info: ServerInfo | undefined,
-  { replicas, name, bytesMax, isInMemory }: FoundStream,
+  { replicas, name, bytesMax, isInMemory }: StreamPromises,
 ): string[] {
   const version = info?.version ?? '0.0.0';
   const warnings: string[] = [];

@@ -10,6 +10,8 @@ export interface FoundStream {
   /** Infinity: it has no limit of its own. */
   readonly bytesMax: number;
   readonly isInMemory: boolean;
+  /** The largest message that it takes. Infinity: what the server takes. */
+  readonly messageBytesMax: number;
   /** It was made now. */
   readonly isNew: boolean;
 }
@@ -17,6 +19,10 @@ export interface FoundStream {
 export const replicasWanted = 3;
 /** The server sets so much aside, if it has it, so that a store is full before the disk is. */
 export const bytesMaxWanted = [32, 8, 2, 1].map((share) => share * 128 * 1024 * 1024);
+/** The least that a store does with. */
+const bytesMaxMin = 8 * 1024 * 1024;
+/** A header of a change, its path and some bytes. */
+export const messageBytesMin = 4_096;
 /** How long the server remembers ids: an append is tried again for that long without another look. */
 const idsNs = 120 * 1e9;
 
@@ -44,8 +50,13 @@ export function foundStream(config: StreamConfig, prefix: string): FoundStream {
     config.retention !== 'limits' && `retention ${config.retention} in place of limits`,
     config.discard !== 'new' && `discard ${config.discard} in place of new`,
     config.max_age > 0 && 'a maximum age',
+    config.max_bytes > 0 && config.max_bytes < bytesMaxMin && `less than ${bytesMaxMin} bytes`,
+    config.max_msg_size > 0 &&
+      config.max_msg_size < messageBytesMin &&
+      `messages of less than ${messageBytesMin} bytes`,
     config.max_msgs > 0 && 'a maximum number of messages',
     config.max_msgs_per_subject > 0 && 'a maximum number of messages for each subject',
+    config.no_ack && 'appends are not acknowledged',
     config.deny_purge && 'purges are denied',
     config.sealed && 'it is sealed',
     !subjectsOf(prefix).every((each) => config.subjects.includes(each)) &&
@@ -61,6 +72,7 @@ export function foundStream(config: StreamConfig, prefix: string): FoundStream {
     replicas: config.num_replicas,
     bytesMax: config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY,
     isInMemory: config.storage === 'memory',
+    messageBytesMax: config.max_msg_size > 0 ? config.max_msg_size : Number.POSITIVE_INFINITY,
     isNew: false,
   };
 }

@@ -62,7 +62,6 @@ export class NatsOwner {
     let folder: MirrorFolder | undefined;
     try {
       folder = new MirrorFolder(home, claim.claim);
-      void folder.removeStale();
       return await startIn(folder, options);
     } catch (error) {
       await folder?.remove();

@@ -27,6 +27,7 @@ import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
+import { removeStaleMirrors } from '../nats/mirror-folder.ts';
 import { StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
@@ -103,6 +104,8 @@ export class NatsSession extends Client implements MailService {
   /** The connection through the server. */
   #connection: Connection | undefined;
   #isClosed = false;
+  /** What killed owners left is being removed. */
+  #tidying: Promise<void> | undefined;
   /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
   #starting: Promise<unknown> = Promise.resolve();
@@ -141,7 +144,7 @@ export class NatsSession extends Client implements MailService {
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
     if (options.bind !== undefined) {
       const what = `bind: the mail is on ${this.#url}, where every session reaches it`;
-      throw new IpcError('bad_parameter', what);
+      throw new IpcError('bad_parameter', what, { hint: 'leave bind out' });
     }
     // Only this call begins an empty stream.
     if (this.#isStreamGone) this.#forgetLog();
@@ -170,6 +173,7 @@ export class NatsSession extends Client implements MailService {
     } finally {
       this.#owner = undefined;
       this.#log?.stream.close();
+      await this.#tidying;
       await this.#options.server.close();
       // Without a connection it fails soon.
       await started;
@@ -318,6 +322,7 @@ export class NatsSession extends Client implements MailService {
     const nats = await this.#options.server.connection();
     if (this.#log?.nats === nats) return this.#log;
     this.#forgetLog();
+    this.#tidying ??= removeStaleMirrors(this.#options.home);
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn());
     this.#log = { nats, stream, found };

@@ -131,3 +131,20 @@ test('a session ends in time while nothing gets to its server: an owner that is 
     await watcher.close();
   }
 });
+
+test('an owner on a way of 40 KB a second stores 256 KB, which takes longer than an answer may', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const slow = remote(relay.url);
+  await slow.start();
+  relay.slowDown(40 * 1024);
+  await slow.post('box', 'x'.repeat(256 * 1024));
+  relay.slowDown(Number.POSITIVE_INFINITY);
+  const { deliveries } = await slow.fetch('box');
+  assert.deepEqual(
+    deliveries.map(({ body }) => body.length),
+    [256 * 1024],
+  );
+});

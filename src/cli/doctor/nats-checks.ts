@@ -11,7 +11,7 @@ import { JetStreamLog } from '../../nats/jetstream-log.ts';
 import { streamOf } from '../../nats/nats-address.ts';
 import { type Nats, NatsServer, readAuthorities, readCredentials } from '../../nats/nats-server.ts';
 import { checkServer } from '../../nats/server-check.ts';
-import { serverWarnings } from '../../nats/server-warnings.ts';
+import { type StreamPromises, serverWarnings } from '../../nats/server-warnings.ts';
 import { type FoundStream, replicasWanted } from '../../nats/stream-settings.ts';
 import { deadLetters, pauses } from './broker-checks.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
@@ -87,8 +87,8 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
 }
 
 /** Of it nothing is known, and so nothing is wrong. */
-function foundNothing(name: string): FoundStream {
-  return { name, replicas: replicasWanted, bytesMax: 0, isInMemory: false, isNew: true };
+function foundNothing(name: string): StreamPromises {
+  return { name, replicas: replicasWanted, bytesMax: 0, isInMemory: false };
 }
 
 /** undefined if it is not there. */

@@ -23,6 +23,10 @@ const wrong: readonly [setting: Partial<StreamConfig>, words: RegExp][] = [
   [{ max_msgs: 1_000 }, /a maximum number of messages/],
   [{ max_msgs_per_subject: 1 }, /for each subject/],
   [{ retention: 'workqueue' }, /retention workqueue in place of limits/],
+  [{ retention: 'interest' }, /retention interest in place of limits/],
+  [{ no_ack: true }, /appends are not acknowledged/],
+  [{ max_bytes: 1_048_576 }, /less than 8388608 bytes/],
+  [{ max_msg_size: 2_000 }, /messages of less than 4096 bytes/],
 ];
 
 for (const [setting, words] of wrong) {
@@ -94,5 +98,16 @@ test('a server without that much room keeps no mail, and says so', async (contex
   await assert.rejects(mail.post('ann', 'hello'), {
     code: 'unreachable',
     message: /has no place for the mail/,
+  });
+});
+
+test('a server whose messages are too small for any mail is named, with the remedy', async (context) => {
+  const found = await place(context, { maxPayload: 1_024 });
+  if (!found) return;
+  const mail = await found.session();
+  await assert.rejects(mail.post('ann', 'hello'), {
+    code: 'unreachable',
+    message: /takes messages of 1024 bytes at most/,
+    hint: /max_payload/,
   });
 });

@@ -9,6 +9,7 @@ export class NatsRelay {
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
   #isStill = false;
+  #bytesPerSecond = Number.POSITIVE_INFINITY;
 
   private constructor(port: number, to: number) {
     this.port = port;
@@ -50,6 +51,21 @@ export class NatsRelay {
     for (const socket of this.#sockets) socket.resume();
   }
 
+  /** So much passes in a second, in each direction of each connection. */
+  slowDown(bytesPerSecond: number): void {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  #pass(from: Socket, to: Socket, bytes: Buffer): void {
+    to.write(bytes);
+    if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return;
+    from.pause();
+    const passedMs = (bytes.length / this.#bytesPerSecond) * 1_000;
+    setTimeout(() => {
+      if (!this.#isStill) from.resume();
+    }, passedMs);
+  }
+
   #join(socket: Socket): void {
     const other = connect(this.#to, '127.0.0.1');
     for (const [one, to] of [
@@ -57,7 +73,7 @@ export class NatsRelay {
       [other, socket],
     ] as const) {
       this.#sockets.add(one);
-      one.on('data', (bytes) => to.write(bytes));
+      one.on('data', (bytes) => this.#pass(one, to, bytes));
       one.on('error', () => {});
       one.once('close', () => {
         this.#sockets.delete(one);

@@ -18,7 +18,7 @@ test('a message of each kind comes back as it was', () => {
     { path: 'epochs', change: { kind: 'folder' }, bytes: Buffer.alloc(0) },
     { path: 'epochs/00000001', change: { kind: 'file' }, bytes: Buffer.alloc(0) },
     { path: 'epochs/00000001/seg-000001.log', change: { kind: 'remove' }, bytes: Buffer.alloc(0) },
-    { path: 'store', change: { kind: 'write', at: 2 ** 40 }, bytes: Buffer.from([0, 255, 10, 0]) },
+    { path: 'store', change: { kind: 'write', at: 2 ** 27 }, bytes: Buffer.from([0, 255, 10, 0]) },
     {
       path: 'history/00000001-000001.log',
       change: { kind: 'rename', from: 'epochs/00000001/seg-000001.log' },
@@ -92,5 +92,12 @@ test('altered bytes never throw anything but bad_frame', () => {
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'bad_frame', `SEED=${seed}`);
     }
+  }
+});
+
+test('an offset that no file of a store has is refused: it would fill the disk', () => {
+  for (const at of [2 ** 27 + 1, 2 ** 40, Number.MAX_SAFE_INTEGER, -1, 0.5, '7', null]) {
+    const header = { claim, count: 1, path: 'file', kind: 'write', at };
+    assert.throws(() => decodeLogMessage(raw(header)), { code: 'bad_frame' });
   }
 });

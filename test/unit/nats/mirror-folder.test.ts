@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { MirrorFolder } from '../../../src/nats/mirror-folder.ts';
+import { MirrorFolder, removeStaleMirrors } from '../../../src/nats/mirror-folder.ts';
 import { makeHome } from '../../support/places.ts';
 
 test('a folder that was not touched for a quarter of an hour is removed, with what is in it', async (context) => {
@@ -19,7 +19,7 @@ test('a folder that was not touched for a quarter of an hour is removed, with wh
     utimesSync(path, touched, touched);
   }
   const folder = new MirrorFolder(home, 'own');
-  await folder.removeStale();
+  await removeStaleMirrors(home);
   assert.deepEqual(readdirSync(join(home, 'nats')).sort(), ['new', 'own']);
   await folder.remove();
   assert.deepEqual(readdirSync(join(home, 'nats')), ['new']);
@@ -29,6 +29,6 @@ test('a folder that cannot be listed harms no owner', async (context) => {
   const home = await makeHome(context);
   const folder = new MirrorFolder(home, 'own');
   rmSync(join(home, 'nats'), { recursive: true });
-  await folder.removeStale();
+  await removeStaleMirrors(home);
   await folder.remove();
 });

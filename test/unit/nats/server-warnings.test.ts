@@ -4,7 +4,7 @@ import type { ServerInfo } from '@nats-io/transport-node';
 import { serverWarnings } from '../../../src/nats/server-warnings.ts';
 
 function weaknesses(version: string, replicas: number): string[] {
-  const found = { name: 'ipc-19901', replicas, bytesMax: 1, isInMemory: false, isNew: false };
+  const found = { name: 'ipc-19901', replicas, bytesMax: 1, isInMemory: false };
   const texts = serverWarnings({ version } as ServerInfo, found);
   return ['2 minutes', 'has lost', 'one copy'].filter((words) =>
     texts.some((text) => text.includes(words)),
@@ -29,7 +29,7 @@ for (const [version, replicas, weak] of expected) {
 }
 
 test('a stream in memory, or without a limit, is a warning', () => {
-  const found = { name: 'ipc-7', replicas: 3, bytesMax: 1, isInMemory: false, isNew: false };
+  const found = { name: 'ipc-7', replicas: 3, bytesMax: 1, isInMemory: false };
   const sound = { version: '2.14.0' } as ServerInfo;
   assert.match(serverWarnings(sound, { ...found, isInMemory: true }).join(), /ipc-7 is in memory/);
   const unlimited = { ...found, bytesMax: Number.POSITIVE_INFINITY };
