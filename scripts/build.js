@@ -1,7 +1,8 @@
 // dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies; top.js,
-//             the screen of `ipc top`, which program.js loads for that command alone; nats.js, the clients of NATS, which
-//             they load for a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; ipc.js, which starts one of the first two if this Node can read it; types/, and the files of
-//             plugins/: a host may copy this folder and nothing else
+//             the screen of `ipc top`, which program.js loads for that command alone; nats.js, the clients of NATS,
+//             which they load for a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; ipc.js,
+//             which starts one of the first two if this Node can read it; types/, and the files of plugins/: a host
+//             may copy this folder and nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';

@@ -13,6 +13,7 @@ const foldersInOrder = [
   'transcripts',
   'property',
   'simulation',
+  'contract',
   'fault',
   'e2e',
 ];

@@ -74,7 +74,7 @@ export const plan = {
   /** After `connectMsMax` of src/session/nats-session.ts a session reports that no broker answers. */
   takeoverSecondsMax: 20,
   /** History that a session loads when it takes over a replicated log. */
-  historyBytes: 16 * 1024 ** 2,
+  historyBytes: 2 * segmentBytesMax,
   serverBytes: 32 * 1024 ** 3,
   /** `max_connections` of nats-server unless it is set. */
   serverConnectionsMax: 65_536,

@@ -1,6 +1,6 @@
-// Waits for messages; arguments: HOME PORT, and the URL of a NATS server if it keeps the mail. Each time a wait is parked it reports the time at which the
-// previous message arrived, 0 at first. Under a flood a call may fail because the broker is silent: then it is made
-// again.
+// Waits for messages; arguments: HOME PORT, and the URL of a NATS server if it keeps the mail. Each time a wait is
+// parked it reports the time at which the previous message arrived, 0 at first. Under a flood a call may fail because
+// the broker is silent: then it is made again.
 import { retryWhileRefused } from '../../test/support/retry.ts';
 import { mailbox, openSession, waitMs } from './mail.ts';
 import { nowUs } from './measure.ts';

@@ -247,7 +247,7 @@ The network stays open, also for the next owner. This closes it again:
   },
   nats: {
     what: 'mail on a NATS server',
-    text: () => `With a NATS server that has JetStream, no machine has to keep the mail:
+    text: () => `A NATS server with JetStream can keep the mail, for any number of machines:
 
   IPC_BROKER=nats://nats.lan ipc post ann hello
   IPC_BROKER=nats://nats.lan ipc broker    # optional: an owner that stays
@@ -259,15 +259,16 @@ sessions in, no key is needed:
 
   nats://USER:PASSWORD@HOST   or nats://TOKEN@HOST
   IPC_NATS_CREDS=/etc/nats/team.creds   credentials, or the seed of an nkey
-  tls://HOST, IPC_NATS_CA=/etc/nats/ca.pem   a certificate of your own
+  IPC_NATS_CA=/etc/nats/ca.pem   for tls://HOST with a CA of your own
 
 The hook that wakes an agent is a process of its own: the file in which it finds
 the session has no password, but the path of IPC_NATS_CREDS. So use that, or set
 IPC_BROKER for the host as well. \`ipc work\` withholds the login likewise.
 
 \`ipc doctor\` checks the server. \`broker_stop\` and \`bind\` are refused: the server
-is not this program's to stop or to open. \`ipc store check\` and \`dump\` read the
-files of this machine alone; with IPC_BROKER= before them they do.`,
+is not this program's to stop or to open. \`ipc store check\` and \`dump\` read
+files of this machine, so they are refused unless IPC_BROKER= is before them.
+\`ipc store move --to nats://HOST\` moves the mail of this machine to a server.`,
   },
 };
 

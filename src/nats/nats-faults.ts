@@ -13,7 +13,7 @@ export class InvalidAddress extends IpcError {
 export class StreamGone extends IpcError {
   constructor(stream: string, url: string) {
     super('storage_failed', `stream ${stream} was deleted from ${url}, and all mail in it`, {
-      hint: 'restore it from a backup, or start the broker (broker_start, `ipc broker start`) to begin an empty one',
+      hint: 'restore it from a backup, or start the broker (broker_start, `ipc broker`) to begin an empty one',
     });
   }
 }

@@ -9,7 +9,6 @@ const answerMs = 3_000;
 /** Throws the first that is refused: `not_authorized`, or `unreachable` without JetStream. */
 export async function checkServer(nats: Nats, port: number): Promise<void> {
   try {
-    await nats.manager.getAccountInfo();
     await mayMakeStream(nats, port);
     await mayAppend(nats, port);
     await mayConnect(nats, port);

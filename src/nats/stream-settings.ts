@@ -20,7 +20,7 @@ export const bytesMaxWanted = [32, 8, 2, 1].map((share) => share * 128 * 1024 * 
 /** How long the server remembers ids: an append is tried again for that long without another look. */
 const idsNs = 120 * 1e9;
 
-export function subjectsOf(prefix: string): string[] {
+function subjectsOf(prefix: string): string[] {
   return [`${prefix}f.*`, `${prefix}${claimFile}`];
 }
 

@@ -20,13 +20,13 @@ import {
   kill,
   makeCluster,
   nodeNames,
-  serverMissing,
   startExampleCluster,
   whenAvailable,
 } from '../support/nats/example-cluster.ts';
+import { natsMissing } from '../support/nats/nats-server.ts';
 import { makeHome } from '../support/places.ts';
 
-const server = { skip: serverMissing };
+const server = { skip: natsMissing };
 const streamName = 'ipc-19901';
 
 test(

@@ -7,14 +7,12 @@ import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { IpcError } from '../../src/base/errors.ts';
 import { libraryPlace } from '../support/library.ts';
-import {
-  example,
-  serverMissing,
-  startExampleCluster,
-  whenAvailable,
-} from '../support/nats/example-cluster.ts';
+import { example, startExampleCluster, whenAvailable } from '../support/nats/example-cluster.ts';
+import { natsMissing } from '../support/nats/nats-server.ts';
+import { reported } from '../support/processes/doctor.ts';
+import { shell } from '../support/processes/shell.ts';
 
-const server = { skip: serverMissing };
+const server = { skip: natsMissing };
 
 test(
   'two sessions exchange mail and take over from each other, with all permissions of a member',
@@ -78,6 +76,27 @@ test(
     assert.equal((await manager.streams.info(`ipc-${port}`)).config.num_replicas, 3);
   },
 );
+
+test('a member runs `ipc doctor`, and no permission is missing', server, async (context) => {
+  const cluster = await startExampleCluster(context);
+  const { run, port } = await shell(context, {
+    IPC_BROKER: cluster.url,
+    IPC_NATS_CREDS: cluster.seedFile('ann'),
+    IPC_NATS_CA: cluster.ca,
+  });
+  const before = reported(await run(['doctor', '--json']));
+  assert.equal(
+    before.find(({ about }) => about === 'NATS stream')?.what,
+    `ipc-${port} is not there; the first session makes it`,
+  );
+  assert.equal((await run(['post', 'bob', 'hello'])).code, 0);
+  const after = reported(await run(['doctor', '--json']));
+  assert.equal(after.find(({ about }) => about === 'NATS stream')?.what, `ipc-${port}, 3 copies`);
+  for (const { about, ok, what } of [...before, ...after]) {
+    // An old server, as it may be installed here, is named as such.
+    if (about.startsWith('NATS') && !/^nats-server \S+ syncs/.test(what)) assert.ok(ok, what);
+  }
+});
 
 async function teamPlace(context: TestContext) {
   const { port, session: open } = await libraryPlace(context);

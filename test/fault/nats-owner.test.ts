@@ -30,10 +30,7 @@ test('an owner is killed while sessions wait: another takes over, and a message 
   await writer.post('c', 'third');
   assert.deepEqual([(await waits[1])?.body, (await waits[2])?.body], ['second', 'third']);
   assert.equal((await writer.wait('kept'))?.body, 'stored before');
-  assert.equal(
-    (await writer.status()).own || (await readers[0]?.session.status())?.port !== 0,
-    true,
-  );
+  assert.notEqual((await writer.status()).pid, owner.pid);
 });
 
 test('an owner that stands still is replaced, and hands out and acknowledges nothing when it goes on', async (context) => {
@@ -65,22 +62,4 @@ test('an owner that stands still is replaced, and hands out and acknowledges not
   await other.post('later', 'to the one that stood still');
   assert.equal((await parked)?.body, 'to the one that stood still');
   assert.equal(await other.settle(first?.number ?? 0), 0);
-});
-
-test('a holder is killed: its message is delivered again within seconds', async (context) => {
-  const server = await natsServer(context);
-  if (!server) return;
-  const { remote } = await natsTeam(context, server.url);
-  const [owner, holder, reader] = [remote(), remote(), remote()];
-  await owner.start();
-  await owner.post('box', 'held');
-  assert.equal((await holder.wait('box'))?.attempt, 1);
-  const waiting = reader.wait('box', 60_000);
-  await untilParked(owner, 'box');
-  await holder.kill();
-  const killed = performance.now();
-  assert.equal((await waiting)?.attempt, 2);
-  const tookMs = Math.round(performance.now() - killed);
-  context.diagnostic(`delivered again ${tookMs} ms after its holder was killed`);
-  assert(tookMs < 15_000);
 });

@@ -1,6 +1,6 @@
 // `ipc store move`: moves all unsettled mail from one broker to another.
 import type { Command } from 'commander';
-import type { AppContext, BrokerAddress, BrokerSession } from '../../app/context.ts';
+import type { AppContext, BrokerSession } from '../../app/context.ts';
 import { type MoveResult, moveMail } from '../../app/move-mail.ts';
 import { parseBrokerHost, parsePort } from '../../app/parameters.ts';
 import { pausedWords } from '../../app/pause-words.ts';
@@ -129,8 +129,7 @@ function brokerOf({ does, broker, port }: SideLine, context: AppContext): Promis
     );
   }
   const number = host.port ?? given ?? context.localPort();
-  const at: BrokerAddress = { host: { host: host.host, port: number }, port: number };
-  return context.broker(at);
+  return context.broker({ host: { host: host.host, port: number } });
 }
 
 function nameOf({ host, port }: BrokerSession): string {

@@ -67,13 +67,12 @@ function checkAuthorities(path: string): Result {
 async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
   const { info } = nats.connection;
   const version = info?.version ?? 'unknown';
-  const findings: Finding[] = [
-    await finding('NATS server', async () => {
-      await checkServer(nats, port);
-      return fine(`${nats.url}: nats-server ${version} with JetStream`);
-    }),
-  ];
-  if (!findings.every(({ ok }) => ok)) return findings;
+  const server = await finding('NATS server', async () => {
+    await checkServer(nats, port);
+    return fine(`${nats.url}: nats-server ${version} with JetStream`);
+  });
+  if (!server.ok) return [server];
+  const findings = [server];
   const stream = await findStream(nats, port);
   const name = streamOf(port);
   const about = 'NATS stream';
@@ -104,7 +103,7 @@ async function findStream(nats: Nats, port: number): Promise<FoundStream | IpcEr
 
 /** A warning has its remedy at its end. That mail is on one disk is as without NATS, and no fault. */
 function weakness(warning: string): Finding {
-  const [what = warning, remedy] = warning.split(/; (?=use )/);
+  const [what = warning, remedy] = warning.split('; ');
   const isFault = !what.includes('has one copy');
   return { about: 'NATS server', ...(isFault ? bad(what, remedy) : fine(what, remedy)) };
 }

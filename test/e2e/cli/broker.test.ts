@@ -119,7 +119,8 @@ test('with --once a broker says which session owns it, and exits; with --json it
   const service = begin(['broker', '--json']);
   const next = linesOf(service);
   const { pid } = service;
-  const fields = { port, pid, epoch: 1, addresses: ['127.0.0.1'], messages: 0, warnings: [] };
+  const mail = { messages: 0, warnings: [], server: null };
+  const fields = { port, pid, epoch: 1, addresses: ['127.0.0.1'], ...mail };
   assert.deepEqual(JSON.parse(await next()), { ...fields, role: 'owner' });
   const brief = await run(['broker', '--once', '--json']);
   assert.deepEqual([brief.code, JSON.parse(brief.text)], [0, { ...fields, role: 'client' }]);

@@ -16,8 +16,7 @@ test('the files of an owner that was killed are removed by a later owner, once t
     await host.call({ operation: 'broker_start' });
     return host;
   };
-  const killed = async () => (await start()).kill('SIGKILL');
-  await killed();
+  for (let count = 0; count < 2; count++) await (await start()).kill('SIGKILL');
   const [old = ''] = await mirrors();
   await killed();
   // Not before: an owner that is killed while it removes the folder makes it young again.

@@ -92,17 +92,19 @@ test('an address of another kind, or where only HOST:PORT will do', async (conte
   }
 });
 
-test('a wrong password', skip, async (context) => {
+test('a wrong password, and none', skip, async (context) => {
   const { url } = await server();
-  await refused(
-    context,
-    { IPC_BROKER: withLogin(url, `team:not-${password}`) },
-    {
-      code: 'not_authorized',
-      what: new RegExp(`^${url} refuses the credentials: `),
-      hint: /IPC_BROKER/,
-    },
-  );
+  for (const address of [withLogin(url, `team:not-${password}`), url]) {
+    await refused(
+      context,
+      { IPC_BROKER: address },
+      {
+        code: 'not_authorized',
+        what: new RegExp(`^${url} refuses the credentials: `),
+        hint: /IPC_BROKER/,
+      },
+    );
+  }
 });
 
 test('no server, within seconds', skip, async (context) => {

@@ -1,4 +1,4 @@
-// Streams that are there before agent-ipc is, and servers with little room.
+// Streams that are there before agent-ipc is, and servers with little room or small messages.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
@@ -73,6 +73,19 @@ async function postUntilRefused(mail: AgentMail): Promise<number> {
     }
   }
 }
+
+test('a body of 1 MB passes through a server whose messages are at most 64 KB, and a takeover has it', async (context) => {
+  const found = await place(context, { maxPayload: 65_536 });
+  if (!found) return;
+  const [owner, other] = [await found.session(), await found.session()];
+  const body = Buffer.alloc(1_048_576, 'abc\n\u{1f600}');
+  await owner.post('box', body);
+  const message = await other.wait('box');
+  assert.ok(message?.body.equals(body));
+  await message?.release({ unread: true });
+  await owner.close();
+  assert.ok((await other.wait('box'))?.body.equals(body));
+});
 
 test('a server without that much room keeps no mail, and says so', async (context) => {
   const found = await place(context, { storeBytesMax: 20 * 1024 * 1024 });

@@ -10,16 +10,15 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type NatsConnection, nkeyAuthenticator } from '@nats-io/transport-node';
 import { freePort, makeHome } from '../places.ts';
+import { natsProgram } from './nats-server.ts';
 
 export const example = fileURLToPath(new URL('../../../../examples/cluster/', import.meta.url));
 
 export const nodeNames = ['nats-1', 'nats-2', 'nats-3'];
 export const members = ['ann', 'bob'];
 
-const tried = spawnSync('nats-server', ['--version'], { encoding: 'utf8' });
+const tried = spawnSync(natsProgram, ['--version'], { encoding: 'utf8' });
 const [, major = 0, minor = 0] = /v(\d+)\.(\d+)/.exec(tried.stdout ?? '')?.map(Number) ?? [];
-/** The reason for skipping a test that needs a server. */
-export const serverMissing = tried.status === 0 ? false : 'nats-server is not installed';
 
 /** The one line of the example that is left out, and only for a server that does not know it. */
 const syncLine = 'sync_interval: always';
@@ -91,7 +90,7 @@ export async function startExampleCluster(context: TestContext): Promise<Example
   const start = async (name: string): Promise<ExampleNode> => {
     const { port, clusterPort } = places.get(name) ?? assert.fail();
     const file = join(folder, 'nodes', name, 'nats-server.conf');
-    const child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(natsProgram, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     children.push(child);
     const node = { name, port, clusterPort, child, ...outputOf(child) };
     await node.says('Server is ready');

@@ -36,6 +36,7 @@ const readyMsMax = 40_000;
 const retryMs = 20;
 
 const installed = findProgram();
+export const natsProgram = installed ?? 'nats-server';
 
 /** The reason for skipping a test that needs a nats-server; false if there is one. */
 export const natsMissing = installed === undefined ? 'no nats-server is installed' : false;
@@ -89,7 +90,6 @@ export async function startCluster(owner: Owner, options: NatsOptions = {}): Pro
 
 /** What a server says of its JetStream at /jsz. */
 interface JetStreamReport {
-  readonly meta_cluster?: { readonly leader?: string };
   readonly account_details?: readonly {
     readonly stream_detail?: readonly {
       readonly name: string;
@@ -176,7 +176,7 @@ export class NatsNode {
 
   /** Starts the process alone, for a node whose cluster has no majority yet. */
   begin(): void {
-    const words = [...this.#prefix, installed ?? 'nats-server', '-c', this.#config];
+    const words = [...this.#prefix, natsProgram, '-c', this.#config];
     const child = spawn(words[0] ?? '', words.slice(1), { stdio: 'ignore' });
     this.#child = child;
     // A file of tests that exceeds its time exits without its hooks.
@@ -188,13 +188,13 @@ export class NatsNode {
   /** Returns when clients can connect and JetStream is up; of a cluster, when it has a leader and this node is current. */
   async ready(): Promise<void> {
     const late = AbortSignal.timeout(readyMsMax);
-    while (!(await this.isHealthy())) {
+    while (!(await this.#isHealthy())) {
       if (this.isRunning && !late.aborted) await sleep(retryMs);
       else throw new Error(`${this.name} does not serve: ${await this.#lastLines()}`);
     }
   }
 
-  async isHealthy(): Promise<boolean> {
+  async #isHealthy(): Promise<boolean> {
     if (this.#prefix.length > 0) return this.#isHealthyThere();
     const report = (await this.#report('healthz')) as { status?: string } | undefined;
     return report?.status === 'ok' && (await connects(this.port));
@@ -263,30 +263,16 @@ export class NatsCluster {
     return `nats://${this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
   }
 
-  /** The node that leads the cluster, once a majority of those that run agrees. */
-  leader(): Promise<NatsNode> {
-    return this.#agreed('the cluster', (report) => report.meta_cluster?.leader);
-  }
-
-  /** The node that leads a stream. */
-  streamLeader(stream: string): Promise<NatsNode> {
-    return this.#agreed(stream, (report) => {
-      const streams = report.account_details?.flatMap((each) => each.stream_detail ?? []) ?? [];
-      return streams.find(({ name }) => name === stream)?.cluster?.leader;
-    });
-  }
-
-  /** Waits until two nodes name the same one that runs. */
-  async #agreed(
-    what: string,
-    leaderIn: (report: JetStreamReport) => string | undefined,
-  ): Promise<NatsNode> {
+  /** The node that leads a stream, once two nodes name the same one that runs. */
+  async streamLeader(stream: string): Promise<NatsNode> {
     const late = AbortSignal.timeout(readyMsMax);
     while (!late.aborted) {
       const named = await Promise.all(
         this.nodes.map(async (node) => {
           const report = node.isRunning ? await node.jetStream() : undefined;
-          return report && leaderIn(report);
+          const details = report?.account_details ?? [];
+          const streams = details.flatMap((each) => each.stream_detail ?? []);
+          return streams.find(({ name }) => name === stream)?.cluster?.leader;
         }),
       );
       const leader = this.nodes.find(
@@ -295,7 +281,7 @@ export class NatsCluster {
       if (leader) return leader;
       await sleep(retryMs);
     }
-    throw new Error(`no node leads ${what} within ${readyMsMax} ms`);
+    throw new Error(`no node leads ${stream} within ${readyMsMax} ms`);
   }
 }
 

@@ -19,7 +19,7 @@ export function filesIn(folder: string): Record<string, string> {
 }
 
 /** What a file holds up to its last byte that is not zero. */
-export function withoutZeros(bytes: Buffer): string {
+function withoutZeros(bytes: Buffer): string {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end--;
   return bytes.toString('latin1', 0, end);

@@ -92,9 +92,9 @@ test('three servers sync three records of a message, at most one after the other
   assert.equal(Math.round(syncsPerSecond.peak), 6_085);
 });
 
-test('a takeover loads the unread mail and 16 MB of history', () => {
-  assert.equal(loadedBytes(load), 43_200 * 1_233 + 16_777_216);
-  assert.equal(keeper(load).takeoverSeconds.toFixed(2), '3.94');
+test('a takeover loads the unread mail and 32 MB of history', () => {
+  assert.equal(loadedBytes(load), 43_200 * 1_233 + 33_554_432);
+  assert.equal(keeper(load).takeoverSeconds.toFixed(2), '4.39');
 });
 
 test('each mailbox with a consumer costs three servers memory, open files and files on disk', () => {
@@ -119,7 +119,7 @@ test('of several limits the one that is reached first is named', () => {
 test('a keeper ends where a takeover lasts 20 s, if its connections do not end it before', () => {
   assert.deepEqual(endOf(load, keeper), { sessions: 4_096, by: 'connections' });
   const unread = { ...load, unreadShare: 0.5 };
-  assert.deepEqual(endOf(unread, keeper), { sessions: 1_215, by: 'takeover' });
+  assert.deepEqual(endOf(unread, keeper), { sessions: 1_184, by: 'takeover' });
 });
 
 test('consumers end where a server has 2,000 Raft groups, one of which is that of the stream', () => {
