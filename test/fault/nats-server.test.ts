@@ -28,13 +28,13 @@ test('a server is killed and started again: waits go on with the rest of their t
   const [owner, reader, writer] = [remote(), remote(), remote()];
   await owner.start();
   await owner.post('kept', 'before');
+  const began = performance.now();
   const short = reader.wait('short', 8_000);
   const long = reader.wait('long', 120_000);
   const own = owner.wait('own', 120_000);
   await untilParked(owner, 'short');
   await untilParked(owner, 'long');
   await writer.status();
-  const began = performance.now();
   await server.kill();
   const posts = [1, 2, 3].map((count) => writer.post('long', `post ${count}`));
   const toOwn = owner.post('own', 'from the owner');
