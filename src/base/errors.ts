@@ -304,6 +304,17 @@ export function storageFault(error: unknown, what?: string): IpcError | undefine
   return new IpcError(code, what ?? (error as Error).message, { cause: error, hint });
 }
 
+/** For an error that the system reported of a state folder, or of a part of it; any other error stays as it is. */
+export function homeFault(error: unknown, folder: string): unknown {
+  if (!(error instanceof Error) || !('errno' in error)) return error;
+  const what = `${folder}: ${error.message}`;
+  return (
+    outOfFiles(error) ??
+    storageFault(error, what) ??
+    new IpcError('home_unusable', what, { cause: error })
+  );
+}
+
 /** For the default case of a switch: the compiler proves that it is never reached. */
 export function unreachable(value: never): never {
   throw new Error(`not a case: ${JSON.stringify(value)}`);

@@ -6,20 +6,23 @@ import { claimFile, type LogStream } from './log-stream.ts';
 
 /** Who owns the store. */
 export interface Claim {
-  /** Unique. */
+  /** Unique, random: 22 characters. */
   readonly claim: string;
   readonly pid: number;
   readonly program: string;
   readonly machine: string;
 }
 
-/** The claim of the owner that there is, or was last; undefined before the first. */
+/** The newest claim; undefined before the first. */
 export async function lastClaim(stream: LogStream): Promise<Claim | undefined> {
   const found = await stream.last(claimFile);
   return found && parseClaim(found.data);
 }
 
-/** Returns its sequence; undefined if something was appended behind `after`, so there may be an owner. */
+/**
+ * Returns its sequence; undefined if something was appended after the sequence `after`, so there may be an owner.
+ * Throws `unreachable` when the server does not store it.
+ */
 export async function makeClaim(
   stream: LogStream,
   claim: Claim,

@@ -1,5 +1,5 @@
 // How sessions reach the owner through their NATS server: each connection has two subjects of its own, one in each
-// direction. A session dials the claim of the owner, so an owner that was replaced is reached by nobody who knows better.
+// direction. A session dials the claim of the owner, so a session that knows the newest claim reaches no earlier owner.
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
@@ -15,24 +15,25 @@ const dialMs = 2_500;
 const messageBytesMax = 256 * 1024;
 const idForm = /^[0-9a-v]{22}$/;
 
-/** Throws when the connection to the server is closed. */
+/** `silent` also when the connection to the server is closed. */
 export async function dialOwner(
   { connection }: Nats,
   port: number,
   claim: string,
 ): Promise<WireSocket | DialFailure> {
   const id = randomId(idCharacters);
-  const socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
+  let socket: WireSocket | undefined;
   try {
+    socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
     await connection.request(dialSubject(port, claim), id, { timeout: dialMs });
     return socket;
   } catch (error) {
-    socket.destroy();
+    socket?.destroy();
     return isAbsent(error) ? 'absent' : 'silent';
   }
 }
 
-/** Takes the connections of those that dial a claim. */
+/** Accepts the connections of sessions that dial a claim. */
 export class WireListener {
   readonly #connection: NatsConnection;
   readonly #port: number;

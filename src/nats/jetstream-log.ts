@@ -125,7 +125,6 @@ export class JetStreamLog implements LogStream {
 
   async *read(upTo: number): AsyncIterable<StreamMessage> {
     const { library, connection, manager } = this.#nats;
-    if (upTo === 0) return;
     const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
     const messages = await consumer.consume({ max_messages: messagesAhead });
     try {
@@ -135,8 +134,12 @@ export class JetStreamLog implements LogStream {
           file: fileOf(message.subject),
           data: asBuffer(message.data),
         };
-        if (message.seq >= upTo || message.info.pending === 0) return;
+        // That nothing is pending says nothing: a node of a cluster may be behind.
+        if (message.seq >= upTo) return;
       }
+      throw new Error(`the stream ended before message ${upTo}`);
+    } catch (error) {
+      throw this.#fault(error);
     } finally {
       messages.stop();
       const info = await consumer.info(true).catch(() => undefined);
@@ -208,9 +211,13 @@ export class JetStreamLog implements LogStream {
     try {
       return await request();
     } catch (error) {
-      if (apiCode(error) === noStream) throw new StreamGone(this.#name, this.#nats.url);
-      throw natsFault(error, this.#nats.url);
+      throw this.#fault(error);
     }
+  }
+
+  #fault(error: unknown): unknown {
+    const { url } = this.#nats;
+    return apiCode(error) === noStream ? new StreamGone(this.#name, url) : natsFault(error, url);
   }
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
 import { decodeLogMessage, encodeLogMessage, type LogMessage } from './log-message.ts';
 import type { LogStream } from './log-stream.ts';
-import { StreamGone } from './nats-faults.ts';
+import { ConnectionEnded, StreamGone } from './nats-faults.ts';
 
 export type FileChangeMessage = Omit<LogMessage, 'claim' | 'count'> & { readonly file: string };
 
@@ -163,20 +163,20 @@ export class LogAppender {
         return message?.claim === this.#claim && message.count === count;
       } catch (error) {
         if (error instanceof IpcError && error.code === 'bad_frame') return false;
-        if (error instanceof StreamGone) this.#lost(error);
+        this.#checkEnd(error);
         await sleep(this.#pauses.msMax);
       }
     }
     return false;
   }
 
-  /** Else what is pending would wait for a stream that never comes back. */
+  /** Else what is pending would wait for a stream, or a connection, that never comes back. */
   async #checkStream(): Promise<void> {
-    try {
-      await this.#stream.state();
-    } catch (error) {
-      if (error instanceof StreamGone) this.#lost(error);
-    }
+    await this.#stream.state().catch((error: unknown) => this.#checkEnd(error));
+  }
+
+  #checkEnd(error: unknown): void {
+    if (error instanceof StreamGone || error instanceof ConnectionEnded) this.#lost(error);
   }
 
   #lost(error: IpcError): void {
@@ -193,6 +193,6 @@ function full(reason: string): IpcError {
   });
 }
 
-function replaced(): IpcError {
+export function replaced(): IpcError {
   return new IpcError('owner_replaced', 'a newer broker took the store over');
 }

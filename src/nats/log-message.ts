@@ -32,7 +32,7 @@ export function encodeLogMessage({ claim, count, path, change, bytes }: LogMessa
   return Buffer.concat([length, header, bytes]);
 }
 
-/** Whoever may write into the stream wrote it: a path never leads out of the store. Throws `bad_frame`. */
+/** Any user of the server may have written it, so a path never leads out of the store. Throws `bad_frame`. */
 export function decodeLogMessage(data: Buffer): LogMessage {
   const bodyAt = data.length < lengthBytes ? 0 : lengthBytes + data.readUInt16BE(0);
   const header = parsed(data.toString('utf8', lengthBytes, bodyAt));

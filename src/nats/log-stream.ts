@@ -38,7 +38,10 @@ export interface LogStream {
   last(file: string): Promise<StreamMessage | undefined>;
   /** The message of this sequence; undefined if it is not there. */
   at(sequence: number): Promise<StreamMessage | undefined>;
-  /** All messages up to this sequence, in order. Those of files that are purged meanwhile may be missing. */
+  /**
+   * All messages up to this one, which is there, in order. Those of files that are purged meanwhile may be missing.
+   * Throws if it ends earlier.
+   */
   read(upTo: number): AsyncIterable<StreamMessage>;
   /** The files that have messages. */
   files(): Promise<ReadonlySet<string>>;

@@ -1,8 +1,8 @@
 // The folder of an owner's mirror, below the state folder. An owner that is killed leaves it, with mail in it: a later owner
 // of this machine removes it. An owner that lives touches its folder every minute, so an old one has none. If it has one
 // all the same, because that process was suspended, its broker ends, and its mail is on the server.
-import { readdirSync, statSync, utimes } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { statSync, utimes } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder } from '../files/private-files.ts';
 
@@ -26,9 +26,9 @@ export class MirrorFolder {
     }, touchMs).unref();
   }
 
-  /** Removes those that owners left. What cannot be removed stays for a later owner. */
+  /** Removes those that owners left. What cannot be listed or removed stays for a later owner. Never throws. */
   async removeStale(): Promise<void> {
-    for (const name of readdirSync(this.#all)) {
+    for (const name of await readdir(this.#all).catch(() => [])) {
       const path = join(this.#all, name);
       if (path !== this.path && isStale(path)) await removeFolder(path);
     }

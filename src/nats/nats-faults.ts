@@ -18,9 +18,17 @@ export class StreamGone extends IpcError {
   }
 }
 
+/** The connection was closed for good: by this session, or after the server has refused its credentials. */
+export class ConnectionEnded extends IpcError {
+  constructor(url: string, cause: Error) {
+    super('unreachable', `the connection to ${url} has ended`, { cause });
+  }
+}
+
 /** A connection, or a request to the server, failed. `url` has no password. */
 export function natsFault(error: unknown, url: string): unknown {
   if (!(error instanceof Error) || error instanceof IpcError) return error;
+  if (error.name === 'ClosedConnectionError') return new ConnectionEnded(url, error);
   const text = error.message;
   if (/authoriz|authentication|expired/i.test(text)) {
     return new IpcError('not_authorized', `${url} refuses the credentials: ${text}`, {

@@ -1,5 +1,5 @@
 // The connection of a session to a NATS server. It is made at the first use, and made again by the client of NATS for as
-// long as it takes; whoever uses it hears of each end.
+// long as it takes. Its callbacks report each loss and each reconnect.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity as checkName, type PeerCertificate } from 'node:tls';

@@ -1,4 +1,4 @@
-// Which messages of a stream count: those of each owner, from its claim until anybody else has written.
+// Which messages of a stream count: those of each owner, from its claim up to the first message of another writer.
 // An owner sends many messages at a time, each with the sequence of the one before it. So when another claims the store
 // meanwhile, the first of them is refused, but the next may expect the very sequence of that claim, and is stored. Its
 // owner has reported none of them as stored.
@@ -11,7 +11,7 @@ interface Run {
 }
 
 export class OwnerRuns {
-  /** undefined once anybody else has written. */
+  /** undefined after a message that does not count. */
   #run: Run | undefined;
   /** The sequence of the last message that was seen. */
   #seen = 0;
@@ -29,7 +29,7 @@ export class OwnerRuns {
     const run = message && { claim: message.claim, begin: sequence - message.count };
     if (run?.claim === this.#run?.claim && run?.begin === this.#run?.begin)
       return run !== undefined;
-    // Older claims are purged. One that would lie before what was seen is that of an owner that was replaced.
+    // Older claims are purged. A claim that would lie before what was seen is that of an owner that was replaced.
     this.#run = run && run.begin > seen ? run : undefined;
     return this.#run !== undefined;
   }

@@ -1,6 +1,6 @@
 // A stream of bytes between two sessions, in messages that a server passes on: what a socket is elsewhere. The server
 // keeps none of them, and drops those that a slow subscriber does not take. So each message has a number, and the
-// receiver says how much it has read: a sender that is ahead by `windowBytes` waits.
+// receiver reports how much it has read: a sender with `windowBytes` of unread bytes waits.
 import { Duplex } from 'node:stream';
 import { IpcError } from '../base/errors.ts';
 
@@ -13,7 +13,7 @@ export interface WireTransport {
   close(): void;
 }
 
-/** A sender stops when so much is under way. A server drops an owner to whom all sessions send more than 64 MB. */
+/** The window: unread bytes of one direction. A server closes a connection for which more than 64 MB wait. */
 const windowBytes = 512 * 1024;
 const headBytes = 5;
 const kinds = { data: 1, read: 2, end: 3, reset: 4 } as const;
@@ -26,7 +26,7 @@ export class WireSocket extends Duplex {
   #unread = 0;
   /** Resumes the write that waits for the other side. */
   #resume: (() => void) | undefined;
-  /** Bytes that were read here since the other side was told. */
+  /** Bytes that were read here since the last report. */
   #readBytes = 0;
   /** Received, but the reader has paused. */
   #heldBytes = 0;
@@ -131,7 +131,7 @@ export class WireSocket extends Duplex {
     try {
       this.#transport.send(message);
     } catch (error) {
-      // The connection to the server is closed: a destroyed socket has nobody to tell.
+      // The connection to the server is closed. A destroyed socket reports no error.
       if (!this.destroyed) this.destroy(error as Error);
     }
   }

@@ -1,6 +1,6 @@
 // Owning a store on a NATS server: from a claim that was made to the broker that serves it, and to its end.
 import { join } from 'node:path';
-import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
+import { homeFault, IpcError } from '../base/errors.ts';
 import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
@@ -9,7 +9,7 @@ import type { HistoryBound } from '../journal/history.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Claim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';
-import { LogAppender } from '../nats/log-appender.ts';
+import { LogAppender, replaced } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
@@ -66,7 +66,7 @@ export class NatsOwner {
       return await startIn(folder, options);
     } catch (error) {
       await folder?.remove();
-      throw mirrorFault(error, join(home, 'nats'));
+      throw homeFault(error, `${join(home, 'nats')}, for a copy of the mail`);
     }
   }
 
@@ -94,9 +94,14 @@ export class NatsOwner {
     this.#options.guests.interrupt();
   }
 
-  /** Another session has claimed the store. */
-  replaced(): void {
-    this.broker.abandon(new IpcError('owner_replaced', 'a newer broker took the store over'));
+  get claim(): Claim {
+    return this.#options.claim;
+  }
+
+  /** Ends if another session has claimed the store since. */
+  async checkClaim(): Promise<void> {
+    const last = await this.#options.stream.last(claimFile).catch(() => undefined);
+    if (last && last.sequence > this.#options.sequence) this.broker.abandon(replaced());
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */
@@ -226,14 +231,6 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
 
 function troubleOf({ trouble }: LogAppender): string[] {
   return trouble === undefined ? [] : [`mail waits to be stored by the NATS server: ${trouble}`];
-}
-
-/** `error`: of anything that was tried in the folder of the mirror. */
-function mirrorFault(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error && 'errno' in error)) return error;
-  const what = `${folder}, for a copy of the mail: ${error.message}`;
-  const unusable = () => new IpcError('home_unusable', what, { cause: error });
-  return storageFault(error, what) ?? outOfFiles(error) ?? unusable();
 }
 
 function noAddress(): IpcError {

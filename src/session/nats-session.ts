@@ -2,12 +2,12 @@
 //
 // How it connects:
 // 1. It reads the last claim of the stream, and dials the owner that made it.
-// 2. When the server knows of no such owner, or it stays silent, this session claims the store: see claim.ts. Of several
-//    that try, one succeeds; the others begin at 1.
+// 2. When the server knows of no such owner, or the owner stays silent, this session claims the store: see claim.ts. Of
+//    several sessions that try, one succeeds; the others begin at 1.
 // 3. The one that succeeded restores the files of the store from the stream, and runs the broker over them.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError } from '../base/errors.ts';
+import { homeFault, IpcError } from '../base/errors.ts';
 import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { systemRuntime } from '../base/runtime.ts';
@@ -70,7 +70,9 @@ const claimCharacters = 22;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
-/** A session that takes the broker over loads all of it. Two segments: one that is too large for the bound goes whole. */
+/** An owner looks for a newer claim this often: it gets no message of one that was made while it was cut off. */
+const claimCheckMs = 5_000;
+/** A takeover loads all of it. Two segments: one that is too large for the bound goes whole. */
 const historyDefault: HistoryBound = {
   bytesMax: 2 * segmentBytesMax,
   ageMsMax: historyAgeMsDefault,
@@ -95,12 +97,13 @@ export class NatsSession extends Client implements MailService {
     | { readonly nats: Nats; readonly stream: JetStreamLog; readonly found: FoundStream }
     | undefined;
   #owner: NatsOwner | undefined;
-  /** The claim that is dialed, or this session's own. */
+  readonly #claimChecks = setInterval(() => void this.#owner?.checkClaim(), claimCheckMs).unref();
+  /** The claim of the owner that this session connected to last, which may be itself. */
   #claim: Claim | undefined;
   /** The connection through the server. */
   #connection: Connection | undefined;
   #isClosed = false;
-  /** It was deleted. */
+  /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
   #starting: Promise<unknown> = Promise.resolve();
 
@@ -121,7 +124,10 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
-    options.server.onBack.add(() => this.#log?.stream.interrupt());
+    options.server.onBack.add(() => {
+      this.#log?.stream.interrupt();
+      void this.#owner?.checkClaim();
+    });
   }
 
   override async status(options?: Cancellable): Promise<BrokerStatus> {
@@ -137,7 +143,7 @@ export class NatsSession extends Client implements MailService {
       const what = `bind: the mail is on ${this.#url}, where every session reaches it`;
       throw new IpcError('bad_parameter', what);
     }
-    // Only who asks for it begins an empty one.
+    // Only this call begins an empty stream.
     if (this.#isStreamGone) this.#forgetLog();
     return this.#startResult(await this.join(options), options);
   }
@@ -155,12 +161,19 @@ export class NatsSession extends Client implements MailService {
 
   override async close(graceMs = closeMsDefault): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#claimChecks);
     await super.close(graceMs);
-    await this.#starting.catch(() => {});
-    await this.#owner?.close(graceMs);
-    this.#owner = undefined;
-    this.#log?.stream.close();
-    await this.#options.server.close();
+    const started = this.#starting.catch(() => {});
+    await Promise.race([started, sleep(graceMs, undefined, { ref: false })]);
+    try {
+      await this.#owner?.close(graceMs);
+    } finally {
+      this.#owner = undefined;
+      this.#log?.stream.close();
+      await this.#options.server.close();
+      // Without a connection it fails soon.
+      await started;
+    }
   }
 
   get #url(): string {
@@ -185,8 +198,8 @@ export class NatsSession extends Client implements MailService {
   }
 
   async #connect(patience: Patience): Promise<Connection> {
-    const { nats, stream } = await this.#openLog();
     for (let dials = noDials(); ; ) {
+      const { nats, stream } = await this.#openLog();
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
@@ -214,6 +227,7 @@ export class NatsSession extends Client implements MailService {
     try {
       if (this.#options.server.isLost) throw serverAway(this.#url);
       const { lastSequence } = await stream.state();
+      this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
       this.#isStreamGone = error instanceof StreamGone;
@@ -227,8 +241,11 @@ export class NatsSession extends Client implements MailService {
 
   /** The connection to the owner, through the server or within this process. */
   async #dial(nats: Nats, claim: Claim | undefined): Promise<Connection | 'absent' | 'silent'> {
-    if (this.#owner && claim?.claim === this.#claim?.claim) return this.#owner.connect();
     if (!claim) return 'absent';
+    if (claim.claim === this.#owner?.claim.claim) {
+      this.#claim = claim;
+      return this.#owner.connect();
+    }
     const socket = await dialOwner(nats, this.#options.port, claim.claim);
     if (typeof socket === 'string') return socket;
     this.#claim = claim;
@@ -260,7 +277,9 @@ export class NatsSession extends Client implements MailService {
 
   async #own(nats: Nats, stream: JetStreamLog, lastSequence: number): Promise<void> {
     const { home, port, origin, name } = this.#options;
-    await makeHome(home);
+    await makeHome(home).catch((error: unknown) => {
+      throw homeFault(error, home);
+    });
     const { pid, program, machine } = origin;
     const claim = { claim: randomId(claimCharacters), pid, program, machine };
     const guests = new Guests(nats, port, claim.claim);
@@ -277,11 +296,10 @@ export class NatsSession extends Client implements MailService {
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
           if (error.code !== 'owner_replaced') this.#backoff.failed(error);
-          if (this.#claim === claim) this.#owner = undefined;
+          if (this.#owner?.claim === claim) this.#owner = undefined;
         },
       });
       this.#backoff.opened();
-      this.#claim = claim;
       this.#owner = owner;
     } catch (error) {
       guests.close();
@@ -303,24 +321,22 @@ export class NatsSession extends Client implements MailService {
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn());
     this.#log = { nats, stream, found };
-    this.#followClaims(this.#log);
+    // Also claims that the server refuses are seen here.
+    stream.follow(claimFile, () => void this.#noteClaim(stream));
     return this.#log;
   }
 
-  /** A claim of another session ends the connection to an owner that is silent, or gone without a word. */
-  #followClaims({ nats, stream }: { readonly nats: Nats; readonly stream: JetStreamLog }): void {
-    stream.follow(claimFile, async () => {
-      // Also claims that the server refuses are seen here.
-      const claim = await lastClaim(stream).catch(() => undefined);
-      if (!claim || claim.claim === this.#claim?.claim || this.#log?.nats !== nats) return;
-      this.#connection?.destroy(broken());
-      this.#owner?.replaced();
-    });
+  /** A claim of another session ends an owner here, and the connection to one that is silent, or gone without a word. */
+  async #noteClaim(stream: JetStreamLog): Promise<void> {
+    void this.#owner?.checkClaim();
+    const claim = await lastClaim(stream).catch(() => undefined);
+    if (claim && claim.claim !== this.#claim?.claim) this.#connection?.destroy(broken());
   }
 
   #lostServer(): void {
     this.#connection?.destroy(broken());
     this.#owner?.interrupt();
+    if (this.#log?.nats.connection.isClosed()) this.#owner?.broker.abandon(broken());
   }
 
   #silent(): IpcError {

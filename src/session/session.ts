@@ -11,7 +11,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IpcError, outOfFiles, storageFault } from '../base/errors.ts';
+import { homeFault, IpcError } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { version } from '../base/version.ts';
@@ -264,14 +264,8 @@ export class Session extends Client implements MailService {
     const { home, port } = this.#options;
     await makeHome(home)
       .then(() => makeHome(this.#folder))
-      .catch((error: Error) => {
-        if (error instanceof IpcError) throw error;
-        const what = `${this.#folder}: ${error.message}`;
-        throw (
-          outOfFiles(error) ??
-          storageFault(error, what) ??
-          new IpcError('home_unusable', what, { cause: error })
-        );
+      .catch((error: unknown) => {
+        throw homeFault(error, this.#folder);
       });
     const won = await claim(port, this.#folder);
     if (won.kind === 'elsewhere') return [{ path: won.path }];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '@nats-io/transport-node';
 import { NatsRelay } from '../support/nats/nats-relay.ts';
 import { natsServer } from '../support/nats/nats-server.ts';
 import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
@@ -86,4 +87,47 @@ test('an owner whose way stands still is replaced, and what it sent late counts 
     before.map(({ body }) => body),
     ['one', 'two'],
   );
+});
+
+test('an idle owner that was cut off, and replaced meanwhile, gives up, and its wait gets what the new one stored', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, other] = [remote(relay.url), remote()];
+  await owner.start();
+  const waiting = owner.wait('box', 20_000);
+  await untilParked(owner, 'box');
+  relay.close();
+  await other.post('box', 'stored by the new owner');
+  await relay.reopen();
+  assert.equal((await waiting)?.body, 'stored by the new owner');
+  assert.equal((await owner.start()).role, 'client');
+});
+
+test('a session ends in time while nothing gets to its server: an owner that is idle, and one that takes over', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { service, port } = await natsTeam(context, server.url);
+  for (const isIdle of [true, false]) {
+    const session = await service(relay.url);
+    const watcher = await connect({ servers: `127.0.0.1:${server.port}` });
+    const claimed = new Promise<void>((resolve) => {
+      watcher.subscribe(`ipc.${port}.claim`, { callback: () => resolve() });
+    });
+    await watcher.flush();
+    const starting = session.start();
+    await (isIdle ? starting : claimed);
+    relay.stop();
+    const outcome = Promise.allSettled([starting]);
+    const began = performance.now();
+    await session.close();
+    const tookMs = Math.round(performance.now() - began);
+    context.diagnostic(`closed after ${tookMs} ms`);
+    assert(tookMs < 8_000, `${tookMs} ms`);
+    await outcome;
+    relay.continue();
+    await watcher.close();
+  }
 });

@@ -1,11 +1,16 @@
 // A NATS server that dies, loses the stream, or has no room.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import type { IpcError } from '../../src/base/errors.ts';
 import type { Name } from '../../src/model/message.ts';
+import { parseNatsAddress } from '../../src/nats/nats-address.ts';
+import { NatsServer } from '../../src/nats/nats-server.ts';
+import { NatsSession } from '../../src/session/nats-session.ts';
 import { natsServer } from '../support/nats/nats-server.ts';
 import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
 
@@ -200,6 +205,37 @@ test('many short messages fill a stream, and each can still be settled', async (
     await next.settle([delivery], { signal: AbortSignal.timeout(10_000) });
   }
   await next.post('box' as Name, Buffer.from('again'));
+});
+
+test('a state folder that cannot have a mirror is named', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { home, service } = await natsTeam(context, server.url);
+  await writeFile(join(home, 'nats'), 'a file in the way');
+  const session = await service();
+  await assert.rejects(session.start(), (error: IpcError) => {
+    assert.equal(error.code, 'home_unusable');
+    assert.match(error.message, /EEXIST/);
+    return true;
+  });
+});
+
+test('an owner whose connection was closed for good ends, and its session owns the store over a new one', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { home, port } = await natsTeam(context, server.url);
+  const nats = new NatsServer({ address: parseNatsAddress(server.url), name: 'test' });
+  const origin = { program: 'test', pid: process.pid, machine: 'here' };
+  const session = new NatsSession({ server: nats, home, port, origin });
+  context.after(() => session.close());
+  const first = await session.start();
+  const waiting = session.wait('box' as Name, { timeoutMs: 20_000 });
+  const { connection } = await nats.connection();
+  await connection.close();
+  await session.post('box' as Name, Buffer.from('over the new one'));
+  assert.equal((await waiting)?.body?.toString(), 'over the new one');
+  const second = await session.start();
+  assert.deepEqual([second.role, second.epoch > first.epoch], ['owner', true]);
 });
 
 test('a server without JetStream is named, with the remedy', async (context) => {

@@ -28,7 +28,7 @@ async function until(check: () => boolean): Promise<void> {
 
 for (const isBusy of [false, true]) {
   const what = isBusy ? 'that stores a post' : 'that is idle';
-  test(`an owner ${what} ends when it hears that it was replaced`, async (context) => {
+  test(`an owner ${what} ends when it finds a newer claim`, async (context) => {
     const { team, mirrors } = await makeTeam(context);
     const { owner, stream, failures } = await team.own();
     const client = team.client('one');
@@ -37,8 +37,8 @@ for (const isBusy of [false, true]) {
     const posted = isBusy ? client.post(mailbox, Buffer.from('under way')) : undefined;
     if (isBusy) await until(() => owner.broker.sessions > 0);
     const newer = await team.own();
-    owner.replaced();
     release();
+    await owner.checkClaim();
     await until(() => failures.length > 0);
     assert.equal(failures[0]?.code, 'owner_replaced');
     await posted;

@@ -1,0 +1,58 @@
+// How a stream is read for a takeover, with a client of NATS whose consumer ends early, or is behind the stream.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
+import type { Nats } from '../../../src/nats/nats-server.ts';
+
+interface Delivered {
+  readonly seq: number;
+  /** Messages of the stream that the consumer has still to deliver, as its node of the cluster knows. */
+  readonly pending: number;
+}
+
+/** A log whose consumer delivers these messages, and then ends, or fails. */
+function logOf(delivered: readonly Delivered[], failure?: Error): JetStreamLog {
+  async function* messages() {
+    for (const { seq, pending } of delivered) {
+      yield { seq, subject: 'ipc.1.f.a', data: new Uint8Array(), info: { pending } };
+    }
+    if (failure) throw failure;
+  }
+  const consume = async () => Object.assign(messages(), { stop: () => {} });
+  const consumer = { consume, info: async () => ({ name: 'c' }) };
+  const nats = {
+    library: { jetstream: () => ({ consumers: { get: async () => consumer } }) },
+    manager: { consumers: { delete: async () => true } },
+    url: 'nats://here:4222',
+  };
+  return new JetStreamLog(nats as unknown as Nats, 1);
+}
+
+async function sequencesOf(log: JetStreamLog, upTo: number): Promise<number[]> {
+  const read: number[] = [];
+  for await (const { sequence } of log.read(upTo)) read.push(sequence);
+  return read;
+}
+
+test('a stream is read to the message that was asked for, also on a node that is behind', async () => {
+  const behind = logOf([
+    { seq: 1, pending: 1 },
+    { seq: 2, pending: 0 },
+    { seq: 3, pending: 0 },
+    { seq: 4, pending: 0 },
+  ]);
+  assert.deepEqual(await sequencesOf(behind, 3), [1, 2, 3]);
+});
+
+test('a read that ends before that message fails, and is not taken for a short stream', async () => {
+  const ended = logOf([{ seq: 1, pending: 2 }]);
+  await assert.rejects(sequencesOf(ended, 3), { code: 'unreachable' });
+});
+
+test('an error of the consumer is one of the server', async () => {
+  const failed = logOf([{ seq: 1, pending: 2 }], new Error('heartbeats missed'));
+  await assert.rejects(sequencesOf(failed, 3), {
+    code: 'unreachable',
+    message: 'nats://here:4222: heartbeats missed',
+  });
+});
