@@ -30,7 +30,7 @@ export interface MoveOptions {
   readonly signal?: AbortSignal | undefined;
   /** Only look at what would move. */
   readonly dryRun?: boolean | undefined;
-  /** Called after each part. */
+  /** Called after each part of a mailbox. */
   readonly onProgress?: ((progress: MoveProgress) => void) | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface MovedMailbox {
 export interface StayedMessage {
   readonly id: MessageId;
   readonly mailbox: Name;
-  /** Why. */
+  /** Why it stays. */
   readonly reason: string;
 }
 

@@ -12,7 +12,7 @@ import { findHost, identify, isRunning, type ProcessIdentity } from './process-i
 
 export interface WatchingSession {
   readonly mailboxes: MailboxList;
-  /** Where the broker is; no host: on this machine. Of a NATS server, whose address has no password here. */
+  /** Where the broker is; without a host, on this machine. The address of a NATS server has no password here. */
   readonly port: number;
   readonly brokerHost?: string | undefined;
   /** Paths of the files with which that server lets the session in. A hook may get another environment. */

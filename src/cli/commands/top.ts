@@ -1,5 +1,5 @@
-// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks, and owns no broker but that on a
-// NATS server, if no other session does.
+// `ipc top`: a screen of sessions, mailboxes and the flow of mail. It only looks. It owns no broker, except on a NATS
+// server where no other session does.
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';

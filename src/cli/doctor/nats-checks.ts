@@ -51,7 +51,7 @@ async function fileFindings(env: Environment): Promise<Finding[]> {
   ];
 }
 
-/** They let everybody in who reads them. */
+/** Whoever can read the file can log in with it. */
 function checkCredentials(path: string): Result {
   readCredentials(path);
   const isOpen = (statSync(path).mode & 0o077) !== 0;
@@ -81,12 +81,11 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
     const copies = stream.replicas === 1 ? '1 copy' : `${stream.replicas} copies`;
     findings.push({ about, ...fine(`${name}, ${copies}`) });
   } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
-  // Of a stream that is not there the copies are not known.
   const known = stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
   return [...findings, ...serverWarnings(info, known).map(weakness)];
 }
 
-/** Of it nothing is known, and so nothing is wrong. */
+/** Stands for a stream that is not there yet: it has no weakness. */
 function foundNothing(name: string): StreamPromises {
   return { name, replicas: replicasWanted, bytesMax: 0, isInMemory: false };
 }
@@ -129,7 +128,7 @@ async function brokerFindings(context: AppContext, url: string, port: number): P
   }
 }
 
-/** Without those of the server, which have findings of their own. */
+/** The broker's warnings, without those of the server: these have findings of their own. */
 function otherWarnings({ warnings }: BrokerStatus): Finding[] {
   return warnings
     .filter((each) => !/^(nats-server|stream) /.test(each))

@@ -9,7 +9,7 @@ import { claimFile, type StreamMessage } from '../../../src/nats/log-stream.ts';
 import { FakeServer, FakeStream, turns } from '../../support/nats/fake-stream.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
-const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 400;
+const histories = process.env.IPC_TEST_LONG === '1' ? 3_000 : 150;
 const claims = ['a', 'b', 'c'].map((letter) => letter.repeat(22));
 const [claimA = '', claimB = ''] = claims;
 
