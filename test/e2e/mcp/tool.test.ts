@@ -118,10 +118,10 @@ test('a post to another port is stored even if its ticket cannot be settled', as
 });
 
 test('the error of a wrong variable names it, and does not show its value', async (context) => {
-  const { call } = await setUp(context, { IPC_BROKER: 'nats://user:secret@host' });
+  const { call } = await setUp(context, { IPC_BROKER: 'redis://user:secret@host' });
   const { text, isError } = await call(status);
   assert.equal(isError, true);
-  assert.match(text, /^bad_host: IPC_BROKER cannot be used; it needs HOST or HOST:PORT\. /);
+  assert.match(text, /^bad_host: IPC_BROKER cannot be used/);
   assert.doesNotMatch(text, /secret/);
 });
 
