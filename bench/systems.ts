@@ -1,13 +1,15 @@
 // agent-ipc beside other queues, and beside the limits of the machine, in one run: see docs/internals/benchmarks.md.
-// `--quick`: fewer and shorter rounds, in less than a minute. What is missing is reported and left out.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release } from 'node:os';
+// `--quick`: fewer and shorter rounds, in less than a minute. `--docs`: the table and the picture go into docs/, too.
+// `--only TEXT`: the figures with that in their names. What is missing is reported and left out.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BareFile } from './support/bare-file.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
 import { bodyOf } from './support/mail.ts';
-import { nowUs, print } from './support/measure.ts';
+import { nowUs, print, rounded } from './support/measure.ts';
 import { Beanstalkd } from './systems/beanstalkd.ts';
 import { Echo } from './systems/echo.ts';
 import { compare, printRows, tableOf } from './systems/goals.ts';
@@ -33,13 +35,20 @@ import {
   rateFor,
   rateOf,
 } from './systems/rounds.ts';
+import { searchPath } from './systems/server-process.ts';
 import { Missing, type QueueSystem } from './systems/system.ts';
 
+const [loadBefore = 0] = loadavg();
 const isQuick = process.argv.includes('--quick');
+const onlyAt = process.argv.indexOf('--only');
+const only = onlyAt === -1 ? '' : (process.argv[onlyAt + 1] ?? '');
 const rounds = isQuick ? 3 : 11;
-const warmups = 2;
+/** Rounds that do not count. */
+const warmups = 1;
+/** Before all rounds, for each system: the code of all processes is compiled when the first one begins. */
+const warmupMs = isQuick ? 1_000 : 3_000;
 const roundMs = isQuick ? 200 : 400;
-const takesOfRound = isQuick ? 3_000 : 8_000;
+const takesOfRound = 3_000;
 const manyInFlight = 256;
 const crowdWaits = 10_000;
 const bytes = 256;
@@ -63,6 +72,7 @@ const noopPlace = await makePlace();
 const noop = await startHost(noopPlace, noopServer);
 const mcpMail = await McpMail.start();
 const emptyPlace = await makePlace();
+const systems = present(ipc, crowdedIpc, redisMemory, redisAlways, jetStream, beanstalkd);
 
 const common = { rounds, warmups };
 const figures: readonly (Figure & { readonly title: string })[] = [
@@ -153,8 +163,12 @@ const figures: readonly (Figure & { readonly title: string })[] = [
   },
 ];
 
+for (const system of systems) await warmUp(system);
+await medianFor(warmupMs, callNoop);
+await medianFor(warmupMs, async () => (await mcpMail.handOver(body)).arrivedUs);
+
 const measured = new Map<string, Panel>();
-for (const figure of figures) {
+for (const figure of figures.filter(({ name }) => name.includes(only))) {
   measured.set(figure.name, { ...figure, values: await measureFigure(figure) });
 }
 const rows = compare(new Map([...measured].map(([name, { values }]) => [name, values])));
@@ -165,9 +179,7 @@ for (const file of [onPool, onLoop, largeOnPool]) file.close();
 await mcpMail.close();
 await noop.end();
 await echo.close();
-for (const system of present(ipc, crowdedIpc, redisMemory, redisAlways, jetStream, beanstalkd)) {
-  await system.close();
-}
+for (const system of systems) await system.close();
 
 async function startIfThere<System>(name: string, start: () => Promise<System>) {
   try {
@@ -185,6 +197,13 @@ function present(...systems: readonly (QueueSystem | undefined)[]): QueueSystem[
 
 function bareFile(name: string, allocatedBytes: number): BareFile {
   return new BareFile(join(makeBenchFolder(), name), allocatedBytes);
+}
+
+async function warmUp(system: QueueSystem): Promise<void> {
+  const { handOver } = system;
+  if (handOver) await medianFor(warmupMs, () => handOver.call(system, body));
+  await rateFor(warmupMs, manyInFlight, () => system.post(body));
+  await system.clear?.();
 }
 
 function latency(name: string, action: () => Promise<number>): Contender {
@@ -258,14 +277,38 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
   return nowUs() - startUs;
 }
 
-/** The table to stderr, and both to artefacts/. */
+/** The table goes to stderr, and with the picture to artefacts/. */
 function report(): void {
-  const folder = fileURLToPath(new URL('../../artefacts/', import.meta.url));
+  const root = fileURLToPath(new URL('../../', import.meta.url));
   const { model = 'unknown processor' } = cpus()[0] ?? {};
-  const machine = `${cpus().length} cores (${model}), ${arch()}, Linux ${release()}, Node ${process.version}`;
-  const text = `${machine}\n\n${tableOf(rows)}`;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'systems.md'), text);
-  writeFileSync(join(folder, 'systems.svg'), pictureOf([...measured.values()]));
-  process.stderr.write(`\n${text}\nIn ${folder}: systems.md, systems.svg\n`);
+  const machine = [
+    `${cpus().length} cores (${model}), load ${rounded(loadBefore)} before the run`,
+    `Linux ${release()}, Node ${process.version}`,
+    versions().join(', '),
+  ].join('; ');
+  const text = `${machine}. \`npm run bench -- systems${isQuick ? ' --quick' : ''}\`:\n\n${tableOf(rows)}`;
+  const picture = pictureOf([...measured.values()]);
+  mkdirSync(join(root, 'artefacts'), { recursive: true });
+  writeFileSync(join(root, 'artefacts/systems.md'), text);
+  writeFileSync(join(root, 'artefacts/systems.svg'), picture);
+  process.stderr.write(`\n${text}\nThe picture is artefacts/systems.svg.\n`);
+  if (!process.argv.includes('--docs')) return;
+  const page = join(root, 'docs/internals/benchmarks.md');
+  const marked = /(?<=<!-- systems -->\n)[\s\S]*?(?=<!-- \/systems -->)/;
+  writeFileSync(
+    page,
+    readFileSync(page, 'utf8').replace(marked, () => text),
+  );
+  writeFileSync(join(root, 'docs/images/systems.svg'), picture);
+}
+
+/** What the programs that are there print of their version. */
+function versions(): string[] {
+  const asked = ['redis-server --version', 'beanstalkd -v', 'nats-server --version'];
+  return asked.flatMap((command) => {
+    const [program = '', option = ''] = command.split(' ');
+    const { stdout, error } = spawnSync(program, [option], { env: { PATH: searchPath } });
+    const version = error ? undefined : /\d+\.\d+(\.\d+)?/.exec(`${stdout}`)?.[0];
+    return version === undefined ? [] : [`${program} ${version}`];
+  });
 }

@@ -8,16 +8,24 @@ import { ServerProcess } from './server-process.ts';
 import type { QueueSystem } from './system.ts';
 
 const secondsToRun = 60;
+/** Where posts do not pile up. */
+const handOverTube = 'handover';
 
 export class Beanstalkd implements QueueSystem {
   readonly name = 'beanstalkd_f0';
   readonly #server: ServerProcess;
   readonly #poster: BeanstalkClient;
+  /** Of hand-overs. */
+  readonly #sender: BeanstalkClient;
   readonly #reader: BeanstalkClient;
 
-  private constructor(server: ServerProcess, poster: BeanstalkClient, reader: BeanstalkClient) {
+  private constructor(
+    server: ServerProcess,
+    [poster, sender, reader]: readonly [BeanstalkClient, BeanstalkClient, BeanstalkClient],
+  ) {
     this.#server = server;
     this.#poster = poster;
+    this.#sender = sender;
     this.#reader = reader;
   }
 
@@ -26,7 +34,11 @@ export class Beanstalkd implements QueueSystem {
     const args = ['-l', '127.0.0.1', '-p', `${port}`, '-b', makeBenchFolder(), '-f0'];
     const server = await ServerProcess.start('beanstalkd', args, port);
     const dial = () => BeanstalkClient.connect(port);
-    return new Beanstalkd(server, await dial(), await dial());
+    const [poster, sender, reader] = [await dial(), await dial(), await dial()];
+    await sender.request(`use ${handOverTube}`);
+    await reader.request(`watch ${handOverTube}`);
+    await reader.request('ignore default');
+    return new Beanstalkd(server, [poster, sender, reader]);
   }
 
   post(body: Buffer): Promise<unknown> {
@@ -36,9 +48,9 @@ export class Beanstalkd implements QueueSystem {
   async handOver(body: Buffer): Promise<number> {
     const waiting = this.#reader.reserve().then((id) => ({ id, arrivedUs: nowUs() }));
     // The server reads what arrived first, and this was sent later.
-    await this.#poster.request('stats-tube default');
+    await this.#sender.request('list-tube-used');
     const startUs = nowUs();
-    const posted = this.#poster.put(body);
+    const posted = this.#sender.put(body);
     const { id, arrivedUs } = await waiting;
     await posted;
     await this.#reader.delete(id);
@@ -46,7 +58,7 @@ export class Beanstalkd implements QueueSystem {
   }
 
   async close(): Promise<void> {
-    for (const client of [this.#poster, this.#reader]) client.close();
+    for (const client of [this.#poster, this.#sender, this.#reader]) client.close();
     await this.#server.end();
   }
 }

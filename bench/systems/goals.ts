@@ -15,7 +15,7 @@ interface Goal {
 }
 
 export interface Row extends Goal {
-  /** Medians over the rounds, of both values of a round; undefined if one of the two was missing. */
+  /** Of the comparisons within a round; undefined if one of the two was missing. */
   readonly result:
     | { readonly median: number; readonly lowest: number; readonly highest: number }
     | undefined;
@@ -133,8 +133,11 @@ const goals: readonly Goal[] = [
   },
 ];
 
+/** `figures`: those that were measured; of others there are no rows. */
 export function compare(figures: ReadonlyMap<string, Values>): Row[] {
-  return goals.map((goal) => ({ ...goal, result: resultOf(goal, figures.get(goal.figure)) }));
+  return goals
+    .filter(({ figure }) => figures.has(figure))
+    .map((goal) => ({ ...goal, result: resultOf(goal, figures.get(goal.figure)) }));
 }
 
 /** A line for each row. */

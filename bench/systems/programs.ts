@@ -1,7 +1,7 @@
 // Whole processes: `node -e 0`, `ipc post`, and MCP servers: ours, and one of the same SDK whose one tool does nothing.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -43,10 +43,10 @@ export function runPost({ home, port }: Place, body: Buffer): Promise<number> {
 export async function bundleNoopServer(): Promise<ServerCommand> {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const outfile = join(makeBenchFolder(), 'noop-server.mjs');
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [join(root, 'bench/systems/noop-server.ts')],
-    outfile,
+    write: false,
     bundle: true,
     platform: 'node',
     target: 'node20.15',
@@ -56,6 +56,7 @@ export async function bundleNoopServer(): Promise<ServerCommand> {
     minifySyntax: true,
     logLevel: 'silent',
   });
+  writeFileSync(outfile, outputFiles[0]?.contents ?? '');
   return { command: process.execPath, args: [outfile] };
 }
 

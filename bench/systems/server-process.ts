@@ -8,7 +8,7 @@ import { Missing } from './system.ts';
 const readyMsMax = 10_000;
 const retryMs = 20;
 /** Debian keeps nats-server where the PATH of a user does not lead. */
-const searchPath = `${process.env.PATH}:/usr/sbin`;
+export const searchPath = `${process.env.PATH}:/usr/sbin`;
 
 export class ServerProcess {
   readonly #child: ChildProcess;
