@@ -1,14 +1,16 @@
 // The server of another project, started for the benchmark. It ends with end(), or with this process.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Missing } from './system.ts';
 
 const readyMsMax = 10_000;
 const retryMs = 20;
 /** Debian keeps nats-server where the PATH of a user does not lead. */
-export const searchPath = `${process.env.PATH}:/usr/sbin`;
+export const searchPath = `${process.env.PATH}${delimiter}/usr/sbin`;
 
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -23,8 +25,9 @@ export class ServerProcess {
 
   /** Resolves when the server accepts connections at the port. */
   static async start(program: string, args: readonly string[], port: number) {
-    const { status } = spawnSync('which', [program], { env: { PATH: searchPath } });
-    if (status !== 0) throw new Missing(`${program} is not installed`);
+    const folders = searchPath.split(delimiter);
+    const isThere = folders.some((folder) => existsSync(join(folder, program)));
+    if (!isThere) throw new Missing(`${program} is not installed`);
     const server = new ServerProcess(program, args);
     const deadline = performance.now() + readyMsMax;
     while (!(await accepts(port))) {
