@@ -46,7 +46,7 @@ const rounds = isQuick ? 3 : 11;
 /** Rounds that do not count. */
 const warmups = 1;
 /** Before all rounds, for each system: the code of all processes is compiled when the first one begins. */
-const warmupMs = isQuick ? 1_000 : 3_000;
+const warmupMs = isQuick ? 700 : 3_000;
 const roundMs = isQuick ? 200 : 400;
 const takesOfRound = 3_000;
 const manyInFlight = 256;
