@@ -1,5 +1,5 @@
 // `npm run bench [-- NAME... [--OPTION ...]]`: runs bench/*.ts one after the other, those named, or all but those
-// that take long. Each prints lines of JSON, and gets the options.
+// that take long. Each prints lines of JSON, and gets the options. `--quick` without names runs those that know it.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ const firstOption = args.findIndex((arg) => arg.startsWith('--'));
 const names = firstOption === -1 ? args : args.slice(0, firstOption);
 const options = args.slice(names.length);
 const long = ['floods', 'nats-memory', 'nats-takeover'];
+const quick = ['systems'];
 
 await prepare();
 const folder = join(compiled, 'bench');
@@ -28,5 +29,6 @@ for (const file of files) {
 
 /** @param {string} name */
 function isWanted(name) {
-  return names.length === 0 ? !long.includes(name) : names.includes(name);
+  if (names.length > 0) return names.includes(name);
+  return options.includes('--quick') ? quick.includes(name) : !long.includes(name);
 }

@@ -1,5 +1,13 @@
-// The lower bound for storing a message: its bytes written to a file and synced, on the thread pool.
-import { closeSync, fdatasync, fsyncSync, openSync, write, writeSync } from 'node:fs';
+// The lower bound for storing a message: its bytes written to a file and synced, on the thread pool or on the loop.
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 
 const writeOnPool = promisify(write);
@@ -16,10 +24,22 @@ export class BareFile {
     fsyncSync(this.#file);
   }
 
+  /** The next bytes go to its start again. */
+  rewind(): void {
+    this.#offset = 0;
+  }
+
   async store(bytes: Buffer): Promise<void> {
     await writeOnPool(this.#file, bytes, 0, bytes.length, this.#offset);
     this.#offset += bytes.length;
     await fdatasyncOnPool(this.#file);
+  }
+
+  /** The same, on the thread of the event loop. */
+  storeOnLoop(bytes: Buffer): void {
+    writeSync(this.#file, bytes, 0, bytes.length, this.#offset);
+    this.#offset += bytes.length;
+    fdatasyncSync(this.#file);
   }
 
   close(): void {

@@ -173,10 +173,11 @@ test('the lockfile names no registry', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved":/);
 });
 
-test('packages, and programs that CI fetches, are pinned to an exact version', () => {
+test('packages, and those that CI and the benchmark fetch, are pinned to an exact version', () => {
   const { devDependencies } = packageJson() as Record<string, Record<string, string>>;
   const { dependencies, optionalDependencies } = JSON.parse(read('.ci/tools/package.json'));
-  const fetched = { ...dependencies, ...optionalDependencies };
+  const { dependencies: clients } = JSON.parse(read('.ci/clients/package.json'));
+  const fetched = { ...dependencies, ...optionalDependencies, ...clients };
   for (const [name, given] of Object.entries({ ...devDependencies, ...fetched })) {
     assert.match(`${given}`, /^(npm:[a-z0-9-]+@)?\d+\.\d+\.\d+$/, name);
   }

@@ -1,0 +1,314 @@
+// agent-ipc beside other queues, and beside the limits of the machine, in one run: see docs/internals/benchmarks.md.
+// `--quick`: fewer and shorter rounds, in less than a minute. `--docs`: the table and the picture go into docs/, too.
+// `--only TEXT`: the figures with that in their names. What is missing is reported and left out.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BareFile } from './support/bare-file.ts';
+import { makeBenchFolder } from './support/bench-folder.ts';
+import { bodyOf } from './support/mail.ts';
+import { nowUs, print, rounded } from './support/measure.ts';
+import { Beanstalkd } from './systems/beanstalkd.ts';
+import { Echo } from './systems/echo.ts';
+import { compare, printRows, tableOf } from './systems/goals.ts';
+import { Ipc } from './systems/ipc.ts';
+import { JetStream } from './systems/jetstream.ts';
+import { type Panel, pictureOf } from './systems/picture.ts';
+import {
+  bundleNoopServer,
+  idleMegabytes,
+  McpMail,
+  makePlace,
+  runNode,
+  runPost,
+  startHost,
+  startToTools,
+} from './systems/programs.ts';
+import { Redis } from './systems/redis.ts';
+import {
+  type Contender,
+  type Figure,
+  measureFigure,
+  medianFor,
+  rateFor,
+  rateOf,
+} from './systems/rounds.ts';
+import { searchPath } from './systems/server-process.ts';
+import { Missing, type QueueSystem } from './systems/system.ts';
+
+const [loadBefore = 0] = loadavg();
+const isQuick = process.argv.includes('--quick');
+const onlyAt = process.argv.indexOf('--only');
+const only = onlyAt === -1 ? '' : (process.argv[onlyAt + 1] ?? '');
+const rounds = isQuick ? 3 : 11;
+/** Rounds that do not count. */
+const warmups = 1;
+/** Before all rounds, for each system: the code of all processes is compiled when the first one begins. */
+const warmupMs = isQuick ? 700 : 3_000;
+const roundMs = isQuick ? 200 : 400;
+const takesOfRound = 3_000;
+const manyInFlight = 256;
+const crowdWaits = 10_000;
+const bytes = 256;
+const body = bodyOf(bytes);
+const largeBytes = 1_048_576;
+const largeInFlight = 4;
+const megabyte = 1_000_000;
+
+const ipc = await Ipc.start();
+const crowdedIpc = await Ipc.start(`ipc_${crowdWaits}waits`, crowdWaits);
+const redisMemory = await startIfThere('redis_memory', () => Redis.start('memory'));
+const redisAlways = await startIfThere('redis_aof_always', () => Redis.start('aof_always'));
+const jetStream = await startIfThere('jetstream_lazy_sync', () => JetStream.start());
+const beanstalkd = await startIfThere('beanstalkd_f0', () => Beanstalkd.start());
+const echo = await Echo.start();
+const onPool = bareFile('pool', 16 * 1_024 ** 2);
+const onLoop = bareFile('loop', 16 * 1_024 ** 2);
+const largeOnPool = bareFile('large', 256 * 1_024 ** 2);
+const noopServer = await bundleNoopServer();
+const noopPlace = await makePlace();
+const noop = await startHost(noopPlace, noopServer);
+const mcpMail = await McpMail.start();
+const emptyPlace = await makePlace();
+const systems = present(ipc, crowdedIpc, redisMemory, redisAlways, jetStream, beanstalkd);
+
+const common = { rounds, warmups };
+const figures: readonly (Figure & { readonly title: string })[] = [
+  {
+    ...common,
+    name: `handover_${bytes}B_1in_flight`,
+    title: 'Hand-over: from the post to the end of a parked wait',
+    unit: 'Us',
+    contenders: [
+      ...present(ipc, crowdedIpc, redisMemory, redisAlways, beanstalkd).map(handover),
+      latency('tcp_echo', () => echo.goAround(body)),
+    ],
+  },
+  {
+    ...common,
+    name: `post_${bytes}B_1in_flight`,
+    title: 'One stored post at a time',
+    unit: 'Us',
+    contenders: [
+      ...present(ipc, redisAlways, jetStream, beanstalkd).map(post),
+      bareSync('bare_sync_pool', onPool, () => onPool.store(body)),
+      bareSync('bare_sync_loop', onLoop, async () => onLoop.storeOnLoop(body)),
+    ],
+  },
+  {
+    ...common,
+    name: `post_${bytes}B_${manyInFlight}in_flight`,
+    title: `Stored posts, ${manyInFlight} in flight`,
+    unit: 'PerSecond',
+    contenders: present(ipc, redisAlways, jetStream, beanstalkd).map(posts),
+  },
+  {
+    ...common,
+    name: `take_settle_${bytes}B_${manyInFlight}in_flight`,
+    title: `Messages taken and settled, ${manyInFlight} in flight`,
+    unit: 'PerSecond',
+    contenders: present(ipc, redisAlways).map(takes),
+  },
+  {
+    ...common,
+    name: 'process_start_to_exit',
+    title: 'A whole process',
+    unit: 'Us',
+    contenders: [
+      { name: 'node_e_0', round: () => runNode(['-e', '0']) },
+      { name: 'ipc_post_broker_alive', round: () => runPost(ipc, body) },
+      { name: 'ipc_post_no_broker', round: () => runPost(emptyPlace, body) },
+    ],
+  },
+  {
+    ...common,
+    name: 'mcp_start_to_tools_list',
+    title: 'An MCP server, to the answer of tools/list',
+    unit: 'Us',
+    contenders: [
+      { name: 'noop_server', round: () => startToTools(noopPlace, noopServer) },
+      { name: 'ipc_mcp', round: () => startToTools(emptyPlace) },
+    ],
+  },
+  {
+    name: 'mcp_idle_memory',
+    title: 'Its memory when idle',
+    unit: 'Megabytes',
+    rounds: isQuick ? 2 : 5,
+    warmups: 0,
+    contenders: [
+      { name: 'noop_server', round: () => idleMegabytes(noopPlace, noopServer) },
+      { name: 'ipc_mcp', round: () => idleMegabytes(emptyPlace) },
+    ],
+  },
+  {
+    ...common,
+    name: `mcp_call_${bytes}B_1in_flight`,
+    title: 'Through MCP: a message, and a call of a tool that does nothing',
+    unit: 'Us',
+    contenders: [
+      latency('noop_tool', callNoop),
+      latency('ipc_post_to_wait', async () => (await mcpMail.handOver(body)).arrivedUs),
+      latency('ipc_post_to_stored', async () => (await mcpMail.handOver(body)).storedUs),
+    ],
+  },
+  {
+    ...common,
+    name: `post_1MB_${largeInFlight}in_flight`,
+    title: `Posts of 1 MB, stored, ${largeInFlight} in flight, and bare writes one at a time`,
+    unit: 'MegabytesPerSecond',
+    contenders: [largePosts(ipc), largeWrites()],
+  },
+];
+
+for (const system of systems) await warmUp(system);
+await medianFor(warmupMs, callNoop);
+await medianFor(warmupMs, async () => (await mcpMail.handOver(body)).arrivedUs);
+
+const measured = new Map<string, Panel>();
+for (const figure of figures.filter(({ name }) => name.includes(only))) {
+  measured.set(figure.name, { ...figure, values: await measureFigure(figure) });
+}
+const rows = compare(new Map([...measured].map(([name, { values }]) => [name, values])));
+printRows(rows);
+report();
+
+for (const file of [onPool, onLoop, largeOnPool]) file.close();
+await mcpMail.close();
+await noop.end();
+await echo.close();
+for (const system of systems) await system.close();
+
+async function startIfThere<System>(name: string, start: () => Promise<System>) {
+  try {
+    return await start();
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    print(name, { missing: error.message });
+    return undefined;
+  }
+}
+
+function present(...systems: readonly (QueueSystem | undefined)[]): QueueSystem[] {
+  return systems.filter((system) => system !== undefined);
+}
+
+function bareFile(name: string, allocatedBytes: number): BareFile {
+  return new BareFile(join(makeBenchFolder(), name), allocatedBytes);
+}
+
+async function warmUp(system: QueueSystem): Promise<void> {
+  const { handOver } = system;
+  if (handOver) await medianFor(warmupMs, () => handOver.call(system, body));
+  await rateFor(warmupMs, manyInFlight, () => system.post(body));
+  await system.clear?.();
+}
+
+function latency(name: string, action: () => Promise<number>): Contender {
+  return { name, round: () => medianFor(roundMs, action) };
+}
+
+function handover(system: QueueSystem): Contender {
+  return latency(system.name, async () => (await system.handOver?.(body)) ?? Number.NaN);
+}
+
+function post(system: QueueSystem): Contender {
+  return {
+    ...latency(system.name, () => timed(() => system.post(body))),
+    after: async () => system.clear?.(),
+  };
+}
+
+function bareSync(name: string, file: BareFile, store: () => Promise<void>): Contender {
+  return { ...latency(name, () => timed(store)), after: async () => file.rewind() };
+}
+
+function posts(system: QueueSystem): Contender {
+  return {
+    name: system.name,
+    round: () => rateFor(roundMs, manyInFlight, () => system.post(body)),
+    after: async () => system.clear?.(),
+  };
+}
+
+function takes(system: QueueSystem): Contender {
+  return {
+    name: system.name,
+    round: async () => {
+      await rateOf(takesOfRound, manyInFlight, () => system.post(body));
+      return rateOf(takesOfRound, manyInFlight, async () => system.take?.());
+    },
+  };
+}
+
+function largePosts(system: QueueSystem): Contender {
+  const large = bodyOf(largeBytes);
+  return {
+    name: system.name,
+    round: async () => {
+      const perSecond = await rateFor(roundMs, largeInFlight, () => system.post(large));
+      return (perSecond * largeBytes) / megabyte;
+    },
+    after: async () => system.clear?.(),
+  };
+}
+
+function largeWrites(): Contender {
+  const large = bodyOf(largeBytes);
+  return {
+    name: 'bare_sync_pool',
+    round: async () =>
+      ((await rateFor(roundMs, 1, () => largeOnPool.store(large))) * largeBytes) / megabyte,
+    after: async () => largeOnPool.rewind(),
+  };
+}
+
+async function callNoop(): Promise<number> {
+  const startUs = nowUs();
+  await noop.call({ operation: 'nothing' });
+  return nowUs() - startUs;
+}
+
+async function timed(action: () => Promise<unknown>): Promise<number> {
+  const startUs = nowUs();
+  await action();
+  return nowUs() - startUs;
+}
+
+/** The table goes to stderr, and with the picture to artefacts/. */
+function report(): void {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const { model = 'unknown processor' } = cpus()[0] ?? {};
+  const machine = [
+    `${cpus().length} cores (${model}), load ${rounded(loadBefore)} before the run`,
+    `Linux ${release()}, Node ${process.version}`,
+    versions().join(', '),
+  ].join('; ');
+  const text = `${machine}. \`npm run bench -- systems${isQuick ? ' --quick' : ''}\`:\n\n${tableOf(rows)}`;
+  const picture = pictureOf([...measured.values()]);
+  mkdirSync(join(root, 'artefacts'), { recursive: true });
+  writeFileSync(join(root, 'artefacts/systems.md'), text);
+  writeFileSync(join(root, 'artefacts/systems.svg'), picture);
+  process.stderr.write(`\n${text}\nThe picture is artefacts/systems.svg.\n`);
+  if (!process.argv.includes('--docs')) return;
+  const page = join(root, 'docs/internals/benchmarks.md');
+  const marked = /(?<=<!-- systems -->\n)[\s\S]*?(?=<!-- \/systems -->)/;
+  writeFileSync(
+    page,
+    readFileSync(page, 'utf8').replace(marked, () => text),
+  );
+  writeFileSync(join(root, 'docs/images/systems.svg'), picture);
+}
+
+/** What the programs that are there print of their version. */
+function versions(): string[] {
+  const asked = ['redis-server --version', 'beanstalkd -v', 'nats-server --version'];
+  return asked.flatMap((command) => {
+    const [program = '', option = ''] = command.split(' ');
+    const { stdout, error } = spawnSync(program, [option], { env: { PATH: searchPath } });
+    const version = error ? undefined : /\d+\.\d+(\.\d+)?/.exec(`${stdout}`)?.[0];
+    return version === undefined ? [] : [`${program} ${version}`];
+  });
+}

@@ -1,0 +1,14 @@
+// An MCP server of the SDK that ours uses, whose one tool does nothing: the limit of a start and of a call.
+import { McpServer } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { z } from 'zod';
+
+serveStdio(() => {
+  const server = new McpServer({ name: 'noop', version: '1' });
+  // The name is ours, so that the same host can call both.
+  server.registerTool('ipc', { description: 'Nothing.', inputSchema: z.looseObject({}) }, () => ({
+    content: [{ type: 'text', text: 'done' }],
+  }));
+  return server;
+});
+process.stdin.once('end', () => process.exit());
