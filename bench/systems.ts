@@ -48,6 +48,8 @@ const warmups = 1;
 /** Before all rounds, for each system: the code of all processes is compiled when the first one begins. */
 const warmupMs = isQuick ? 700 : 3_000;
 const roundMs = isQuick ? 200 : 400;
+/** The same for calls that alternate, of up to six contenders. */
+const alternateMs = 4 * roundMs;
 const takesOfRound = 3_000;
 const manyInFlight = 256;
 const crowdWaits = 10_000;
@@ -79,6 +81,7 @@ const figures: readonly (Figure & { readonly title: string })[] = [
   {
     ...common,
     name: `handover_${bytes}B_1in_flight`,
+    alternateMs,
     title: 'Hand-over: from the post to the end of a parked wait',
     unit: 'Us',
     contenders: [
@@ -89,6 +92,7 @@ const figures: readonly (Figure & { readonly title: string })[] = [
   {
     ...common,
     name: `post_${bytes}B_1in_flight`,
+    alternateMs,
     title: 'One stored post at a time',
     unit: 'Us',
     contenders: [
@@ -117,9 +121,9 @@ const figures: readonly (Figure & { readonly title: string })[] = [
     title: 'A whole process',
     unit: 'Us',
     contenders: [
-      { name: 'node_e_0', round: () => runNode(['-e', '0']) },
-      { name: 'ipc_post_broker_alive', round: () => runPost(ipc, body) },
-      { name: 'ipc_post_no_broker', round: () => runPost(emptyPlace, body) },
+      { name: 'node_e_0', measure: () => runNode(['-e', '0']) },
+      { name: 'ipc_post_broker_alive', measure: () => runPost(ipc, body) },
+      { name: 'ipc_post_no_broker', measure: () => runPost(emptyPlace, body) },
     ],
   },
   {
@@ -128,8 +132,8 @@ const figures: readonly (Figure & { readonly title: string })[] = [
     title: 'An MCP server, to the answer of tools/list',
     unit: 'Us',
     contenders: [
-      { name: 'noop_server', round: () => startToTools(noopPlace, noopServer) },
-      { name: 'ipc_mcp', round: () => startToTools(emptyPlace) },
+      { name: 'noop_server', measure: () => startToTools(noopPlace, noopServer) },
+      { name: 'ipc_mcp', measure: () => startToTools(emptyPlace) },
     ],
   },
   {
@@ -139,13 +143,14 @@ const figures: readonly (Figure & { readonly title: string })[] = [
     rounds: isQuick ? 2 : 5,
     warmups: 0,
     contenders: [
-      { name: 'noop_server', round: () => idleMegabytes(noopPlace, noopServer) },
-      { name: 'ipc_mcp', round: () => idleMegabytes(emptyPlace) },
+      { name: 'noop_server', measure: () => idleMegabytes(noopPlace, noopServer) },
+      { name: 'ipc_mcp', measure: () => idleMegabytes(emptyPlace) },
     ],
   },
   {
     ...common,
     name: `mcp_call_${bytes}B_1in_flight`,
+    alternateMs,
     title: 'Through MCP: a message, and a call of a tool that does nothing',
     unit: 'Us',
     contenders: [
@@ -207,7 +212,7 @@ async function warmUp(system: QueueSystem): Promise<void> {
 }
 
 function latency(name: string, action: () => Promise<number>): Contender {
-  return { name, round: () => medianFor(roundMs, action) };
+  return { name, measure: action };
 }
 
 function handover(system: QueueSystem): Contender {
@@ -228,7 +233,7 @@ function bareSync(name: string, file: BareFile, store: () => Promise<void>): Con
 function posts(system: QueueSystem): Contender {
   return {
     name: system.name,
-    round: () => rateFor(roundMs, manyInFlight, () => system.post(body)),
+    measure: () => rateFor(roundMs, manyInFlight, () => system.post(body)),
     after: async () => system.clear?.(),
   };
 }
@@ -236,7 +241,7 @@ function posts(system: QueueSystem): Contender {
 function takes(system: QueueSystem): Contender {
   return {
     name: system.name,
-    round: async () => {
+    measure: async () => {
       await rateOf(takesOfRound, manyInFlight, () => system.post(body));
       return rateOf(takesOfRound, manyInFlight, async () => system.take?.());
     },
@@ -247,7 +252,7 @@ function largePosts(system: QueueSystem): Contender {
   const large = bodyOf(largeBytes);
   return {
     name: system.name,
-    round: async () => {
+    measure: async () => {
       const perSecond = await rateFor(roundMs, largeInFlight, () => system.post(large));
       return (perSecond * largeBytes) / megabyte;
     },
@@ -259,7 +264,7 @@ function largeWrites(): Contender {
   const large = bodyOf(largeBytes);
   return {
     name: 'bare_sync_pool',
-    round: async () =>
+    measure: async () =>
       ((await rateFor(roundMs, 1, () => largeOnPool.store(large))) * largeBytes) / megabyte,
     after: async () => largeOnPool.rewind(),
   };

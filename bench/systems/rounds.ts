@@ -1,5 +1,6 @@
-// Rounds: in each, every contender of a figure is measured once, in turn, so that what disturbs the machine disturbs
-// all of them.
+// Rounds: in each, every contender of a figure is measured in turn, so that what disturbs the machine disturbs all of
+// them. Latencies alternate call by call, in random order: a process that has slept beside a sync of the disk is
+// slower than one in a loop without pauses, and that must be the same for all.
 import { median, print, rounded } from '../support/measure.ts';
 
 export type Unit = 'Us' | 'PerSecond' | 'Megabytes' | 'MegabytesPerSecond';
@@ -7,8 +8,8 @@ export type Unit = 'Us' | 'PerSecond' | 'Megabytes' | 'MegabytesPerSecond';
 /** One of those compared in a figure. */
 export interface Contender {
   readonly name: string;
-  /** Measures it for one round. */
-  round(): Promise<number>;
+  /** Measures it for one round, or one call of it where calls alternate. */
+  measure(): Promise<number>;
   /** After the round, outside of the measurement. */
   after?: (() => Promise<unknown>) | undefined;
 }
@@ -20,20 +21,24 @@ export interface Figure {
   readonly rounds: number;
   /** Rounds before, in which code is compiled; they do not count. */
   readonly warmups: number;
+  /** How long calls alternate in a round, whose value is their median. */
+  readonly alternateMs?: number;
 }
 
 /** The values of the rounds of each contender, in the order of the rounds. */
 export type Values = ReadonlyMap<string, readonly number[]>;
 
 /** Measures a figure, and prints a line for each contender. */
-export async function measureFigure({ name, unit, contenders, rounds, warmups }: Figure) {
+export async function measureFigure(figure: Figure): Promise<Values> {
+  const { name, unit, contenders, rounds, warmups, alternateMs } = figure;
   const values = new Map(contenders.map((contender) => [contender.name, [] as number[]]));
   for (let round = -warmups; round < rounds; round++) {
-    for (const contender of contenders) {
-      const value = await contender.round();
-      await contender.after?.();
-      if (round >= 0) values.get(contender.name)?.push(value);
-    }
+    const measured =
+      alternateMs === undefined
+        ? await oneAfterTheOther(contenders)
+        : await alternating(contenders, alternateMs);
+    if (round < 0) continue;
+    for (const [contender, value] of measured) values.get(contender)?.push(value);
   }
   for (const [contender, measured] of values) {
     print(`${name}_${contender}`, {
@@ -43,7 +48,30 @@ export async function measureFigure({ name, unit, contenders, rounds, warmups }:
       [`highest${unit}`]: rounded(Math.max(...measured)),
     });
   }
-  return values as Values;
+  return values;
+}
+
+async function oneAfterTheOther(contenders: readonly Contender[]) {
+  const values = new Map<string, number>();
+  for (const { name, measure, after } of contenders) {
+    values.set(name, await measure());
+    await after?.();
+  }
+  return values;
+}
+
+async function alternating(contenders: readonly Contender[], ms: number) {
+  const samples = new Map(contenders.map(({ name }) => [name, [] as number[]]));
+  for (const end = performance.now() + ms; performance.now() < end; ) {
+    for (const { name, measure } of shuffled(contenders)) samples.get(name)?.push(await measure());
+  }
+  for (const { after } of contenders) await after?.();
+  return new Map([...samples].map(([name, taken]) => [name, median(taken)]));
+}
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  const order = items.map((item) => ({ item, place: Math.random() }));
+  return order.sort((one, other) => one.place - other.place).map(({ item }) => item);
 }
 
 /** The median of what an action returns, which is repeated for a time. */
