@@ -41,6 +41,7 @@ export class WireListener {
   readonly #sockets = new Set<WireSocket>();
   readonly #onSocket: (socket: WireSocket) => void;
 
+  /** Throws `unreachable` over a connection that is closed. */
   constructor(
     { connection }: Nats,
     port: number,
@@ -50,11 +51,9 @@ export class WireListener {
     this.#onSocket = onSocket;
     this.#connection = connection;
     this.#port = port;
-    this.#subscription = connection.subscribe(dialSubject(port, claim), {
-      callback: (error, message) => {
-        if (!error) this.#accept(message);
-      },
-    });
+    this.#subscription = subscribe(connection, dialSubject(port, claim), (message) =>
+      this.#accept(message),
+    );
   }
 
   /** Ends the connections that came through the server: some of their messages may be lost. */
@@ -74,6 +73,23 @@ export class WireListener {
     socket.once('close', () => this.#sockets.delete(socket));
     message.respond();
     this.#onSocket(socket);
+  }
+}
+
+/** Throws `unreachable` over a connection that is closed. */
+function subscribe(
+  connection: NatsConnection,
+  subject: string,
+  onMessage: (message: Msg) => void,
+): Subscription {
+  try {
+    return connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) onMessage(message);
+      },
+    });
+  } catch {
+    throw broken();
   }
 }
 

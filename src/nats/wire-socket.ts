@@ -22,12 +22,15 @@ export class WireSocket extends Duplex {
   readonly #transport: WireTransport;
   #sentCount = 0;
   #receivedCount = 0;
+  /** Bytes that were sent and read in all, modulo 2^32: a report that is lost is made up for by the next one. */
+  #sentBytes = 0;
+  #readBytes = 0;
+  /** Of the bytes that were read, how many the last report counted. */
+  #reportedBytes = 0;
   /** Bytes that the other side has not read yet. */
   #unread = 0;
   /** Resumes the write that waits for the other side. */
   #resume: (() => void) | undefined;
-  /** Bytes that were read here since the last report. */
-  #readBytes = 0;
   /** Received, but the reader has paused. */
   #heldBytes = 0;
 
@@ -94,6 +97,7 @@ export class WireSocket extends Duplex {
     for (; at < bytes.length && this.#unread < windowBytes; at += partBytes) {
       const part = bytes.subarray(at, at + partBytes);
       this.#unread += part.length;
+      this.#sentBytes = (this.#sentBytes + part.length) >>> 0;
       this.#sendNumbered(kinds.data, part);
     }
     if (at >= bytes.length && this.#unread < windowBytes) return done();
@@ -101,8 +105,11 @@ export class WireSocket extends Duplex {
     this.#resume = () => this.#writeParts(rest, done);
   }
 
-  #wasRead(bytes: number): void {
-    this.#unread -= bytes;
+  #wasRead(readBytes: number): void {
+    const unread = (this.#sentBytes - readBytes) >>> 0;
+    // A report that was overtaken by a later one says nothing.
+    if (unread > this.#unread) return;
+    this.#unread = unread;
     const resume = this.#resume;
     if (!resume || this.#unread >= windowBytes) return;
     this.#resume = undefined;
@@ -111,11 +118,12 @@ export class WireSocket extends Duplex {
 
   /** What the stream has taken counts as read. */
   #noteRead(): void {
-    this.#readBytes += this.#heldBytes;
+    this.#readBytes = (this.#readBytes + this.#heldBytes) >>> 0;
     this.#heldBytes = 0;
-    if (this.#readBytes < windowBytes / 4 || this.destroyed) return;
+    const unreported = (this.#readBytes - this.#reportedBytes) >>> 0;
+    if (unreported < windowBytes / 4 || this.destroyed) return;
     this.#send(kinds.read, this.#readBytes, Buffer.alloc(0));
-    this.#readBytes = 0;
+    this.#reportedBytes = this.#readBytes;
   }
 
   #sendNumbered(kind: number, bytes: Buffer): void {
