@@ -34,7 +34,9 @@ export async function makeClaim(
   if (result.kind === 'refused') return undefined;
   const found = await stream.last(claimFile);
   if (found && parseClaim(found.data)?.claim === claim.claim) return found.sequence;
-  throw new IpcError('unreachable', `the stream takes no message: ${result.reason}`);
+  throw new IpcError('unreachable', `the stream takes no message: ${result.reason}`, {
+    hint: 'check the NATS server: its disk may hang, or its cluster may have no leader',
+  });
 }
 
 /** undefined for a message that is not of agent-ipc. */

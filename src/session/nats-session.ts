@@ -235,8 +235,7 @@ export class NatsSession extends Client implements MailService {
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
       this.#isStreamGone = error instanceof StreamGone;
-      const isUnreachable = error instanceof IpcError && error.code === 'unreachable';
-      const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable ? serverMsMax : 0;
+      const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable(error) ? serverMsMax : 0;
       if (patience.passedMs >= waitMs) throw error;
       await sleep(serverRetryMs);
       return undefined;
@@ -273,7 +272,10 @@ export class NatsSession extends Client implements MailService {
       if (this.#backoff.error && patience.passedMs >= takeoverMsMax) throw this.#backoff.error;
       return false;
     }
-    const starting = this.#own(nats, stream, lastSequence);
+    const starting = this.#own(nats, stream, lastSequence).catch((error: unknown) => {
+      // Of a server that is slow: the next look tells whether the claim is there.
+      if (!isUnreachable(error) || patience.passedMs >= serverMsMax) throw error;
+    });
     this.#starting = starting;
     await starting;
     return true;
@@ -352,4 +354,8 @@ export class NatsSession extends Client implements MailService {
       `the owner of the broker on ${this.#url}${who} does not answer`,
     );
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof IpcError && error.code === 'unreachable';
 }

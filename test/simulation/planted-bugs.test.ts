@@ -19,7 +19,7 @@ const brokers: readonly Broken[] = [
   {
     name: 'acknowledges before the sync',
     file: 'broker/group-commit.js',
-    snippet: `if (sendable.reply.after === 'write')`,
+    snippet: 'if (this.#mayGoAtOnce(sendable.reply))',
     instead: 'if (true)',
     invariant: 'I1',
     seeds: 500,
@@ -27,8 +27,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'forgets the deduplication ids at a takeover',
     file: 'engine/state.js',
-    snippet: 'this.#rememberId(envelope, record.ackedUpTo);',
-    instead: 'if (!this.#settledInReplay) this.#rememberId(envelope, record.ackedUpTo);',
+    snippet: 'this.deduplication.remember(envelope, record);',
+    instead: 'if (!this.#settledInReplay) this.deduplication.remember(envelope, record);',
     invariant: 'I5',
     seeds: 500,
   },
