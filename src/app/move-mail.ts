@@ -133,10 +133,12 @@ class Move {
       await this.#moveAll();
       return this.#result(pauses.users, 0);
     }
-    await this.#pause(pauses);
     try {
+      await this.#pause(pauses);
       await this.#moveAll();
     } catch (error) {
+      // What an earlier run left in doubt is so until all has moved.
+      this.#isInDoubt ||= pauses.isContinued;
       if (!this.#isInDoubt) await this.#resume(pauses).catch(() => {});
       throw this.#explained(error);
     }

@@ -183,7 +183,7 @@ test('many short messages fill a stream, and each can still be settled', async (
   await mail.start();
   const manager = await operator(context, server.url);
   const { config } = await manager.streams.info(stream);
-  await manager.streams.update(stream, { ...config, max_bytes: 7_200_000 });
+  await manager.streams.update(stream, { ...config, max_bytes: 8_400_000 });
   await mail.close();
   const next = await service();
   await next.start();

@@ -1,6 +1,5 @@
 // A session in its own process, driven by remote.ts over the IPC channel of Node.
 
-import { AppContext } from '../../../src/app/context.ts';
 import { IpcError } from '../../../src/base/errors.ts';
 import type { Delivery, MailService } from '../../../src/model/mail-service.ts';
 import type { MailboxList, MessageId, Name } from '../../../src/model/message.ts';
@@ -25,6 +24,8 @@ async function openSession(): Promise<MailService> {
       env: {},
     });
   }
+  // Loaded only here: a process with few file descriptors cannot load so many files.
+  const { AppContext } = await import('../../../src/app/context.ts');
   const env = { IPC_PORT: port, IPC_BROKER: broker };
   return (await new AppContext({ env, home, program: 'test' }).broker({})).mail;
 }

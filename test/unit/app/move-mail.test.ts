@@ -418,3 +418,28 @@ test('a session that a hostile import names keeps its own ids', async (context) 
   assert.deepEqual([own.id, own.duplicate, stored.duplicate], [next, false, false]);
   assert.equal((await keptMail(target, ann)).length, 2);
 });
+
+test('a move that is cancelled while it pauses the source leaves nothing paused', async (context) => {
+  const { source, target } = await twoBrokers(context);
+  await source.post(ann, text('stays'));
+  const controller = new AbortController();
+  const side: MoveSide = {
+    storeId: () => source.storeId(),
+    status: (options) => source.status(options),
+    resume: (names, options) => source.resume(names, options),
+    peek: (mailbox, options) => source.peek(mailbox, options),
+    drop: (mailbox, options) => source.drop(mailbox, options),
+    import: (messages, options) => source.import(messages, options),
+    async pause(names, options) {
+      // The request is on its way when the call is given up.
+      const pausing = source.pause(names, options);
+      controller.abort();
+      return pausing;
+    },
+  };
+  await assert.rejects(moveMail(side, target, { signal: controller.signal }), {
+    code: 'cancelled',
+  });
+  assert.deepEqual((await source.status()).paused, []);
+  assert.equal((await moveMail(source, target)).messages, 1);
+});
