@@ -131,6 +131,7 @@ const brokers: readonly Broken[] = [
     instead: `waiter of connection.waiters.values())
             if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
     invariant: 'I7',
+    first: 401,
     seeds: 1_000,
   },
   {
@@ -188,6 +189,7 @@ const brokers: readonly Broken[] = [
     snippet: 'return gapMs > this.#gapMsMax ? gapMs : 0;',
     instead: 'return 0;',
     invariant: 'standstill',
+    first: 201,
     seeds: 1_000,
   },
 ];
