@@ -142,6 +142,7 @@ test('a bundle for Claude Desktop has only the program, and works', skippable, a
     'README.md',
     'ipc.js',
     'manifest.json',
+    'nats.js',
     'package.json',
     'program.js',
   ]);

@@ -40,18 +40,17 @@ export class TmuxTerminal {
     const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const size = ['-x', `${columns}`, '-y', `${rows}`];
     const command = ['env', '-i', 'TERM=xterm-256color', ...pairs, ...words];
-    await terminal.#tmux(
-      '-f',
-      '/dev/null',
-      'new-session',
-      '-d',
-      ...size,
-      '-c',
-      cwd,
-      '--',
-      ...command,
-    );
-    return terminal;
+    const session = ['-f', '/dev/null', 'new-session', '-d', ...size, '-c', cwd, '--', ...command];
+    for (const late = AbortSignal.timeout(showMsMax); ; ) {
+      try {
+        await terminal.#tmux(...session);
+        return terminal;
+      } catch (error) {
+        // The server of an earlier terminal in this folder is ending.
+        const isEnding = `${error}`.includes('server exited unexpectedly');
+        if (!isEnding || late.aborted) throw error;
+      }
+    }
   }
 
   async screen(): Promise<string> {
