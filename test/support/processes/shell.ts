@@ -35,9 +35,12 @@ export async function shell(
 ): Promise<Shell> {
   const children: ChildProcess[] = [];
   context.after(async () => {
-    for (const child of children) {
-      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
-    }
+    const living = children.filter(
+      ({ pid, exitCode, signalCode }) => pid !== undefined && exitCode === null && !signalCode,
+    );
+    const ends = living.map((child) => once(child, 'exit'));
+    for (const child of living) child.kill('SIGKILL');
+    await Promise.all(ends);
   });
   const home = join(await makeHome(context), 'home');
   const port = await freePort();
