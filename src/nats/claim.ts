@@ -1,7 +1,9 @@
 // A claim: the message with which a session becomes the owner of a store on a NATS server. It is appended only if nothing
 // was appended since the session looked, and every later message of an owner expects the one before it. So the last
-// claim is that of the owner, and no earlier owner can write.
+// claim is that of the owner, and what an earlier owner writes after it is refused, or does not count: see owner-runs.ts.
 import { IpcError } from '../base/errors.ts';
+import { randomId } from '../base/random-id.ts';
+import type { Origin } from '../model/message.ts';
 import { claimFile, type LogStream } from './log-stream.ts';
 
 /** Who owns the store. */
@@ -11,6 +13,11 @@ export interface Claim {
   readonly pid: number;
   readonly program: string;
   readonly machine: string;
+}
+
+/** A claim of this process. */
+export function newClaim({ pid, program, machine }: Origin): Claim {
+  return { claim: randomId(22), pid, program, machine };
 }
 
 /** The newest claim; undefined before the first. */

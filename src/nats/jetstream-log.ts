@@ -17,6 +17,7 @@ import {
   bytesMaxWanted,
   type FoundStream,
   foundStream,
+  limitOf,
   messageBytesMin,
   replicasWanted,
   settingsOf,
@@ -112,7 +113,7 @@ export class JetStreamLog implements LogStream {
 
   async state(): Promise<StreamState> {
     const { state, config } = await this.#ask(() => this.#nats.manager.streams.info(this.#name));
-    const bytesMax = config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY;
+    const bytesMax = limitOf(config.max_bytes);
     return { lastSequence: state.last_seq, bytes: state.bytes, bytesMax };
   }
 

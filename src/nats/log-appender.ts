@@ -1,6 +1,6 @@
 // Appends the changes of one owner to the stream of its store, in order, many at a time.
-// 1. Each message expects the one before it to be the last of the stream. So none follows one that was lost, and none of
-//    an owner that was replaced is stored: that is the fencing of this engine.
+// 1. Each message expects the one before it to be the last of the stream. So none follows one that was lost, and the next
+//    one of an owner that was replaced is refused: that is the fencing of this engine. owner-runs.ts has the rest of it.
 // 2. When the outcome of one is unknown, it is appended again alone until it is known, and then all behind it.
 // 3. A message that is refused was stored before, or another owner has written. The message at its sequence says which.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -105,7 +105,7 @@ export class LogAppender {
     const attempt = this.#attempt;
     const pending = this.#pending[place] as Pending;
     const result = await this.#stream.append(this.#messageOf(pending, place));
-    // Results come in the order of the calls.
+    // A result that is not that of the first one begins a recovery, which finds out what is stored.
     if (attempt !== this.#attempt || this.#failure) return;
     if (result.kind === 'stored' && result.sequence === this.#sequence + 1) this.#shift();
     else void this.#recover();

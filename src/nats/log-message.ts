@@ -5,11 +5,12 @@ import { segmentBytesMax } from '../base/limits.ts';
 
 /** What a message does to the file, or the folder, of its subject. */
 export type FileChange =
-  | { readonly kind: 'folder' | 'file' | 'remove' }
+  /** `rename`: the message has its new path. */
+  | { readonly kind: 'folder' | 'file' | 'rename' | 'remove' }
   /** Bytes at an offset. */
-  | { readonly kind: 'write'; readonly at: number }
-  /** It had this path before. */
-  | { readonly kind: 'rename'; readonly from: string };
+  | { readonly kind: 'write'; readonly at: number };
+
+const kindsAlone = ['folder', 'file', 'rename', 'remove'] as const;
 
 export interface LogMessage {
   /** The claim of the owner that wrote it. */
@@ -56,13 +57,12 @@ function parsed(text: string): Record<string, unknown> {
   }
 }
 
-function changeOf({ kind, at, from }: Record<string, unknown>): FileChange | undefined {
-  if (kind === 'folder' || kind === 'file' || kind === 'remove') return { kind };
-  if (kind === 'rename' && isPath(from)) return { kind, from };
+function changeOf({ kind: given, at }: Record<string, unknown>): FileChange | undefined {
+  const kind = kindsAlone.find((each) => each === given);
+  if (kind !== undefined) return { kind };
   const isOffset =
     typeof at === 'number' && Number.isSafeInteger(at) && at >= 0 && at <= fileBytesMax;
-  if (kind === 'write' && isOffset) return { kind, at };
-  return undefined;
+  return given === 'write' && isOffset ? { kind: given, at } : undefined;
 }
 
 function isPath(path: unknown): path is string {

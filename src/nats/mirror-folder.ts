@@ -1,6 +1,6 @@
 // The folder of an owner's mirror, below the state folder. An owner that is killed leaves it, with mail in it: a later
-// session of this machine removes it. An owner that lives touches its folder every minute, so an old one has none. If it has one
-// all the same, because that process was suspended, its broker ends, and its mail is on the server.
+// session of this machine removes it. A living owner touches its folder every minute, so an old folder has none. If its
+// owner was only suspended, that broker ends, and its mail is on the server.
 import { statSync, utimes } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export class MirrorFolder {
   }
 }
 
-/** Removes those that owners of this machine left. What cannot be listed or removed stays for a later session. Never throws. */
+/** Removes those that owners of this machine left. What cannot be removed stays for a later session. Never throws. */
 export async function removeStaleMirrors(home: string): Promise<void> {
   const all = mirrorsIn(home);
   for (const name of await readdir(all).catch(() => [])) {

@@ -1,5 +1,5 @@
-// The address of a NATS server: `nats://HOST[:PORT]`, `tls://...`, several with commas between them, a user and password or a
-// token before the first "@".
+// The address of a NATS server: `nats://HOST[:PORT]`, `tls://...`, several with commas between them, a user and password
+// or a token before the first "@".
 import { InvalidAddress } from './nats-faults.ts';
 
 export interface NatsAddress {

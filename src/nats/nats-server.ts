@@ -97,7 +97,6 @@ export class NatsServer {
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectMs,
       reconnectJitter: reconnectMs,
-      ignoreClusterUpdates: false,
     });
     this.isLost = false;
     void this.#follow(connection);

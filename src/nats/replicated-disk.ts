@@ -124,7 +124,7 @@ export class ReplicatedDisk implements Disk {
     this.#files.delete(from);
     this.#files.set(name, renamed);
     this.#preallocated.delete(from);
-    this.#append(renamed, { kind: 'rename', from }, Buffer.alloc(0));
+    this.#append(renamed, { kind: 'rename' }, Buffer.alloc(0));
     if (replaced) this.#forget(replaced.file, name, replaced.storedBytes);
   }
 
@@ -254,5 +254,6 @@ function isLocal(name: string): boolean {
 }
 
 function isZeros(bytes: Buffer): boolean {
-  return bytes.length > 0 && bytes.equals(Buffer.alloc(bytes.length));
+  // Nearly all that is written is a record, which shows at its first byte.
+  return bytes[0] === 0 && bytes.equals(Buffer.alloc(bytes.length));
 }

@@ -20,7 +20,7 @@ export function serverWarnings(
   const warnings: string[] = [];
   if (!isFrom(version, firstWithSyncAlways)) {
     warnings.push(
-      `nats-server ${version} syncs its files every 2 minutes only: what it stored last is lost with its power; use 2.12.7 or newer with \`sync_interval: always\``,
+      `nats-server ${version} syncs its files every 2 minutes only: what it stored last is lost with its power; use 2.12.7, or 2.14 or newer, with \`sync_interval: always\``,
     );
   } else if (!isSound(version)) {
     warnings.push(

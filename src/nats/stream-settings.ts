@@ -44,15 +44,19 @@ export function settingsOf(name: string, prefix: string, replicas: number, bytes
   } as const;
 }
 
+/** A limit as the server says it: 0 and below for none. */
+export function limitOf(given: number): number {
+  return given > 0 ? given : Number.POSITIVE_INFINITY;
+}
+
 /** Throws if the server would remove mail, or does not take all of it. */
 export function foundStream(config: StreamConfig, prefix: string): FoundStream {
   const faults = [
     config.retention !== 'limits' && `retention ${config.retention} in place of limits`,
     config.discard !== 'new' && `discard ${config.discard} in place of new`,
     config.max_age > 0 && 'a maximum age',
-    config.max_bytes > 0 && config.max_bytes < bytesMaxMin && `less than ${bytesMaxMin} bytes`,
-    config.max_msg_size > 0 &&
-      config.max_msg_size < messageBytesMin &&
+    limitOf(config.max_bytes) < bytesMaxMin && `less than ${bytesMaxMin} bytes`,
+    limitOf(config.max_msg_size) < messageBytesMin &&
       `messages of less than ${messageBytesMin} bytes`,
     config.max_msgs > 0 && 'a maximum number of messages',
     config.max_msgs_per_subject > 0 && 'a maximum number of messages for each subject',
@@ -70,9 +74,9 @@ export function foundStream(config: StreamConfig, prefix: string): FoundStream {
   return {
     name: config.name,
     replicas: config.num_replicas,
-    bytesMax: config.max_bytes > 0 ? config.max_bytes : Number.POSITIVE_INFINITY,
+    bytesMax: limitOf(config.max_bytes),
     isInMemory: config.storage === 'memory',
-    messageBytesMax: config.max_msg_size > 0 ? config.max_msg_size : Number.POSITIVE_INFINITY,
+    messageBytesMax: limitOf(config.max_msg_size),
     isNew: false,
   };
 }

@@ -85,7 +85,7 @@ export class WireSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#resume = undefined;
-    // Behind an end it could overtake the reader of what came before.
+    // After an end it would drop what the other side has received, and has not read yet.
     if (!this.writableFinished) this.#send(kinds.reset, 0, Buffer.alloc(0));
     this.#transport.close();
     done(error);

@@ -9,7 +9,6 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFault, IpcError } from '../base/errors.ts';
 import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
-import { randomId } from '../base/random-id.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { Client } from '../client/client.ts';
@@ -23,7 +22,7 @@ import type {
 } from '../model/mail-service.ts';
 import { type Origin, validName } from '../model/message.ts';
 import type { Welcome } from '../model/requests.ts';
-import { type Claim, lastClaim, makeClaim } from '../nats/claim.ts';
+import { type Claim, lastClaim, makeClaim, newClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
@@ -66,7 +65,6 @@ const reconnectMsMax = 3_000;
 const silentDialsMax = 2;
 /** A node of a cluster hears of those who subscribe at another one a moment later. */
 const absentDialsOfCluster = 3;
-const claimCharacters = 22;
 /** A silent owner is given up earlier, and another one takes over: a call waits for that one. */
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
@@ -286,8 +284,7 @@ export class NatsSession extends Client implements MailService {
     await makeHome(home).catch((error: unknown) => {
       throw homeFault(error, home);
     });
-    const { pid, program, machine } = origin;
-    const claim = { claim: randomId(claimCharacters), pid, program, machine };
+    const claim = newClaim(origin);
     const guests = new Guests(nats, port, claim.claim);
     const sequence = await makeClaim(stream, claim, lastSequence).catch((error: unknown) => {
       guests.close();
@@ -297,7 +294,7 @@ export class NatsSession extends Client implements MailService {
     try {
       const owner = await NatsOwner.start({
         ...{ stream, claim, sequence, guests, home, port },
-        owner: { program, ...(name !== undefined && { name }) },
+        owner: { program: origin.program, ...(name !== undefined && { name }) },
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
