@@ -1,4 +1,4 @@
-// What a NATS server cannot promise, as far as it shows itself: sentences for people, each with its remedy.
+// What a NATS server cannot promise, as far as it shows itself, each with its remedy.
 import type { ServerInfo } from '@nats-io/transport-node';
 import type { FoundStream } from './stream-settings.ts';
 
@@ -12,37 +12,47 @@ const firstWithSyncAlways = [2, 10, 0] as const;
 /** What of a stream says how well it keeps mail. */
 export type StreamPromises = Pick<FoundStream, 'name' | 'replicas' | 'bytesMax' | 'isInMemory'>;
 
-export function serverWarnings(
+export interface Weakness {
+  readonly what: string;
+  readonly remedy: string;
+  /** One copy is as safe as the store of one machine, so that is none. */
+  readonly isFault: boolean;
+}
+
+/** The weaknesses as warnings. */
+export function serverWarnings(info: ServerInfo | undefined, stream: StreamPromises): string[] {
+  return serverWeaknesses(info, stream).map(({ what, remedy }) => `${what}; ${remedy}`);
+}
+
+export function serverWeaknesses(
   info: ServerInfo | undefined,
   { replicas, name, bytesMax, isInMemory }: StreamPromises,
-): string[] {
+): Weakness[] {
   const version = info?.version ?? '0.0.0';
-  const warnings: string[] = [];
+  const weaknesses: Weakness[] = [];
+  const soundServer = 'use 2.12.7, or 2.14 or newer, with `sync_interval: always`';
   if (!isFrom(version, firstWithSyncAlways)) {
-    warnings.push(
-      `nats-server ${version} syncs its files every 2 minutes only: what it stored last is lost with its power; use 2.12.7, or 2.14 or newer, with \`sync_interval: always\``,
-    );
+    const what = `nats-server ${version} syncs its files every 2 minutes only: what it stored last is lost with its power`;
+    weaknesses.push({ what, remedy: soundServer, isFault: true });
   } else if (!isSound(version)) {
-    warnings.push(
-      `nats-server ${version} has lost stored messages in known cases; use 2.12.7, or 2.14 or newer, with \`sync_interval: always\``,
-    );
+    const what = `nats-server ${version} has lost stored messages in known cases`;
+    weaknesses.push({ what, remedy: soundServer, isFault: true });
   }
   if (replicas === 1) {
-    warnings.push(
-      `stream ${name} has one copy: the mail is gone with the disk of its server; use a cluster of 3 and \`nats stream edit ${name} --replicas 3\``,
-    );
+    const what = `stream ${name} has one copy: the mail is gone with the disk of its server`;
+    const remedy = `use a cluster of 3 and \`nats stream edit ${name} --replicas 3\``;
+    weaknesses.push({ what, remedy, isFault: false });
   }
   if (isInMemory) {
-    warnings.push(
-      `stream ${name} is in memory: the mail is gone when its servers restart; make it anew with storage "file"`,
-    );
+    const what = `stream ${name} is in memory: the mail is gone when its servers restart`;
+    weaknesses.push({ what, remedy: 'make it anew with storage "file"', isFault: true });
   }
   if (bytesMax === Number.POSITIVE_INFINITY) {
-    warnings.push(
-      `stream ${name} has no limit: when the disk of its server is full, posts hang in place of being refused; \`nats stream edit ${name} --max-bytes 4GB\``,
-    );
+    const what = `stream ${name} has no limit: when the disk of its server is full, posts hang in place of being refused`;
+    const remedy = `\`nats stream edit ${name} --max-bytes 4GB\``;
+    weaknesses.push({ what, remedy, isFault: true });
   }
-  return warnings;
+  return weaknesses;
 }
 
 function isSound(version: string): boolean {

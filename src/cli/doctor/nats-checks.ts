@@ -11,7 +11,11 @@ import { JetStreamLog } from '../../nats/jetstream-log.ts';
 import { streamOf } from '../../nats/nats-address.ts';
 import { type Nats, NatsServer, readAuthorities, readCredentials } from '../../nats/nats-server.ts';
 import { checkServer } from '../../nats/server-check.ts';
-import { type StreamPromises, serverWarnings } from '../../nats/server-warnings.ts';
+import {
+  type StreamPromises,
+  serverWeaknesses,
+  type Weakness,
+} from '../../nats/server-warnings.ts';
 import { type FoundStream, replicasWanted } from '../../nats/stream-settings.ts';
 import { deadLetters, pauses } from './broker-checks.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
@@ -27,10 +31,11 @@ export async function natsFindings(
   const server = new NatsServer({ address, ...natsFilesIn(env), name: 'agent-ipc doctor' });
   try {
     const nats = await server.connection();
+    const ofServer = await serverFindings(nats, port);
     return [
       ...findings,
-      ...(await serverFindings(nats, port)),
-      ...(await brokerFindings(context, server.url, port)),
+      ...ofServer,
+      ...(await brokerFindings(context, server.url, port, ofServer)),
     ];
   } catch (error) {
     return [...findings, faulty('NATS server', error)];
@@ -82,7 +87,7 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
     findings.push({ about, ...fine(`${name}, ${copies}`) });
   } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
   const known = stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
-  return [...findings, ...serverWarnings(info, known).map(weakness)];
+  return [...findings, ...serverWeaknesses(info, known).map(weakness)];
 }
 
 /** Stands for a stream that is not there yet: it has no weakness. */
@@ -100,14 +105,16 @@ async function findStream(nats: Nats, port: number): Promise<FoundStream | IpcEr
   }
 }
 
-/** A warning has its remedy at its end. That mail is on one disk is as without NATS, and no fault. */
-function weakness(warning: string): Finding {
-  const [what = warning, remedy] = warning.split('; ');
-  const isFault = !what.includes('has one copy');
+function weakness({ what, remedy, isFault }: Weakness): Finding {
   return { about: 'NATS server', ...(isFault ? bad(what, remedy) : fine(what, remedy)) };
 }
 
-async function brokerFindings(context: AppContext, url: string, port: number): Promise<Finding[]> {
+async function brokerFindings(
+  context: AppContext,
+  url: string,
+  port: number,
+  ofServer: readonly Finding[],
+): Promise<Finding[]> {
   try {
     const status = await context.clientOf(url, port).status();
     const { pid, messages } = status;
@@ -115,7 +122,7 @@ async function brokerFindings(context: AppContext, url: string, port: number): P
     const what = `pid ${pid} owns the broker, and ${mail} there`;
     return [
       { about: 'broker', ...fine(what) },
-      ...otherWarnings(status),
+      ...otherWarnings(status, ofServer),
       ...deadLetters(status.deadLetters, port),
       ...pauses(status.paused, port),
       ...watchFindings(status.sessionList, Date.now()),
@@ -129,8 +136,8 @@ async function brokerFindings(context: AppContext, url: string, port: number): P
 }
 
 /** The broker's warnings, without those of the server: these have findings of their own. */
-function otherWarnings({ warnings }: BrokerStatus): Finding[] {
+function otherWarnings({ warnings }: BrokerStatus, ofServer: readonly Finding[]): Finding[] {
   return warnings
-    .filter((each) => !/^(nats-server|stream) /.test(each))
+    .filter((each) => !ofServer.some(({ what }) => each.startsWith(what)))
     .map((each) => ({ about: 'broker', ...bad(`it warns: ${quotedWarning(each)}`, undefined) }));
 }
