@@ -1,4 +1,4 @@
-// What an idle team costs the broker: memory of its process for each connection and for each parked wait, after
+// The cost of an idle team to the broker: memory of its process for each connection and for each parked wait, after
 // garbage collection, and its open files. The sessions are in a process of their own.
 import { readdirSync } from 'node:fs';
 import { freePort } from '../test/support/places.ts';

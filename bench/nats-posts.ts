@@ -1,4 +1,4 @@
-// What a publish costs at nats-server, stored and acknowledged: one server, and a cluster of three on loopback, one
+// The cost of a publish at nats-server, stored and acknowledged: one server, and a cluster of three on loopback, one
 // at a time and many in flight. These servers sync their files every two minutes (2.9 knows nothing else). For
 // comparison, what a sync adds: a plain append and sync of the same bytes. Last, the rate at which a stream is read
 // from its start, as a session does that takes over a store in it.

@@ -1,6 +1,6 @@
 // agent-ipc beside other queues, and beside the limits of the machine, in one run: see docs/internals/benchmarks.md.
 // `--quick`: fewer and shorter rounds, in less than a minute. `--docs`: the table and the picture go into docs/, too.
-// `--only TEXT`: the figures with that in their names. What is missing is reported and left out.
+// `--only TEXT`: the figures with that in their names. A system that is missing is reported and left out.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
@@ -307,7 +307,7 @@ function report(): void {
   writeFileSync(join(root, 'docs/images/systems.svg'), picture);
 }
 
-/** What the programs that are there print of their version. */
+/** The versions of the programs that are there, as they print them. */
 function versions(): string[] {
   const asked = ['redis-server --version', 'beanstalkd -v', 'nats-server --version'];
   return asked.flatMap((command) => {

@@ -3,7 +3,7 @@
 
 export interface UnitCost {
   readonly value: number;
-  /** What was measured, and the command or report that says it. */
+  /** The command or the report that has the figure. */
   readonly source: string;
 }
 

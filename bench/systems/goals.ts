@@ -1,4 +1,4 @@
-// What is aimed at: each row compares two contenders of a figure.
+// The goals: each row compares two contenders of a figure.
 import { median, print, rounded } from '../support/measure.ts';
 import type { Values } from './rounds.ts';
 

@@ -18,7 +18,7 @@ const titleHeight = 34;
 const grey = '#7d8590';
 const blue = '#3b82d6';
 
-/** What the title of a panel says of its values. */
+/** The words for its values in the title of a panel. */
 const unitText: Readonly<Record<Unit, string>> = {
   Us: 'less is better',
   PerSecond: 'a second, more is better',

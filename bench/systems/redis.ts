@@ -10,7 +10,7 @@ import { nowUs } from '../support/measure.ts';
 import { ServerProcess } from './server-process.ts';
 import { Missing, type QueueSystem } from './system.ts';
 
-/** What is used of ioredis, whose types are not there to compile with. */
+/** The parts of ioredis that are used. Its types are not there to compile with. */
 interface RedisClient {
   rpush(key: string, value: Buffer): Promise<number>;
   blpopBuffer(key: string, seconds: number): Promise<readonly Buffer[] | null>;
