@@ -12,10 +12,14 @@ export async function makeHome(context: TestContext): Promise<string> {
   return home;
 }
 
-/** A free port below 32768, where no outgoing connection of the machine takes it. */
+const givenPorts = new Set<number>();
+
+/** A free port below 32768, where no outgoing connection of the machine takes it. No port comes twice. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
     if (await isFree(port)) return port;
   }
 }

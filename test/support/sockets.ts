@@ -7,26 +7,11 @@ import { accept, dial } from '../../src/net/connect.ts';
 import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
 import type { Frame } from '../../src/protocol/frame.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
+import { freePort } from './places.ts';
 
 export const keys: Keys = [Buffer.alloc(32, 0x6b)];
 export const otherKeys: Keys = [Buffer.alloc(32, 0x6f)];
 const host = '127.0.0.1';
-
-/** A port that is free at the moment. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer();
-    const bound = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, host, () => resolve(true));
-    });
-    if (!bound) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
 
 /** A server that passes its sockets to the test. */
 export class Listener {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { realDisk } from '../../../src/journal/disk.ts';
 import { postedRecord, settledRecord } from '../../support/disk/journal-model.ts';
 import { openStore } from '../../support/disk/journal-store.ts';
-import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
+import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/pseudo-terminal.ts';
 import { shell } from '../../support/processes/shell.ts';
 
 /** So many that reading them all takes longer than the half second after which progress is shown. */
@@ -24,6 +24,9 @@ test('a log that takes long shows a person at a terminal how far it is, and writ
   }
   await journal.close();
 
-  await shows(atTerminal(place, 'ipc log > /dev/null'), /Reading the store: \d+ of \d+ files/);
+  await showsAndEnds(
+    atTerminal(place, 'ipc log > /dev/null'),
+    /Reading the store: \d+ of \d+ files/,
+  );
   assert.equal((await place.run(['log'])).errors, '');
 });

@@ -8,7 +8,7 @@ import type { Name } from '../../../src/model/message.ts';
 import { keptMail } from '../../support/moving/mail-copy.ts';
 import { allMail, fill, places } from '../../support/moving/move-places.ts';
 import { freePort } from '../../support/places.ts';
-import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
+import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/pseudo-terminal.ts';
 import { shell } from '../../support/processes/shell.ts';
 
 test('mail goes to a NATS server and back, and is what it was', async (context) => {
@@ -108,7 +108,7 @@ test('a person at a terminal sees how far a long move is, and a pipe gets nothin
   await app.close();
   const port = await freePort();
   const line = `ipc store move --to-port ${port} > /dev/null`;
-  await shows(atTerminal(found, line), /Moving: \d+ of \d+ messages/);
+  await showsAndEnds(atTerminal(found, line), /Moving: \d+ of \d+ messages/);
 });
 
 test('a move without a source and a target is a usage error, and so is a port given twice', async (context) => {

@@ -173,11 +173,15 @@ function outputOf(child: ChildProcess): Pick<ExampleNode, 'lines' | 'says'> {
   assert(child.stderr);
   const lines: string[] = [];
   const output = createInterface(child.stderr).on('line', (line) => lines.push(line));
+  let isOver = false;
+  output.once('close', () => {
+    isOver = true;
+  });
   const says = (text: string) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
         if (lines.some((line) => line.includes(text))) resolve();
-        else if (child.exitCode !== null) reject(new Error(lines.join('\n')));
+        else if (isOver) reject(new Error(lines.join('\n')));
         else return;
         output.off('line', look).off('close', look);
       };

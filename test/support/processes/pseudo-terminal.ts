@@ -1,6 +1,7 @@
 // A pseudo-terminal made by util-linux `script`, which is stdin, stdout and stderr of the program.
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { program } from '../mcp-host.ts';
 import type { Shell } from './shell.ts';
@@ -27,4 +28,11 @@ export function shows({ stdout }: ChildProcess, what: RegExp): Promise<void> {
     });
     stdout.once('end', () => reject(new Error(`ended with ${JSON.stringify(text)}`)));
   });
+}
+
+/** Resolves when the output has matched and the program has ended, which a kill of `script` does not wait for. */
+export async function showsAndEnds(terminal: ChildProcess, what: RegExp): Promise<void> {
+  const exit = once(terminal, 'exit');
+  await shows(terminal, what);
+  await exit;
 }
