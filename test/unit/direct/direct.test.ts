@@ -10,15 +10,9 @@ import type { Response } from '../../../src/model/requests.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeResponse, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { freePort } from '../../support/places.ts';
 import { replaceResolver } from '../../support/resolver.ts';
-import {
-  FrameCollector,
-  freePort,
-  keys,
-  Listener,
-  otherKeys,
-  rawSocket,
-} from '../../support/sockets.ts';
+import { FrameCollector, keys, Listener, otherKeys, rawSocket } from '../../support/sockets.ts';
 
 const host = '127.0.0.1';
 const from = parseName('sender');

@@ -14,11 +14,11 @@ import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
+import { freePort } from '../../support/places.ts';
 import { shakenSocket } from '../../support/proven-socket.ts';
 import {
   connectedPair,
   FrameCollector,
-  freePort,
   keys,
   Listener,
   otherKeys,

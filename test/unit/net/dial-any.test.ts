@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { accept, dialAny } from '../../../src/net/connect.ts';
-import { freePort, keys } from '../../support/sockets.ts';
+import { freePort } from '../../support/places.ts';
+import { keys } from '../../support/sockets.ts';
 
 const host = '127.0.0.1';
 

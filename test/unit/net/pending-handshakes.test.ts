@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { PendingHandshakes } from '../../../src/net/pending-handshakes.ts';
-import { freePort, keys, rawSocket } from '../../support/sockets.ts';
+import { freePort } from '../../support/places.ts';
+import { keys, rawSocket } from '../../support/sockets.ts';
 
 /** A listener for `max` pending handshakes. `come` connects one more and waits until it is accepted. */
 async function open(max = 3) {
