@@ -58,7 +58,7 @@ export class GroupCommit {
   #afterSync: Sendable[] = [];
   /** The same, of events. */
   #wroteAfterSync: WrittenRecords[] = [];
-  /** Called when the next sync has ended, before its replies are sent. */
+  /** Called when the next sync has ended. */
   #onSynced: (() => void)[] = [];
   readonly #share: SyncShare;
   #syncing: Promise<void> | undefined;
@@ -255,13 +255,14 @@ export class GroupCommit {
         this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
         try {
-          await journal.sync();
+          await journal.sync(() => {
+            checkFencing(journal);
+            for (const each of written) this.#options.wrote(each);
+            for (const sendable of replies) this.#options.send(sendable);
+          });
         } finally {
           for (const done of onSynced) done();
         }
-        checkFencing(journal);
-        for (const each of written) this.#options.wrote(each);
-        for (const sendable of replies) this.#options.send(sendable);
         await this.#compact();
         if (!this.#toCopy) this.#endSpace();
       }

@@ -92,7 +92,7 @@ async function readStore(disk: Disk, folder: string): Promise<StoreReport> {
     faults,
     history: await checkHistory(disk, folder),
     kept: new Quarantine(disk, folder).reports(),
-    warnings: await fileSystemWarnings(disk, folder),
+    warnings: fileSystemWarnings(await disk.fileSystemType(folder), folder),
     segments: extents(log),
   };
 }

@@ -69,13 +69,9 @@ function ignoringFullDisk(write: () => void): void {
 }
 
 /** Whether the epoch is the newest, and its folder still the one that was created. */
-export function passesFencing(disk: Disk, folder: string, own: Epoch): boolean {
-  try {
-    // Lists all, since a check of the next number alone would miss a successor that has come and gone.
-    return newestEpoch(disk, folder) === own.epoch && isOwnFolder(disk, own);
-  } catch (error) {
-    throw diskFault(error);
-  }
+export function isNewest(disk: Disk, folder: string, own: Epoch): boolean {
+  // Lists all, since a check of the next number alone would miss a successor that has come and gone.
+  return newestEpoch(disk, folder) === own.epoch && isOwnFolder(disk, own);
 }
 
 function isOwnFolder(disk: Disk, { path, identity }: Epoch): boolean {

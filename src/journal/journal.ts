@@ -24,10 +24,9 @@ import {
   isDiskFull,
   isFileLimit,
   justReplaced,
-  passesFencing,
-  whyLost,
 } from './epoch.ts';
-import { fileSystemWarnings } from './filesystem.ts';
+import { Fencing } from './fencing.ts';
+import { fileSystemWarnings, hasWallClock } from './filesystem.ts';
 import type { History } from './history.ts';
 import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
 import { LiveIndex, type LogFile } from './live-index.ts';
@@ -60,6 +59,7 @@ export class Journal {
   readonly #folder: string;
   readonly #limits: JournalLimits;
   readonly #own: Epoch;
+  readonly #fencing: Fencing;
   #note: OwnerNote;
   readonly #segments: SegmentList;
   readonly #live = new LiveIndex();
@@ -69,7 +69,7 @@ export class Journal {
   #startSequence = 0;
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
-  #fileSystemWarnings: readonly string[] = [];
+  #fileSystemType: number | undefined;
   /** Found by the replay. */
   #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
@@ -126,6 +126,7 @@ export class Journal {
     this.#note = options.owner;
     this.epoch = own.epoch;
     const runtime = options.runtime ?? systemRuntime;
+    this.#fencing = new Fencing(this.#disk, folder, own, runtime);
     this.#sequence = new RecordSequence(() => runtime.time());
     this.storeId = log.store ?? runtime.randomBytes(16).toString('hex');
     this.#live.nextNumber = log.nextNumber;
@@ -204,11 +205,13 @@ export class Journal {
     return this.#segments.count > count;
   }
 
-  /** Makes durable what was appended before the call. One at a time. storage_failed ends the journal. */
-  async sync(): Promise<void> {
+  /**
+   * Makes durable what was appended before the call, and calls `acknowledge` then. One at a time. storage_failed ends
+   * the journal.
+   */
+  async sync(acknowledge?: () => void): Promise<void> {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
-    if (!this.unsynced) return;
     this.#syncing = this.#logWriter.sync();
     try {
       await this.#syncing;
@@ -218,16 +221,19 @@ export class Journal {
       this.#syncing = undefined;
     }
     this.#checkAlive();
+    acknowledge?.();
+    // Only now, since no acknowledgement needs to wait for it.
+    if (this.#failure === undefined) this.#guard(() => this.#logWriter.appendSyncPoint());
   }
 
   /** False if there is a newer epoch, or the folder is gone: nothing may be acknowledged any more. */
   passesFencing(): boolean {
-    return passesFencing(this.#disk, this.#folder, this.#own);
+    return this.#fencing.passes();
   }
 
   /** The error of an owner whose passesFencing() is false. */
   lost(): IpcError {
-    return whyLost(this.#disk, this.#folder, this.#own);
+    return this.#fencing.lost();
   }
 
   /** The body of a live message; undefined if it is corrupt. */
@@ -249,7 +255,7 @@ export class Journal {
   warnings(): string[] {
     return [
       ...this.#spaceCheck.warnings(),
-      ...this.#fileSystemWarnings,
+      ...fileSystemWarnings(this.#fileSystemType, this.#folder),
       ...this.#quarantine.reports(),
     ];
   }
@@ -361,21 +367,22 @@ export class Journal {
       this.#startSequence = this.#sequence.next;
     } catch (error) {
       // The prologue is not complete, so the epoch does not count.
-      const fault = this.#openingFault(error);
+      const fault = this.#fencing.openingFault(error);
       abandonEpoch(this.#disk, this.#folder, this.#own);
       throw fault;
     }
     try {
       await this.sync();
       if (!this.passesFencing()) throw justReplaced();
-      this.#fileSystemWarnings = await fileSystemWarnings(this.#disk, this.#folder);
+      this.#fileSystemType = await this.#disk.fileSystemType(this.#folder);
+      this.#fencing.trustsTimes = hasWallClock(this.#fileSystemType);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
       await this.#removeFiles(this.#segments.orphans());
       this.#seal();
     } catch (error) {
       // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.
-      const fault = this.#openingFault(error);
+      const fault = this.#fencing.openingFault(error);
       this.abandon();
       throw fault;
     }
@@ -470,15 +477,6 @@ export class Journal {
     this.#logWriter.append(entries.flatMap(({ buffers }) => buffers));
     this.#apply(entries, file, offset);
     file.bytes = this.#logWriter.bytes;
-  }
-
-  /** `error`, unless a newer owner is the cause of it. */
-  #openingFault(error: unknown): unknown {
-    try {
-      return this.passesFencing() ? error : justReplaced();
-    } catch {
-      return error;
-    }
   }
 
   #checkAlive(): void {

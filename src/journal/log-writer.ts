@@ -21,6 +21,8 @@ export class LogWriter {
   /** The epoch's folder has a name that no sync covers. */
   #folderUnsynced = false;
   #durable: Position = { segment: 0, offset: 0 };
+  /** No sync point says so yet. */
+  #syncPointDue = false;
   #syncing = false;
   #abandoned = false;
 
@@ -112,23 +114,32 @@ export class LogWriter {
 
   /** Covers what was written before the call. Meanwhile more may be written, and segments begun. */
   async sync(): Promise<void> {
+    if (!this.unsynced) return;
     const covered = [...this.#unsynced];
     const position = { segment: this.#current.id.segment, offset: this.#current.usedBytes };
-    const folders = this.#folderUnsynced ? [epochPath(this.#folder, this.#epoch)] : [];
+    const folder = this.#folderUnsynced ? epochPath(this.#folder, this.#epoch) : undefined;
     this.#unsynced.clear();
     this.#folderUnsynced = false;
-    // Waits for all of them, since a file must not be closed while its sync runs.
     this.#syncing = true;
-    const ends = await Promise.allSettled([
-      ...covered.map((writer) => writer.sync()),
-      ...folders.map((path) => this.#disk.syncFolder(path)),
-    ]);
-    this.#syncing = false;
-    if (this.#abandoned) return this.abandon();
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    try {
+      await this.#syncAll(covered, folder);
+    } finally {
+      this.#syncing = false;
+      if (this.#abandoned) this.abandon();
+    }
+    if (this.#abandoned) return;
     this.#durable = position;
+    this.#syncPointDue = true;
     for (const writer of covered) this.#closeIfFull(writer);
-    this.#appendSyncPoint();
+  }
+
+  /** After a sync. The sync point itself is made durable by the next one; nothing waits for that. */
+  appendSyncPoint(): void {
+    if (!this.#syncPointDue) return;
+    this.#syncPointDue = false;
+    const { seed } = this.#current;
+    const syncPoint = encodeRecord({ kind: 'syncPoint', durable: this.#durable }, seed);
+    this.#ballast.withBallast(() => this.#current.append(syncPoint));
   }
 
   /** Throws storage_failed if a file cannot be closed. */
@@ -153,11 +164,15 @@ export class LogWriter {
     }
   }
 
-  /** The sync point itself is made durable by the next sync; nothing waits for that. */
-  #appendSyncPoint(): void {
-    const { seed } = this.#current;
-    const syncPoint = encodeRecord({ kind: 'syncPoint', durable: this.#durable }, seed);
-    this.#ballast.withBallast(() => this.#current.append(syncPoint));
+  async #syncAll(files: readonly SegmentWriter[], folder: string | undefined): Promise<void> {
+    const [file] = files;
+    if (file && files.length === 1 && folder === undefined) return file.sync();
+    // Waits for all of them, since a file must not be closed while its sync runs.
+    const ends = await Promise.allSettled([
+      ...files.map((each) => each.sync()),
+      ...(folder === undefined ? [] : [this.#disk.syncFolder(folder)]),
+    ]);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
   #closeIfFull(writer: SegmentWriter): void {

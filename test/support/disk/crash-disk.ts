@@ -19,6 +19,8 @@ import {
   takeAway,
 } from './power-loss.ts';
 
+/** Above all times of birth. */
+const changesBegin = 1_000_000_000n;
 /** A cache: a simulation uses the same few paths all the time. */
 const namesInPath = new Map<string, readonly string[]>();
 
@@ -31,6 +33,9 @@ export class CrashDisk {
   fileBytesMax = Number.POSITIVE_INFINITY;
   /** Files that a process removed, as they were, because the disk was full when it wrote last. */
   readonly givenUp: { readonly path: string; readonly bytes: Buffer }[] = [];
+  /** The clock of the file system, for the times of the last change: each is another one at first. */
+  changeTime: () => bigint = () => changesBegin + ++this.#changes;
+  #changes = 0n;
   #inodes = 0n;
   /** Inodes of removed folders: the next folder gets the last one, as on ext4. */
   #freeInodes: bigint[] = [];
@@ -53,6 +58,7 @@ export class CrashDisk {
       newFolder: () => this.#newFolder(),
       freeInode: (inode: bigint) => void this.#freeInodes.push(inode),
       freeBytes: () => this.#freeBytes(),
+      changeTime: () => this.changeTime(),
       giveUp: (path: string, bytes: Buffer) => void this.givenUp.push({ path, bytes }),
       fileBytesMax: () => this.fileBytesMax,
     };
@@ -75,6 +81,7 @@ export class CrashDisk {
     clone.#inodes = this.#inodes;
     clone.#freeInodes = [...this.#freeInodes];
     clone.#foldersMade = this.#foldersMade;
+    clone.#changes = this.#changes;
     clone.bytesMax = this.bytesMax;
     return clone;
   }
@@ -133,6 +140,7 @@ interface Tree {
   newFolder(): FolderNode;
   freeInode(inode: bigint): void;
   freeBytes(): number;
+  changeTime(): bigint;
   giveUp(path: string, bytes: Buffer): void;
   fileBytesMax(): number;
 }
@@ -155,6 +163,8 @@ export class ProcessDisk implements Disk {
   onSync: (() => void) | undefined;
   /** Called when the process dies at `dieAt`. */
   onDied: () => void = () => {};
+  /** As of statfs(2): at first ext4. */
+  fileSystem = 0xef53;
   /** How many files it has open for writing. */
   openFiles = 0;
   #dead = false;
@@ -177,7 +187,7 @@ export class ProcessDisk implements Disk {
     this.#call('makeFolder', path);
     const parent = this.#folder(dirname(path));
     if (parent.names.has(basename(path))) return false;
-    link(parent, basename(path), this.#tree.newFolder());
+    this.#link(parent, basename(path), this.#tree.newFolder());
     return true;
   }
 
@@ -205,8 +215,8 @@ export class ProcessDisk implements Disk {
     });
   }
 
-  async fileSystemType(): Promise<undefined> {
-    return undefined;
+  async fileSystemType(): Promise<number> {
+    return this.fileSystem;
   }
 
   removeFolder(path: string): void {
@@ -214,7 +224,7 @@ export class ProcessDisk implements Disk {
     const { names, identity } = this.#folder(path);
     if (names.size > 0) throw systemError('ENOTEMPTY');
     this.#tree.freeInode(identity.inode);
-    link(this.#folder(dirname(path)), basename(path), undefined);
+    this.#link(this.#folder(dirname(path)), basename(path), undefined);
   }
 
   create(path: string): DiskFile {
@@ -222,7 +232,7 @@ export class ProcessDisk implements Disk {
     const parent = this.#folder(dirname(path));
     if (parent.names.has(basename(path))) throw systemError('EEXIST');
     const file = this.#tree.newFile();
-    link(parent, basename(path), file);
+    this.#link(parent, basename(path), file);
     this.openFiles++;
     return this.#open(file, path);
   }
@@ -233,7 +243,7 @@ export class ProcessDisk implements Disk {
     const file = this.#tree.newFile();
     const bytes = Buffer.from(text);
     if (bytes.length > this.#tree.freeBytes()) throw systemError('ENOSPC');
-    link(parent, basename(path), file);
+    this.#link(parent, basename(path), file);
     write(file, 0, bytes);
   }
 
@@ -259,8 +269,8 @@ export class ProcessDisk implements Disk {
     const [from, into] = [this.#folder(dirname(path)), this.#folder(dirname(to))];
     const node = from.names.get(basename(path));
     if (!node) return;
-    link(into, basename(to), node);
-    link(from, basename(path), undefined);
+    this.#link(into, basename(to), node);
+    this.#link(from, basename(path), undefined);
     const [come, gone] = [into.unsynced.at(-1), from.unsynced.at(-1)];
     if (into === from || !come || !gone) return;
     come.other = { folder: from, change: gone };
@@ -278,7 +288,7 @@ export class ProcessDisk implements Disk {
     const parent = this.#folder(dirname(path));
     const node = parent.names.get(basename(path));
     if (node && this.#isFull && !isFolder(node)) this.#tree.giveUp(path, Buffer.from(node.bytes));
-    if (node) link(parent, basename(path), undefined);
+    if (node) this.#link(parent, basename(path), undefined);
   }
 
   #open(file: FileNode, path: string): DiskFile {
@@ -337,6 +347,12 @@ export class ProcessDisk implements Disk {
     if (this.#dead) throw systemError('EIO');
   }
 
+  #link(parent: FolderNode, name: string, node: Node | undefined): void {
+    setName(parent.names, name, node);
+    parent.unsynced.push({ name, node });
+    parent.identity = { ...parent.identity, changedNs: this.#tree.changeTime() };
+  }
+
   #folder(path: string): FolderNode {
     const node = this.#tree.find(path);
     if (node && isFolder(node)) return node;
@@ -350,11 +366,6 @@ function namesIn(path: string): readonly string[] {
   const names = path.split('/').filter((part) => part !== '');
   namesInPath.set(path, names);
   return names;
-}
-
-function link(parent: FolderNode, name: string, node: Node | undefined): void {
-  setName(parent.names, name, node);
-  parent.unsynced.push({ name, node });
 }
 
 function write(file: FileNode, offset: number, bytes: Buffer): void {

@@ -17,7 +17,7 @@ export interface FileNode {
 }
 
 export interface FolderNode {
-  readonly identity: FolderIdentity;
+  identity: FolderIdentity;
   readonly names: Map<string, Node>;
   readonly synced: Map<string, Node>;
   /** Names created and removed since the last sync, in order. */
