@@ -13,6 +13,7 @@ import { nowUs, print, rounded } from './support/measure.ts';
 import { Beanstalkd } from './systems/beanstalkd.ts';
 import { Echo } from './systems/echo.ts';
 import { compare, printRows, tableOf } from './systems/goals.ts';
+import { bytesPerMessage, GrownRedis, GrownStore } from './systems/growth.ts';
 import { Ipc } from './systems/ipc.ts';
 import { JetStream } from './systems/jetstream.ts';
 import { type Panel, pictureOf } from './systems/picture.ts';
@@ -35,13 +36,11 @@ import {
   rateFor,
   rateOf,
 } from './systems/rounds.ts';
+import { isQuick, isWanted, queuedMessages, takeoverMessages } from './systems/scale.ts';
 import { searchPath } from './systems/server-process.ts';
 import { Missing, type QueueSystem } from './systems/system.ts';
 
 const [loadBefore = 0] = loadavg();
-const isQuick = process.argv.includes('--quick');
-const onlyAt = process.argv.indexOf('--only');
-const only = onlyAt === -1 ? '' : (process.argv[onlyAt + 1] ?? '');
 const rounds = isQuick ? 3 : 11;
 /** Rounds that do not count. */
 const warmups = 1;
@@ -53,6 +52,7 @@ const alternateMs = 4 * roundMs;
 const takesOfRound = 3_000;
 const manyInFlight = 256;
 const crowdWaits = 10_000;
+type NamedFigure = Figure & { readonly title: string };
 const bytes = 256;
 const body = bodyOf(bytes);
 const largeBytes = 1_048_576;
@@ -74,10 +74,73 @@ const noopPlace = await makePlace();
 const noop = await startHost(noopPlace, noopServer);
 const mcpMail = await McpMail.start();
 const emptyPlace = await makePlace();
-const systems = present(ipc, crowdedIpc, redisMemory, redisAlways, jetStream, beanstalkd);
+const emptyMemory = await ipc.memory();
+const crowdedMemory = await crowdedIpc.memory();
+const postFigure = `post_${bytes}B_1in_flight`;
+const restartFigure = `restart_${bytes}B_${queuedMessages}queued`;
+const queuedMemoryFigure = `memory_${queuedMessages}queued`;
+const takeoverFigure = `takeover_${bytes}B_${takeoverMessages}queued`;
+const grown = await startIfWanted([postFigure, restartFigure, queuedMemoryFigure], () =>
+  GrownStore.fill(queuedMessages),
+);
+const forTakeover = await startIfWanted([takeoverFigure], () => GrownStore.fill(takeoverMessages));
+const grownRedis = await startIfWanted([restartFigure], () =>
+  startIfThere('redis_aof', () => GrownRedis.fill()),
+);
 
 const common = { rounds, warmups };
-const figures: readonly (Figure & { readonly title: string })[] = [
+/** Of processes that are started for it, in which nothing is to be warmed up. */
+const ofStarts = { rounds: isQuick ? 1 : 3, warmups: 0 };
+/** Before the messages are there all the time. */
+const growthFigures: readonly NamedFigure[] = [
+  {
+    ...ofStarts,
+    name: restartFigure,
+    title: 'From the start of the process to its service',
+    unit: 'Us',
+    contenders: [
+      ...(grown ? [{ name: 'ipc', measure: () => grown.start(), after: () => grown.stop() }] : []),
+      ...(grownRedis ? [{ name: 'redis_aof', measure: () => grownRedis.restart() }] : []),
+    ],
+  },
+  {
+    ...ofStarts,
+    name: queuedMemoryFigure,
+    title: 'Memory for each queued message, beside its body',
+    unit: 'Bytes',
+    rounds: 1,
+    contenders: grown ? [{ name: 'ipc', measure: () => bytesPerMessage(grown, emptyMemory) }] : [],
+  },
+  {
+    ...ofStarts,
+    name: `memory_${crowdWaits}waits`,
+    title: 'Memory for each parked wait',
+    unit: 'Bytes',
+    rounds: 1,
+    contenders: [
+      {
+        name: 'ipc',
+        measure: async () => (crowdedMemory.heapBytes - emptyMemory.heapBytes) / crowdWaits,
+      },
+    ],
+  },
+  {
+    ...ofStarts,
+    name: takeoverFigure,
+    title: 'From the kill of the owner to the first hand-over',
+    unit: 'Ms',
+    contenders: forTakeover
+      ? [{ name: 'ipc', measure: async () => (await forTakeover.takeOver()) / 1_000 }]
+      : [],
+  },
+];
+const measured = new Map<string, Panel>();
+await measureAll(growthFigures);
+const grownIpc = await startIfWanted([postFigure], async () =>
+  grown ? Ipc.beside(`ipc_${queuedMessages}queued`, grown) : undefined,
+);
+const systems = present(ipc, crowdedIpc, grownIpc, redisMemory, redisAlways, jetStream, beanstalkd);
+const figures: readonly NamedFigure[] = [
   {
     ...common,
     name: `handover_${bytes}B_1in_flight`,
@@ -91,12 +154,12 @@ const figures: readonly (Figure & { readonly title: string })[] = [
   },
   {
     ...common,
-    name: `post_${bytes}B_1in_flight`,
+    name: postFigure,
     alternateMs,
     title: 'One stored post at a time',
     unit: 'Us',
     contenders: [
-      ...present(ipc, redisAlways, jetStream, beanstalkd).map(post),
+      ...present(ipc, grownIpc, redisAlways, jetStream, beanstalkd).map(post),
       bareSync('bare_sync_pool', onPool, () => onPool.store(body)),
       bareSync('bare_sync_loop', onLoop, async () => onLoop.storeOnLoop(body)),
     ],
@@ -172,10 +235,7 @@ for (const system of systems) await warmUp(system);
 await medianFor(warmupMs, callNoop);
 await medianFor(warmupMs, async () => (await mcpMail.handOver(body)).arrivedUs);
 
-const measured = new Map<string, Panel>();
-for (const figure of figures.filter(({ name }) => name.includes(only))) {
-  measured.set(figure.name, { ...figure, values: await measureFigure(figure) });
-}
+await measureAll(figures);
 const rows = compare(new Map([...measured].map(([name, { values }]) => [name, values])));
 printRows(rows);
 report();
@@ -185,6 +245,18 @@ await mcpMail.close();
 await noop.end();
 await echo.close();
 for (const system of systems) await system.close();
+await grown?.stop();
+
+async function measureAll(figures: readonly NamedFigure[]): Promise<void> {
+  for (const figure of figures.filter(({ name }) => isWanted(name))) {
+    measured.set(figure.name, { ...figure, values: await measureFigure(figure) });
+  }
+}
+
+/** Fills or starts what one of these figures needs. */
+async function startIfWanted<System>(names: readonly string[], start: () => Promise<System>) {
+  return names.some(isWanted) ? start() : undefined;
+}
 
 async function startIfThere<System>(name: string, start: () => Promise<System>) {
   try {

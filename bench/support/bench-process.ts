@@ -8,13 +8,15 @@ export class BenchProcess {
   readonly #child: ChildProcess;
   readonly #messages: unknown[] = [];
   #waiting: ((message: never) => void) | undefined;
+  /** Set before another process kills it. */
+  isKilled = false;
 
   /** `file`: the compiled file in this folder. */
   constructor(file: string, ...args: readonly string[]) {
     this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
     this.#child.on('message', (message) => this.#received(message));
     this.#child.on('exit', (code) => {
-      if (code !== 0) throw new Error(`${file} ended with ${code}`);
+      if (code !== 0 && !this.isKilled) throw new Error(`${file} ended with ${code}`);
     });
   }
 
@@ -32,7 +34,7 @@ export class BenchProcess {
   }
 
   /** The message that the process sends for this one. */
-  ask<Message>(message: string): Promise<Message> {
+  ask<Message>(message: string | number): Promise<Message> {
     this.#child.send(message);
     return this.next<Message>();
   }

@@ -1,12 +1,14 @@
 // The goals: each row compares two contenders of a figure.
 import { median, print, rounded } from '../support/measure.ts';
 import type { Values } from './rounds.ts';
+import { queuedMailboxes, queuedMessages, takeoverMessages } from './scale.ts';
 
 interface Goal {
   readonly what: string;
   readonly figure: string;
   readonly measured: string;
-  readonly baseline: string;
+  /** Without one, the value itself has the goal. */
+  readonly baseline?: string;
   readonly goal: number;
   /** Whether the goal is the least value, as for rates, or the largest. */
   readonly isLeast?: boolean;
@@ -15,7 +17,7 @@ interface Goal {
 }
 
 export interface Row extends Goal {
-  /** Of the comparisons within a round; undefined if one of the two was missing. */
+  /** Of the comparisons within a round; undefined if one of those compared was missing. */
   readonly result:
     | { readonly median: number; readonly lowest: number; readonly highest: number }
     | undefined;
@@ -126,6 +128,38 @@ const goals: readonly Goal[] = [
     goal: 1.2,
   },
   {
+    ...post,
+    what: `post with ${countOf(queuedMessages)} messages queued in ${countOf(queuedMailboxes)} mailboxes / empty`,
+    measured: `ipc_${queuedMessages}queued`,
+    baseline: 'ipc',
+    goal: 1.2,
+  },
+  {
+    what: `memory for each of ${countOf(queuedMessages)} queued messages, beside its body, bytes`,
+    figure: `memory_${queuedMessages}queued`,
+    measured: 'ipc',
+    goal: 400,
+  },
+  {
+    what: 'memory for each of 10,000 parked waits, bytes',
+    figure: 'memory_10000waits',
+    measured: 'ipc',
+    goal: 200,
+  },
+  {
+    what: `restart with ${countOf(queuedMessages)} queued messages / Redis loading the same from its append-only file`,
+    figure: `restart_256B_${queuedMessages}queued`,
+    measured: 'ipc',
+    baseline: 'redis_aof',
+    goal: 2,
+  },
+  {
+    what: `takeover with ${countOf(takeoverMessages)} queued, kill -9 of the owner to the first hand-over, ms`,
+    figure: `takeover_256B_${takeoverMessages}queued`,
+    measured: 'ipc',
+    goal: 1_000,
+  },
+  {
     ...large,
     what: '1 MB posts, stored, 4 in flight, bytes/s / bare 1 MB writes, each synced',
     baseline: 'bare_sync_pool',
@@ -145,7 +179,8 @@ export function printRows(rows: readonly Row[]): void {
   for (const { figure, measured, baseline, result, goal, isLeast, isDifference } of rows) {
     const kind = isDifference ? 'minus' : 'over';
     const bound = isLeast ? { atLeast: goal } : { atMost: goal };
-    print(`${figure}_${measured}_${kind}_${baseline}`, { ...(result ?? { missing: true }), bound });
+    const compared = baseline === undefined ? 'goal' : `${kind}_${baseline}`;
+    print(`${figure}_${measured}_${compared}`, { ...(result ?? { missing: true }), bound });
   }
 }
 
@@ -161,7 +196,8 @@ export function tableOf(rows: readonly Row[]): string {
 }
 
 function resultOf({ measured, baseline, isDifference }: Goal, values: Values | undefined) {
-  const [ones, others] = [values?.get(measured), values?.get(baseline)];
+  const ones = values?.get(measured);
+  const others = baseline === undefined ? ones?.map(() => 1) : values?.get(baseline);
   if (ones === undefined || others === undefined) return undefined;
   const compared = ones.map((one, round) => {
     const other = others[round] ?? Number.NaN;
@@ -172,4 +208,8 @@ function resultOf({ measured, baseline, isDifference }: Goal, values: Values | u
     lowest: rounded(Math.min(...compared)),
     highest: rounded(Math.max(...compared)),
   };
+}
+
+function countOf(count: number): string {
+  return count.toLocaleString('en-US');
 }

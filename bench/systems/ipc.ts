@@ -1,9 +1,11 @@
 // agent-ipc: the broker is a process of its own; poster and reader are two sessions in this one, through the library.
+import assert from 'node:assert/strict';
 import { type AgentMail, open } from '../../src/index.ts';
 import { freePort } from '../../test/support/places.ts';
 import { makeBenchFolder } from '../support/bench-folder.ts';
 import { BenchProcess } from '../support/bench-process.ts';
 import { nowUs } from '../support/measure.ts';
+import type { GrownStore, Memory } from './growth.ts';
 import type { QueueSystem } from './system.ts';
 
 const mailbox = 'bench';
@@ -44,8 +46,13 @@ export class Ipc implements QueueSystem {
       await crowd.next();
       processes.unshift(crowd);
     }
-    const options = { ...store, env: {}, program: 'bench' };
-    return new Ipc(name, store, processes, [await open(options), await open(options)]);
+    return new Ipc(name, store, processes, await openBoth(store));
+  }
+
+  /** Beside the messages of a store, whose broker is started. */
+  static async beside(name: string, store: GrownStore): Promise<Ipc> {
+    await store.start();
+    return new Ipc(name, store, [], await openBoth(store));
   }
 
   post(body: Buffer): Promise<unknown> {
@@ -73,8 +80,21 @@ export class Ipc implements QueueSystem {
     return this.#poster.drop(mailbox);
   }
 
+  /** Of the broker's process, which this one has started. */
+  memory(): Promise<Memory> {
+    const broker = this.#processes.at(-1);
+    assert(broker, 'its broker runs');
+    return broker.ask<Memory>('memory');
+  }
+
   async close(): Promise<void> {
     for (const mail of [this.#poster, this.#reader]) await mail.close();
     for (const process of this.#processes) await process.end();
   }
+}
+
+async function openBoth(place: { readonly home: string; readonly port: number }) {
+  const { home, port } = place;
+  const options = { home, port, env: {}, program: 'bench' };
+  return [await open(options), await open(options)] as const;
 }

@@ -21,7 +21,9 @@ const blue = '#3b82d6';
 /** The words for its values in the title of a panel. */
 const unitText: Readonly<Record<Unit, string>> = {
   Us: 'less is better',
+  Ms: 'ms, less is better',
   PerSecond: 'a second, more is better',
+  Bytes: 'bytes, less is better',
   Megabytes: 'MB, less is better',
   MegabytesPerSecond: 'MB/s, more is better',
 };

@@ -3,7 +3,7 @@
 // slower than one in a loop without pauses, and that must be the same for all.
 import { median, print, rounded } from '../support/measure.ts';
 
-export type Unit = 'Us' | 'PerSecond' | 'Megabytes' | 'MegabytesPerSecond';
+export type Unit = 'Us' | 'Ms' | 'PerSecond' | 'Bytes' | 'Megabytes' | 'MegabytesPerSecond';
 
 /** One of those compared in a figure. */
 export interface Contender {

@@ -96,8 +96,11 @@ export class ByteReader {
 
   u64(): number {
     const offset = this.#take(8);
-    const value =
-      this.#buffer.readUInt32BE(offset) * 2 ** 32 + this.#buffer.readUInt32BE(offset + 4);
+    const high = this.#buffer.readUInt32BE(offset);
+    const low = this.#buffer.readUInt32BE(offset + 4);
+    // The sum with a product of floating point would take a box of its own in memory.
+    if (high === 0) return low;
+    const value = high * 2 ** 32 + low;
     if (!Number.isSafeInteger(value))
       throw new IpcError('bad_frame', 'a number in a header exceeds 2^53');
     return value;

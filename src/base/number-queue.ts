@@ -19,6 +19,13 @@ export class NumberQueue {
   }
 
   add(number: number): void {
+    const last = this.#chunks.at(-1);
+    // Nearly every number is above all others.
+    if (last && last.length < chunkMax && (last.at(-1) as number) < number) {
+      last.push(number);
+      this.#size++;
+      return;
+    }
     const at = Math.max(0, Math.min(this.#chunkOf(number), this.#chunks.length - 1));
     const chunk = this.#chunks[at];
     const index = chunk ? indexIn(chunk, number) : 0;

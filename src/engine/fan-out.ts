@@ -2,6 +2,7 @@
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
+import { orderedEnvelope } from '../model/envelope.ts';
 import {
   type Envelope,
   fingerprintOf,
@@ -63,7 +64,7 @@ export function envelopesFor(
   const bodyBytes = body.length;
   const unsettled = messages.filter(({ settledAs }) => settledAs === undefined);
   const [envelope, ...also] = unsettled.map(({ id, number, to }) => {
-    return { ...shared, id, number, to, from, answers, bodyBytes, checksum };
+    return orderedEnvelope({ ...shared, id, number, to, from, answers, bodyBytes, checksum });
   });
   assert(envelope, 'a post that is stored has a message');
   return [envelope, ...also];

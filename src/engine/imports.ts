@@ -9,6 +9,7 @@
 // 4. The mover says up to which number the other store has no message of that mailbox any more. Keys up to there are
 //    forgotten, as after the acknowledged-up-to count of a session.
 import { IpcError } from '../base/errors.ts';
+import { orderedEnvelope } from '../model/envelope.ts';
 import type { ImportedResponse } from '../model/import-requests.ts';
 import { fingerprintOf, isDeadLetter, isSameMessage, sessionMessageId } from '../model/message.ts';
 import type { JournalRecord } from '../model/records.ts';
@@ -35,7 +36,7 @@ export function importMessage(
   const number = state.nextNumber;
   const ackedUpTo = Math.min(command.movedUpTo, given.number - 1);
   const importKey = sessionMessageId(keySession, given.number);
-  const envelope = { ...given, number };
+  const envelope = orderedEnvelope({ ...given, number });
   write({ kind: 'posted', envelope, also: [], settles: [], body, ackedUpTo, importKey });
   if (isDead(command)) write(deadLetterRecord(number, command));
   state.deduplication.sessions.shrink();

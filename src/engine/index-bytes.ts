@@ -10,8 +10,9 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
  * alone, so each owner of a store counts the same.
  */
 export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
-  const texts = [id, to, from, answers, origin.program, origin.machine, origin.folder ?? ''];
-  return texts.reduce((sum, text) => sum + textBytes(text), indexBytesPerMessage);
+  const ofOrigin = textBytes(origin.program) + textBytes(origin.machine) + textBytes(origin.folder);
+  const ofOthers = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
+  return indexBytesPerMessage + ofOrigin + ofOthers;
 }
 
 /** Memory that the past hold of a message takes. */
@@ -20,6 +21,7 @@ export function pastHoldBytesOf(lastHold: PastHold | undefined): number {
 }
 
 /** V8 keeps ASCII in one byte a unit, and other texts in two. */
-function textBytes(text: string): number {
-  return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
+function textBytes(text = ''): number {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return 2 * text.length;
+  return text.length;
 }

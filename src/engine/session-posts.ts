@@ -182,9 +182,7 @@ function acknowledge(posts: Posts, ackedUpTo: number): void {
 /** The counts that are stored, up to that one. */
 function storedUpTo(last: number, { ackedUpTo, stored }: Posts): number[] {
   if (last - ackedUpTo > stored.size) return [...stored.keys()].filter((count) => count <= last);
-  const passed = Array.from(
-    { length: Math.max(0, last - ackedUpTo) },
-    (_, index) => ackedUpTo + 1 + index,
-  );
-  return passed.filter((count) => stored.has(count));
+  const counts: number[] = [];
+  for (let count = ackedUpTo + 1; count <= last; count++) if (stored.has(count)) counts.push(count);
+  return counts;
 }

@@ -45,6 +45,7 @@ interface HeldMail {
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 interface MailboxState {
+  readonly name: Name;
   readonly ready: NumberQueue;
   readonly held: NumberQueue;
   readonly answers: AnswerIndex;
@@ -371,6 +372,8 @@ export class State {
     this.#messages.set(number, message);
     this.#numbers.set(envelope.id, number);
     this.#enter(message);
+    // Each decoded record has a string of its own. Those of a mailbox share one.
+    if (envelope.to === message.mailbox) (envelope as { to: Name }).to = message.mailbox;
     this.#bytes += envelope.bodyBytes;
   }
 
@@ -380,7 +383,7 @@ export class State {
       const message = this.#messages.get(number);
       if (!message) continue;
       const { id } = message.envelope;
-      this.#leave(message);
+      this.#removeIfEmpty(this.#leave(message));
       this.#messages.delete(number);
       if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
@@ -390,17 +393,20 @@ export class State {
   #change(number: number, change: Partial<LiveMessage>): void {
     const message = this.#messages.get(number);
     if (!message) return;
-    this.#leave(message);
+    const before = this.#leave(message);
     Object.assign(message, change);
     this.#enter(message);
+    this.#removeIfEmpty(before);
   }
 
   /** A ready message enters the order of its mailbox, a held one the holds of its session. */
-  #enter(entering: LiveMessage): void {
-    const { envelope, mailbox: name, holder } = entering;
+  #enter(entering: MutableMessage): void {
+    const { envelope, holder } = entering;
     const { number, bodyBytes } = envelope;
+    const mailbox = this.#mailbox(entering.mailbox);
+    const { name } = mailbox;
+    entering.mailbox = name;
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
-    const mailbox = this.#mailbox(name);
     mailbox.bytes += bodyBytes;
     this.#countIndex(mailbox, liveIndexBytes(entering));
     if (holder === undefined) {
@@ -413,7 +419,8 @@ export class State {
     else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
   }
 
-  #leave(leaving: LiveMessage): void {
+  /** Returns the mailbox, which may be empty now. */
+  #leave(leaving: LiveMessage): MailboxState {
     const { envelope, mailbox: name, holder } = leaving;
     const { number, bodyBytes } = envelope;
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
@@ -429,7 +436,11 @@ export class State {
       holds?.numbers.delete(number);
       if (holds?.numbers.size === 0) this.#holds.delete(holder);
     }
-    if (mailbox.ready.size + mailbox.held.size > 0) return;
+    return mailbox;
+  }
+
+  #removeIfEmpty({ name, ready, held }: MailboxState): void {
+    if (ready.size + held.size > 0) return;
     this.#mailboxes.delete(name);
     this.#names.remove(name);
   }
@@ -462,7 +473,7 @@ export class State {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
       const queues = { ready: new NumberQueue(), held: new NumberQueue() };
-      mailbox = { ...queues, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
+      mailbox = { name, ...queues, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
       this.#mailboxes.set(name, mailbox);
       this.#names.add(name);
     }

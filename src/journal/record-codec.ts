@@ -4,6 +4,7 @@ import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
 import { shared } from '../base/shared-values.ts';
 import {
+  orderedEnvelope,
   pastHoldBytesMin,
   readEnvelope,
   readFlag,
@@ -319,7 +320,9 @@ function readMeta(
       const settles = reader.list(8, () => readNumber(reader));
       const others = record.type === typeOf.posted ? [] : readAlso(reader);
       const envelope = readTail(reader, record.type, read.envelope);
-      const also = others.map((other) => ({ ...envelope, ...other }));
+      const also = others.map(({ number, id, to }) => {
+        return orderedEnvelope({ ...envelope, number, id, to });
+      });
       const posted = { kind, envelope, also, ackedUpTo, settles, body };
       return record.type === typePostedImport
         ? { ...posted, importKey: readMessageId(reader) }
@@ -383,7 +386,7 @@ function readMeta(
 function readEnvelopeOf(
   reader: ByteReader,
   { type, body, bodyChecksum }: RawRecord,
-): { envelope: Omit<Envelope, 'depth'>; body: Buffer | undefined } {
+): { envelope: Envelope; body: Buffer | undefined } {
   const envelope = readEnvelope(reader);
   if (type === typeCopiedCorrupt || body === undefined) return { envelope, body: undefined };
   if (envelope.bodyBytes !== body.length || envelope.checksum !== bodyChecksum) {
@@ -417,12 +420,13 @@ function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): voi
   writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
 }
 
-function readTail(reader: ByteReader, type: number, envelope: Omit<Envelope, 'depth'>): Envelope {
+function readTail(reader: ByteReader, type: number, envelope: Envelope): Envelope {
   const hasFolder = type === typePostedFolder || type === typeCopiedFolder || tailTypes.has(type);
   const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
-  const depth = hasDepth ? reader.u32() : 0;
+  if (!hasDepth) return envelope;
+  const depth = reader.u32();
   const origin = hasFolder ? withFolder(envelope.origin, reader.text()) : envelope.origin;
-  return { ...envelope, depth, origin };
+  return orderedEnvelope({ ...envelope, depth, origin });
 }
 
 function writeHolding(writer: ByteWriter, { name, since }: Holding): void {

@@ -4,6 +4,7 @@ import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { addressesMax } from '../base/limits.ts';
 import {
+  orderedEnvelope,
   pastHoldBytesMin,
   readEnvelope,
   readFolder,
@@ -89,7 +90,8 @@ export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void 
 export function readFullEnvelope(reader: ByteReader): Envelope {
   const envelope = readEnvelope(reader);
   const depth = reader.u32();
-  return { ...envelope, depth, origin: withFolder(envelope.origin, reader.text()) };
+  const origin = withFolder(envelope.origin, reader.text());
+  return orderedEnvelope({ ...envelope, depth, origin });
 }
 
 /** Of a message that was delivered before and not settled: one, else none. */
