@@ -245,16 +245,21 @@ export class Client {
   async settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
     this.#checkCall(options);
     const notHeld = slices(deliveries, holdsMax).map((slice) => {
+      const leaving = this.#holdings.settling(slice);
       const call = this.#call<readonly Held[]>({
         kind: 'settle',
         request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
         take: (response, self) => {
           if (response.kind !== 'settled') return;
-          this.#holdings.drop(slice);
-          self.done(named(slice, response.notHeld));
+          const notHeld = named(slice, response.notHeld);
+          this.#holdings.settled(slice, leaving, notHeld);
+          self.done(notHeld);
         },
       });
-      return this.#link.run(call, options);
+      return this.#link.run(call, options).catch((error: unknown) => {
+        this.#holdings.notSettled(leaving);
+        throw error;
+      });
     });
     return (await Promise.all(notHeld)).flat();
   }
@@ -429,7 +434,7 @@ export class Client {
 
   /** Returns how many more messages this session may hold: a hello must be able to list them all. */
   #checkHoldsLeft(): number {
-    const left = holdsMax - this.#holdings.size;
+    const left = holdsMax - this.#holdings.sizeSettled;
     if (left > 0) return left;
     throw new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
   }

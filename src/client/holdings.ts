@@ -7,9 +7,16 @@ import type { Hold } from '../model/message.ts';
 export class Holdings {
   /** By number and id: after a crash undid a message, another one can get its number. */
   readonly #held = new Map<string, Held>();
+  /** Those of them whose settle is on its way. */
+  readonly #leaving = new Set<Held>();
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** How many are left after the settles on their way: the broker gets a request that is sent now behind those. */
+  get sizeSettled(): number {
+    return this.#held.size - this.#leaving.size;
   }
 
   all(): Held[] {
@@ -17,7 +24,27 @@ export class Holdings {
   }
 
   add(delivery: Held): void {
+    this.revoke([delivery.envelope]);
     this.#held.set(keyOf(delivery.envelope), withoutBody(delivery));
+  }
+
+  /** Their settle is sent. Returns those of them that the session holds, for `settled` or `notSettled`. */
+  settling(deliveries: readonly Held[]): readonly Held[] {
+    const held = deliveries.map(({ envelope }) => this.#held.get(keyOf(envelope)));
+    const leaving = held.filter((each) => each !== undefined);
+    for (const each of leaving) this.#leaving.add(each);
+    return leaving;
+  }
+
+  /** `notHeld`: those that another session held. One of them that was offered to this session since stays. */
+  settled(deliveries: readonly Held[], leaving: readonly Held[], notHeld: readonly Held[]): void {
+    const others = new Set(notHeld);
+    this.drop(deliveries.filter((each) => !others.has(each)));
+    this.drop(leaving.filter((each) => this.#held.get(keyOf(each.envelope)) === each));
+  }
+
+  notSettled(leaving: readonly Held[]): void {
+    for (const each of leaving) this.#leaving.delete(each);
   }
 
   drop(held: readonly Held[]): void {
@@ -25,7 +52,12 @@ export class Holdings {
   }
 
   revoke(holds: readonly Hold[]): void {
-    for (const hold of holds) this.#held.delete(keyOf(hold));
+    for (const hold of holds) {
+      const held = this.#held.get(keyOf(hold));
+      if (!held) continue;
+      this.#held.delete(keyOf(hold));
+      this.#leaving.delete(held);
+    }
   }
 
   /**

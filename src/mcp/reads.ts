@@ -71,13 +71,19 @@ export class Reads {
     const { mailbox: mailboxes, timeout } = given;
     const { notes } = request;
     const broker = await request.context.broker(given);
-    const plan = await this.#before(given, request, broker);
+    const { plan, settling } = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
     const { host, port } = broker;
     const task = request.offerTask({ operation: 'wait', host, port, names: mailboxes }, timeout);
-    if (task?.isOpen()) return presentOpenWait(mailboxes, notes);
+    if (task?.isOpen()) {
+      await settling;
+      return presentOpenWait(mailboxes, notes);
+    }
     const seconds = task ? taskInlineMs / 1_000 : timeout;
-    const waited = await this.waitFor(mailboxes, seconds, request, broker);
+    const waiting = this.waitFor(mailboxes, seconds, request, broker, { settling });
+    const waited = await behind(settling, waiting, ({ delivery }) =>
+      this.#giveBack(request, broker, delivery ? [delivery] : []),
+    );
     if (!waited.delivery && task) {
       return task.isOpen() ? presentOpenWait(mailboxes, notes) : task.begin(notes);
     }
@@ -102,12 +108,15 @@ export class Reads {
   async fetch(given: OperationParameters<'fetch'>, request: ToolRequest): Promise<string> {
     const { context, signal, notes } = request;
     const broker = await context.broker(given);
-    const plan = await this.#before(given, request, broker);
+    const { plan, settling } = await this.#before(given, request, broker);
     if (plan.part) return this.#part(plan.part);
-    this.#settlement.noteHeld(request, plan);
     const { name, mail } = broker;
     const { mailbox: mailboxes } = given;
-    const read = await operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
+    const fetching = operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
+    const read = await behind(settling, fetching, ({ deliveries }) =>
+      this.#giveBack(request, broker, deliveries),
+    );
+    this.#settlement.noteHeld(request, plan);
     const found = {
       ...read,
       deliveries: read.deliveries.map((each) => withoutOwnHold(each, plan)),
@@ -119,7 +128,7 @@ export class Reads {
     const count = Math.max(blocks.length, 1);
     const deliveries = found.deliveries.slice(0, count);
     const rest = found.deliveries.slice(count);
-    await this.#settlement.release(context, { broker: name, deliveries: rest, unread: true });
+    await this.#giveBack(request, broker, rest);
     noteRedelivery(request, deliveries, plan);
     const [first, second] = deliveries;
     const { paused, elsewhere } = found;
@@ -132,13 +141,13 @@ export class Reads {
     return this.#presentOne({ ...first, remaining: 0 }, mailboxes, ticket, request);
   }
 
-  /** `answers`: the question whose answer is waited for. */
+  /** `answers`: the question whose answer is waited for. `settling`: the wait ends when that fails. */
   async waitFor(
     mailbox: MailboxList,
     seconds: number,
     request: ToolRequest,
     { name, mail }: BrokerSession,
-    answers?: MessageId,
+    { answers, settling }: { readonly answers?: MessageId; readonly settling?: Promise<void> } = {},
   ): Promise<Waited> {
     const { context } = request;
     const given = { mailbox, timeout: request.secondsAllowed(seconds) };
@@ -147,9 +156,10 @@ export class Reads {
       left = leaves;
     };
     const where = `wait ${name} ${JSON.stringify(mailbox)}`;
-    const delivery = await this.#openRead(where, request, (signal) =>
-      operations.wait.run(given, context, { mail, signal, answers, onTimeout }),
-    );
+    const delivery = await this.#openRead(where, request, (signal, end) => {
+      settling?.catch(end);
+      return operations.wait.run(given, context, { mail, signal, answers, onTimeout });
+    });
     return { delivery, left };
   }
 
@@ -234,17 +244,31 @@ export class Reads {
     for (const message of this.#received) message.refuse();
   }
 
-  /** Settles, and releases what is to be redelivered to this call. */
+  /**
+   * Releases what is to be redelivered to this call, and settles. The settles have left in this turn, so the broker gets
+   * the read of the call behind them; `settling` ends with their responses.
+   */
   async #before(
     { mailbox: mailboxes, after }: OperationParameters<'fetch'>,
     request: ToolRequest,
     { name, mail }: BrokerSession,
-  ): Promise<Plan> {
-    const plan = await this.#settlement.before(request, after ?? [], {
-      reads: { broker: name, mailboxes },
-    });
-    if (plan.redelivers) await mail.release(plan.redelivers.deliveries);
-    return plan;
+  ): Promise<{ readonly plan: Plan; readonly settling: Promise<void> }> {
+    const reads = { broker: name, mailboxes };
+    const plan = this.#settlement.plan(request, after ?? [], { reads });
+    const settling = this.#settlement.settle(request, plan.settles);
+    if (plan.redelivers) {
+      await settling;
+      await mail.release(plan.redelivers.deliveries);
+    }
+    return { plan, settling };
+  }
+
+  #giveBack(
+    { context }: ToolRequest,
+    { name }: BrokerSession,
+    deliveries: readonly Delivery[],
+  ): Promise<void> {
+    return this.#settlement.release(context, { broker: name, deliveries, unread: true });
   }
 
   /** `mailboxes`: those that the call read. */
@@ -308,18 +332,37 @@ export class Reads {
   async #openRead<T>(
     where: string,
     { caller, signal }: ToolRequest,
-    read: (signal: AbortSignal) => Promise<T>,
+    read: (signal: AbortSignal, end: () => void) => Promise<T>,
   ): Promise<T> {
     if (caller.dropsCalls) this.endOpen(caller.id, where);
     const ended = new AbortController();
-    const open = { caller: caller.id, where, end: () => ended.abort() };
+    const end = () => ended.abort();
+    const open = { caller: caller.id, where, end };
     this.#open.add(open);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
-      return await read(AbortSignal.any([signal, ended.signal]));
+      return await read(ended.signal, end);
     } finally {
+      signal.removeEventListener('abort', end);
       this.#open.delete(open);
     }
   }
+}
+
+/** The end of a read that left behind the settles of its call. If those fail, the call does: `giveBack` what was read. */
+async function behind<Read>(
+  settling: Promise<void>,
+  reading: Promise<Read>,
+  giveBack: (read: Read) => Promise<void>,
+): Promise<Read> {
+  const [settled, read] = await Promise.allSettled([settling, reading]);
+  if (settled.status === 'rejected') {
+    if (read.status === 'fulfilled') await giveBack(read.value);
+    throw settled.reason;
+  }
+  if (read.status === 'rejected') throw read.reason;
+  return read.value;
 }
 
 /** The broker of a task's id, whatever the environment of this process names. */

@@ -1,5 +1,5 @@
 // `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before the first valid call.
-import { McpServer } from '@modelcontextprotocol/server';
+import { McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { environmentFaults } from '../app/environment.ts';
@@ -63,23 +63,34 @@ function makeServer(tool: Tool): McpServer {
   return server;
 }
 
+const callSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  properties: {
+    operation: { type: 'string', enum: operationNames },
+    ...Object.fromEntries(
+      Object.entries(parameters).map(([name, parameter]) => [
+        name,
+        { type: parameter.type, description: describeParameter(parameter) },
+      ]),
+    ),
+  },
+  additionalProperties: true,
+  required: ['operation'],
+};
+
 /** Advertises types and accepts anything: `parseCall` does the checks, with better error messages. */
+const anyCall: StandardSchemaWithJSON<Record<string, unknown>> = {
+  '~standard': {
+    version: 1,
+    vendor: 'agent-ipc',
+    validate: (given) => ({ value: given as Record<string, unknown> }),
+    jsonSchema: { input: () => callSchema, output: () => callSchema },
+  },
+};
+
 const described = {
   description,
-  inputSchema: z
-    .looseObject({
-      operation: z.unknown().optional().meta({ type: 'string', enum: operationNames }),
-      ...Object.fromEntries(
-        Object.entries(parameters).map(([name, parameter]) => [
-          name,
-          z
-            .unknown()
-            .optional()
-            .meta({ type: parameter.type, description: describeParameter(parameter) }),
-        ]),
-      ),
-    })
-    .meta({ required: ['operation'], additionalProperties: true }),
+  inputSchema: anyCall,
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,

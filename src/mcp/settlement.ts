@@ -69,17 +69,22 @@ export class Settlement {
     return plan;
   }
 
-  /** When it fails, what is not settled yet can be settled by another call. */
+  /**
+   * All requests leave at once, before this returns. When one fails, another call can settle what that one did not.
+   */
   async settle(request: ToolRequest, batches: readonly Batch[]): Promise<void> {
-    try {
-      for (const batch of batches) {
-        const mail = request.context.mailOf(batch.broker);
-        this.settled(request, [batch], await mail.settle(batch.deliveries));
-      }
-    } catch (error) {
-      await this.unsettled(request, batches);
-      throw error;
+    const outcomes = await Promise.allSettled(
+      batches.map(({ broker, deliveries }) => request.context.mailOf(broker).settle(deliveries)),
+    );
+    let failed: PromiseRejectedResult | undefined;
+    for (const [index, batch] of batches.entries()) {
+      const outcome = outcomes[index];
+      if (outcome?.status === 'fulfilled') this.settled(request, [batch], outcome.value);
+      else failed ??= outcome;
     }
+    if (!failed) return;
+    await this.unsettled(request, batches);
+    throw failed.reason;
   }
 
   /** Notes what is done, and what is not, because another session holds it by now. */

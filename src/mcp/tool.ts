@@ -197,9 +197,11 @@ export class Tool {
   }
 
   #openContext(): AppContext {
-    const { hostName: program = 'mcp' } = this.#transport;
-    const sendsPerHour = sendsPerHourIn(this.#env) ?? sendsPerHourMcp;
-    this.#context ??= new AppContext({ env: this.#env, program, sendsPerHour });
+    this.#context ??= new AppContext({
+      env: this.#env,
+      program: this.#transport.hostName ?? 'mcp',
+      sendsPerHour: sendsPerHourIn(this.#env) ?? sendsPerHourMcp,
+    });
     return this.#context;
   }
 

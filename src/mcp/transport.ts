@@ -4,10 +4,6 @@
 import type { Readable, Writable } from 'node:stream';
 import {
   CLIENT_INFO_META_KEY,
-  isJSONRPCErrorResponse,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResultResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
   type RequestId,
@@ -135,14 +131,18 @@ export class HostTransport implements Transport {
   }
 
   #arrived(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message)) this.#hostName = nameOfHost(message) ?? this.#hostName;
-    if (isJSONRPCRequest(message) && followed.includes(message.method)) {
-      this.#flights.set(message.id, new InFlightCall());
-      this.#written.delete(message.id);
-    } else if (isJSONRPCNotification(message) && message.method === 'notifications/cancelled') {
+    if ('method' in message && 'id' in message) this.#requested(message);
+    else if ('method' in message && message.method === 'notifications/cancelled') {
       this.#cancelled(message.params?.requestId as RequestId | undefined);
     }
     this.onmessage?.(message);
+  }
+
+  #requested(request: JSONRPCRequest): void {
+    this.#hostName = nameOfHost(request) ?? this.#hostName;
+    if (!followed.includes(request.method)) return;
+    this.#flights.set(request.id, new InFlightCall());
+    this.#written.delete(request.id);
   }
 
   #cancelled(id: RequestId | undefined): void {
@@ -153,8 +153,8 @@ export class HostTransport implements Transport {
   }
 
   #flightOf(message: JSONRPCMessage): InFlightCall | undefined {
-    if (!isJSONRPCResultResponse(message) && !isJSONRPCErrorResponse(message)) return undefined;
-    return message.id === undefined ? undefined : this.#flights.get(message.id);
+    if ('method' in message || message.id === undefined) return undefined;
+    return this.#flights.get(message.id);
   }
 
   #write(message: JSONRPCMessage, flight: InFlightCall | undefined): Promise<void> {
@@ -185,6 +185,6 @@ function nameOfHost({ method, params }: JSONRPCRequest): string | undefined {
 
 /** An error hands no mail over. The SDK answers a tool that throws with a result that is an error. */
 function isError(message: JSONRPCMessage): boolean {
-  if (isJSONRPCErrorResponse(message)) return true;
-  return isJSONRPCResultResponse(message) && message.result.isError === true;
+  if ('error' in message) return true;
+  return 'result' in message && message.result.isError === true;
 }

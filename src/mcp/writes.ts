@@ -51,7 +51,7 @@ export class Writes {
     const names = [mailbox, id, `${number}`];
     const task = request.offerTask({ operation: 'ask', host, port, names }, timeout);
     const seconds = task ? taskInlineMs / 1_000 : timeout;
-    const waiting = this.#reads.waitFor([mailbox], seconds, request, broker, id);
+    const waiting = this.#reads.waitFor([mailbox], seconds, request, broker, { answers: id });
     const waited = await answerTo(stored, waiting);
     const [to] = given.to;
     const pause = stored.paused ? [pausedAhead(to)] : [];
@@ -66,7 +66,8 @@ export class Writes {
     const [mailbox, id, number] = call.names as [Name, MessageId, string];
     const stored = { number: Number(number) };
     const broker = await brokerOf(call, request);
-    const waiting = this.#reads.waitFor([mailbox], secondsLeft(call), request, broker, id);
+    const seconds = secondsLeft(call);
+    const waiting = this.#reads.waitFor([mailbox], seconds, request, broker, { answers: id });
     const waited = await answerTo(stored, waiting);
     if (!waited.delivery) request.notes.push(storedNote(stored.number));
     return this.#reads.presentWait([mailbox], waited, secondsTaken(call), request, broker);
