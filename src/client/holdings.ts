@@ -21,7 +21,7 @@ export class Holdings {
   }
 
   drop(held: readonly Held[]): void {
-    this.revoke(held.map(holdOf));
+    for (const { envelope } of held) this.#held.delete(keyOf(envelope));
   }
 
   revoke(holds: readonly Hold[]): void {
@@ -44,6 +44,7 @@ export function holdOf({ envelope: { number, id } }: Held): Hold {
 
 /** Those of the deliveries that the broker named. */
 export function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
+  if (holds.length === 0) return [];
   const keys = new Set(holds.map(keyOf));
   return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
 }
