@@ -126,6 +126,7 @@ export function parseMailboxes(
   parameter: string,
   max = mailboxesPerPostMax,
 ): MailboxList {
+  if (typeof value === 'string') return [parseName(value, parameter)];
   const list = Array.isArray(value) ? value : [value];
   const names = list.map((name, index) => {
     const what = list.length > 1 ? `name ${index + 1} of ${parameter}` : parameter;
@@ -156,15 +157,24 @@ export interface PostedMessage extends StoredMessage {
 }
 
 /** The messages that a post stored, in the order of its mailboxes. */
-export function postedMessages(
-  to: MailboxList,
-  { duplicate, also, elsewhere, ...first }: PostResult,
-): PostedMessage[] {
-  return [first, ...also].map(({ id, number, reader, watched, paused, ...rest }, index) => {
+export function postedMessages(to: MailboxList, result: PostResult): PostedMessage[] {
+  const { duplicate, elsewhere } = result;
+  return [result, ...result.also].map((message, index) => {
+    const { id, number, reader, watched, paused, before, holder, same } = message;
     const mailbox = to[index] as Name;
-    const { before, holder, same } = rest;
-    const ahead = { before, holder, same, elsewhere };
-    return { to: mailbox, id, number, duplicate, reader, watched, paused, ...ahead };
+    return {
+      to: mailbox,
+      id,
+      number,
+      duplicate,
+      reader,
+      watched,
+      paused,
+      before,
+      holder,
+      same,
+      elsewhere,
+    };
   });
 }
 

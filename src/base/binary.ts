@@ -121,6 +121,7 @@ export class ByteReader {
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: () => T): T[] {
     const count = this.u32();
+    if (count === 0) return [];
     if (count * itemBytesMin > this.#buffer.length - this.#offset) {
       throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }

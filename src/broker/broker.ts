@@ -224,6 +224,7 @@ export class Broker {
       this.#feed?.disconnect(id);
       this.#step({ kind: 'disconnect', connection: id });
     };
+    peer.onFlushed = (bytes) => this.#flushed(id, bytes);
     peer.serve((frame) => this.#onFrame(id, peer, frame));
   }
 
@@ -421,7 +422,7 @@ export class Broker {
     if (response.kind === 'offer' || response.kind === 'peeked') {
       const { envelope } = response;
       const bytes = response.kind === 'peeked' ? response.partBytes : envelope.bodyBytes;
-      return peer.send(encodeResponse(response, body), () => this.#flushed(to, bytes));
+      return peer.deliver(encodeResponse(response, body), bytes);
     }
     if (after === 'sync') peer.responseSent();
     peer.send(encodeResponse(response));

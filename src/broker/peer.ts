@@ -58,6 +58,9 @@ export class Peer {
   #isTurnOpen = false;
   #inFlight = 0;
   #saidHello = false;
+  /** Bytes of deliveries that the kernel has taken since the last call of `onFlushed`. */
+  #bytesFlushed = 0;
+  #hasFlushed = false;
 
   /** `turn`: one for all peers of a broker. */
   constructor(connection: Connection, limits: PeerLimits, runtime: PeerRuntime, turn: Turn) {
@@ -66,7 +69,11 @@ export class Peer {
     this.#runtime = runtime;
     this.#turn = turn;
     connection.onHeartbeat = () => this.#charge(0);
+    connection.onWrote = () => this.#wrote();
   }
+
+  /** Called when the kernel has taken deliveries, with their bytes as given to deliver(). */
+  onFlushed: ((bytes: number) => void) | undefined;
 
   /** Passes each request to `handle`, and counts its bytes and its time against the peer's share of this turn. */
   serve(handle: (frame: Frame) => void): void {
@@ -120,12 +127,31 @@ export class Peer {
     this.#inFlight -= 1;
   }
 
-  send(buffers: readonly Buffer[], onWritten?: () => void): void {
+  send(buffers: readonly Buffer[]): void {
+    this.connection.send(buffers);
+    this.#checkUnread();
+  }
+
+  /** `bytes`: what the delivery counts for in `onFlushed`. */
+  deliver(buffers: readonly Buffer[], bytes: number): void {
     this.connection.send(buffers, () => {
-      if (this.connection.bufferedBytes * 2 <= this.#limits.unreadBytesMax) this.resume('unread');
-      onWritten?.();
+      this.#hasFlushed = true;
+      this.#bytesFlushed += bytes;
     });
+    this.#checkUnread();
+  }
+
+  #checkUnread(): void {
     if (this.connection.bufferedBytes >= this.#limits.unreadBytesMax) this.pause('unread');
+  }
+
+  #wrote(): void {
+    if (this.connection.bufferedBytes * 2 <= this.#limits.unreadBytesMax) this.resume('unread');
+    if (!this.#hasFlushed) return;
+    const bytes = this.#bytesFlushed;
+    this.#hasFlushed = false;
+    this.#bytesFlushed = 0;
+    this.onFlushed?.(bytes);
   }
 
   ping(): void {

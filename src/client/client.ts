@@ -30,25 +30,20 @@ import type {
   WaitArguments,
   WatchArguments,
 } from '../model/mail-service.ts';
-import {
-  bodyChecksum,
-  type MailboxList,
-  type MessageId,
-  type Name,
-  type Origin,
-  type SessionId,
-} from '../model/message.ts';
+import type { MailboxList, MessageId, Name, Origin, SessionId } from '../model/message.ts';
 import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type { StatusResponse, Welcome } from '../model/requests.ts';
 import { importSession, sessionIdOf, sessionSecretBytes } from '../protocol/session-secret.ts';
+import { Deadlines } from './deadlines.ts';
 import { eventsCall } from './events-call.ts';
 import { dropAll, type Exchange, findAll, type ResponseOf, retryAll, slices } from './exchanges.ts';
 import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
-import { callOptions, type ParkedCall, waitCall, watchCall } from './parked-call.ts';
+import { type ParkedCall, ParkedWait, ParkedWatch, type ParkingSession } from './parked-call.ts';
 import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
+import { PostCall } from './post-call.ts';
 
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
@@ -62,6 +57,8 @@ export class Client {
   readonly #runtime: Runtime;
   readonly #now: () => number;
   readonly #link: Link;
+  readonly #deadlines: Deadlines;
+  readonly #parking: ParkingSession;
   #requestNumber = 0;
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
@@ -86,6 +83,16 @@ export class Client {
       readMailboxes: () => this.#readMailboxes.names,
       releaseUnread: (delivery) => this.#releaseUnread([delivery]),
     });
+    this.#deadlines = new Deadlines(
+      runtime,
+      () => this.#link.calls,
+      (call) => this.#late(call),
+    );
+    this.#parking = {
+      now: this.#now,
+      send: (request) => this.#link.send(request),
+      cancel: (call) => this.#cancel(call),
+    };
   }
 
   /** The welcome of the broker on the open link. */
@@ -98,78 +105,82 @@ export class Client {
     return this.#link.hasCallers;
   }
 
-  async post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
-    this.#checkCall(options);
+  post(to: Name, body: Buffer, options: PostArguments = {}): Promise<PostResult> {
+    const refusal = this.#refusal(options);
+    if (refusal) return Promise.reject(refusal);
     const { alsoTo = [], from = '', answers = '', settles = [] } = options;
     this.#name = from || this.#name;
     const holds = settles.map(holdOf);
     const identity: PostIdentity = { to, alsoTo, from, body, answers, settles: holds };
     const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
-    if (!earlier) return this.#link.run(this.#makePost(identity, options), options);
+    if (earlier) return this.#settleAfter(earlier, identity, options);
+    const lists = { outbox: this.#outbox, holdings: this.#holdings };
+    const post = new PostCall(identity, options.id, settles, lists);
+    const call = this.#call(post);
+    this.#outbox.open(call, post);
+    return this.#link.run(call, options);
+  }
+
+  /** What an earlier call posted is not settled by it: this one may name deliveries that it did not. */
+  async #settleAfter(
+    earlier: Promise<PostResult>,
+    identity: PostIdentity,
+    options: PostArguments,
+  ): Promise<PostResult> {
     const result = await earlier;
     try {
-      return { ...result, notHeld: await this.settle(settles, options) };
+      return { ...result, notHeld: await this.settle(options.settles ?? [], options) };
     } catch (error) {
       this.#outbox.keepResult(identity, result);
       throw error;
     }
   }
 
-  async wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined> {
-    this.#checkCall(options);
-    this.#checkHoldsLeft();
-    return this.#park(waitCall(this.#noteRead(from), options), options);
+  wait(from: Name | MailboxList, options: WaitArguments): Promise<Delivery | undefined> {
+    const refusal = this.#refusal(options) ?? this.#holdsRefusal();
+    if (refusal) return Promise.reject(refusal);
+    return this.#park(new ParkedWait(this.#parking, this.#noteRead(from), options), options);
   }
 
-  async watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined> {
-    this.#checkCall(options);
-    return this.#park(watchCall(this.#noteRead(mailboxes), options, this.#now), options);
+  watch(mailboxes: MailboxList, options: WatchArguments): Promise<Notice | undefined> {
+    const refusal = this.#refusal(options);
+    if (refusal) return Promise.reject(refusal);
+    return this.#park(new ParkedWatch(this.#parking, this.#noteRead(mailboxes), options), options);
   }
 
-  async #park<Result>(
-    parked: ParkedCall<Result>,
-    options: Cancellable,
-  ): Promise<Result | undefined> {
+  #park<Result>(parked: ParkedCall<Result>, options: Cancellable): Promise<Result | undefined> {
     const { kind, timeoutMs } = parked;
-    const call = this.#call<Result | undefined>({
-      ...callOptions(parked, this.#now, (request) => this.#link.send(request)),
-      abandon: (self) => this.#cancel(self),
-    });
     // A watch without time asks what is there: without an answer of the broker nobody could say.
     const isLook = kind === 'watch' && timeoutMs === 0;
-    return this.#runWithin(isLook ? Number.POSITIVE_INFINITY : timeoutMs, call, options, () => ({
-      result: undefined,
-    }));
+    const call = this.#call(parked);
+    return this.#runWithin(isLook ? Number.POSITIVE_INFINITY : timeoutMs, call, options);
   }
 
   /** A broker that is silent or gone must not keep the caller longer than the caller asked for. */
-  async #runWithin<Result>(
+  #runWithin<Result>(
     timeoutMs: number,
     call: PendingCall<Result>,
     options: Cancellable,
-    late: () => { readonly result: Result } | undefined,
   ): Promise<Result> {
-    if (timeoutMs === Number.POSITIVE_INFINITY) return this.#link.run(call, options);
-    const timer = this.#runtime.setTimer(() => {
-      const ended = call.hasCaller ? late() : undefined;
-      if (!ended) return;
-      const { sent } = call;
-      call.done(ended.result);
-      if (sent) this.#link.send({ kind: 'cancel', request: call.number });
-    }, timeoutMs + waitSlackMs);
-    try {
-      return await this.#link.run(call, options);
-    } finally {
-      this.#runtime.clearTimer(timer);
+    const result = this.#link.run(call, options);
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#deadlines.endAfter(call, timeoutMs + waitSlackMs);
     }
+    return result;
+  }
+
+  #late(call: OpenCall): void {
+    const { sent } = call;
+    if (call.late() && sent) this.#link.send({ kind: 'cancel', request: call.number });
   }
 
   async fetch(from: Name | MailboxList, options: FetchArguments = {}): Promise<FetchResult> {
-    this.#checkCall(options);
+    const refusal = this.#refusal(options) ?? this.#holdsRefusal();
+    if (refusal) throw refusal;
     const mailboxes = this.#noteRead(from);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
-    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#checkHoldsLeft());
+    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#holdsLeft);
     const call = this.#call<FetchResult>({
       kind: 'fetch',
       request: (request) => {
@@ -228,7 +239,7 @@ export class Client {
     const parts = eventsCall(options, this.#now, (request) => this.#link.send(request));
     const call = this.#call<EventBatch>({ ...parts, abandon: (self) => this.#cancel(self) });
     const lookMs = options.timeoutMs === 0 ? Number.POSITIVE_INFINITY : options.timeoutMs;
-    return this.#runWithin(lookMs, call, options, parts.late);
+    return this.#runWithin(lookMs, call, options);
   }
 
   async pause(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {
@@ -242,26 +253,30 @@ export class Client {
   }
 
   /** Sent again until the broker responds, even after the caller gave up. */
-  async settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
-    this.#checkCall(options);
-    const notHeld = slices(deliveries, holdsMax).map((slice) => {
-      const leaving = this.#holdings.settling(slice);
-      const call = this.#call<readonly Held[]>({
-        kind: 'settle',
-        request: (request) => ({ kind: 'settle', request, holds: slice.map(holdOf) }),
-        take: (response, self) => {
-          if (response.kind !== 'settled') return;
-          const notHeld = named(slice, response.notHeld);
-          this.#holdings.settled(slice, leaving, notHeld);
-          self.done(notHeld);
-        },
-      });
-      return this.#link.run(call, options).catch((error: unknown) => {
-        this.#holdings.notSettled(leaving);
-        throw error;
-      });
+  settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
+    const refusal = this.#refusal(options);
+    if (refusal) return Promise.reject(refusal);
+    if (deliveries.length === 1) return this.#settle(deliveries, options);
+    const parts = slices(deliveries, holdsMax).map((slice) => this.#settle(slice, options));
+    return Promise.all(parts).then((notHeld) => notHeld.flat());
+  }
+
+  #settle(deliveries: readonly Held[], options: Cancellable): Promise<readonly Held[]> {
+    const leaving = this.#holdings.settling(deliveries);
+    const call = this.#call<readonly Held[]>({
+      kind: 'settle',
+      request: (request) => ({ kind: 'settle', request, holds: deliveries.map(holdOf) }),
+      take: (response, self) => {
+        if (response.kind !== 'settled') return;
+        const notHeld = named(deliveries, response.notHeld);
+        this.#holdings.settled(deliveries, leaving, notHeld);
+        self.done(notHeld);
+      },
     });
-    return (await Promise.all(notHeld)).flat();
+    return this.#link.run(call, options).catch((error: unknown) => {
+      this.#holdings.notSettled(leaving);
+      throw error;
+    });
   }
 
   async release(
@@ -347,6 +362,7 @@ export class Client {
       const released = this.release(this.#holdings.all(), ending).catch(() => {});
       await Promise.race([released, late]);
     }
+    this.#deadlines.stop();
     await this.#link.close(this.#outbox.allAnswered, late);
   }
 
@@ -387,56 +403,36 @@ export class Client {
     return result && Promise.resolve({ ...result, duplicate: true });
   }
 
-  #makePost(identity: PostIdentity, options: PostArguments): PendingCall<PostResult> {
-    const count = options.id === undefined ? this.#outbox.nextCount(1 + identity.alsoTo.length) : 0;
-    const settles = options.settles ?? [];
-    const checksum = bodyChecksum(identity.body);
-    const call = this.#call<PostResult>({
-      kind: 'post',
-      request: (request) => ({
-        kind: 'post',
-        request,
-        count,
-        id: options.id ?? '',
-        ackedUpTo: this.#outbox.ackedUpTo,
-        ...identity,
-        checksum,
-      }),
-      take: (response, self) => {
-        if (response.kind !== 'stored') return;
-        this.#holdings.drop(settles);
-        const { kind: _kind, request: _request, ...stored } = response;
-        const result = { ...stored, notHeld: named(settles, response.notHeld) };
-        if (!self.hasCaller && count > 0) this.#outbox.keepResult(identity, result);
-        self.done(result);
-      },
-      abandon: (self) => {
-        if (!self.sent) self.over();
-      },
-    });
-    this.#outbox.open(call, count, identity);
-    return call;
-  }
-
   #call<Result>(options: PendingCallOptions<Result>): PendingCall<Result> {
     this.#requestNumber = (this.#requestNumber % requestNumberMax) + 1;
-    const number = this.#requestNumber;
-    return new PendingCall(number, options, () => {
-      this.#link.over(number);
-      this.#outbox.over(number);
-    });
+    return new PendingCall(this.#requestNumber, options, this.#over);
   }
 
-  #checkCall({ signal }: Cancellable): void {
-    if (this.#link.isClosed) throw closedError();
-    if (signal?.aborted) throw cancelled();
+  #over = (callNumber: number): void => {
+    this.#link.over(callNumber);
+    this.#outbox.over(callNumber);
+  };
+
+  /** Why no call may begin. */
+  #refusal({ signal }: Cancellable): IpcError | undefined {
+    if (this.#link.isClosed) return closedError();
+    return signal?.aborted ? cancelled() : undefined;
   }
 
-  /** Returns how many more messages this session may hold: a hello must be able to list them all. */
-  #checkHoldsLeft(): number {
-    const left = holdsMax - this.#holdings.sizeSettled;
-    if (left > 0) return left;
-    throw new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
+  #checkCall(options: Cancellable): void {
+    const refusal = this.#refusal(options);
+    if (refusal) throw refusal;
+  }
+
+  /** Why no message may be read. */
+  #holdsRefusal(): IpcError | undefined {
+    if (this.#holdsLeft > 0) return undefined;
+    return new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
+  }
+
+  /** How many more messages this session may hold: a hello must be able to list them all. */
+  get #holdsLeft(): number {
+    return holdsMax - this.#holdings.sizeSettled;
   }
 
   /** The caller of a wait, a watch or a fetch is gone. A delivery that is on its way will be released unread. */

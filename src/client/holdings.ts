@@ -48,16 +48,19 @@ export class Holdings {
   }
 
   drop(held: readonly Held[]): void {
-    this.revoke(held.map(holdOf));
+    for (const { envelope } of held) this.#remove(envelope);
   }
 
   revoke(holds: readonly Hold[]): void {
-    for (const hold of holds) {
-      const held = this.#held.get(keyOf(hold));
-      if (!held) continue;
-      this.#held.delete(keyOf(hold));
-      this.#leaving.delete(held);
-    }
+    for (const hold of holds) this.#remove(hold);
+  }
+
+  #remove(hold: Hold): void {
+    const key = keyOf(hold);
+    const held = this.#held.get(key);
+    if (!held) return;
+    this.#held.delete(key);
+    this.#leaving.delete(held);
   }
 
   /**
@@ -76,6 +79,7 @@ export function holdOf({ envelope: { number, id } }: Held): Hold {
 
 /** Those of the deliveries that the broker named. */
 export function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
+  if (holds.length === 0) return [];
   const keys = new Set(holds.map(keyOf));
   return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
 }

@@ -14,7 +14,7 @@ import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Name, Origin, SessionId } from '../model/message.ts';
-import { type ErrorResponse, laterRequests, type Welcome } from '../model/requests.ts';
+import { type ErrorResponse, laterRequests, type Offer, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -143,15 +143,15 @@ export class Link {
     this.#calls.delete(callNumber);
   }
 
+  /** The open calls, in the order in which they are sent again. */
+  get calls(): Iterable<OpenCall> {
+    return this.#calls.values();
+  }
+
   /** Sends the call now, or as soon as the link is open, and again after each reconnect. */
   run<Result>(call: PendingCall<Result>, { signal }: Cancellable): Promise<Result> {
-    const onAbort = () => {
-      const maybeStored = mayBeStored(call);
-      call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
     const isToBeSent = !this.#calls.has(call.number) || isShelved(call);
-    const result = call.attach(() => signal?.removeEventListener('abort', onAbort));
+    const result = call.attach(signal && giveUpOnAbort(call, signal));
     this.#watchdog.watch(call);
     if (isToBeSent) {
       this.#calls.set(call.number, call);
@@ -263,9 +263,8 @@ export class Link {
         case 'error':
           return this.#failed(connection, response);
         case 'offer': {
-          const { kind: _kind, request, ...offer } = response;
-          const delivery: Delivery = { ...offer, body };
-          return this.#offered(delivery, this.#calls.get(request));
+          const delivery = deliveryOf(response, body);
+          return this.#offered(delivery, this.#calls.get(response.request));
         }
         case 'peeked': {
           const { kind, request, partBytes: _partBytes, ...peeked } = response;
@@ -387,6 +386,13 @@ export class Link {
   }
 }
 
+function deliveryOf(offer: Offer, body: Buffer | undefined): Delivery {
+  const { envelope, mailbox, attempt, others, remaining, elsewhere, lastHold, otherFolder } = offer;
+  const history = lastHold && { lastHold };
+  const company = otherFolder !== undefined && { otherFolder };
+  return { envelope, mailbox, attempt, others, remaining, elsewhere, body, ...history, ...company };
+}
+
 /** The broker keeps the call until there is mail, or something happens to it. */
 function isParked({ kind }: OpenCall): boolean {
   return kind === 'wait' || kind === 'watch' || kind === 'events';
@@ -395,6 +401,16 @@ function isParked({ kind }: OpenCall): boolean {
 /** Its caller gave up because several owners failed. */
 function isShelved({ hasCaller, ownersFailed }: OpenCall): boolean {
   return !hasCaller && ownersFailed >= ownersFailedMax;
+}
+
+/** Returns a function that ends this. */
+function giveUpOnAbort(call: OpenCall, signal: AbortSignal): () => void {
+  const onAbort = () => {
+    const maybeStored = mayBeStored(call);
+    call.giveUp(new IpcError('cancelled', 'the call was cancelled', { maybeStored }));
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  return () => signal.removeEventListener('abort', onAbort);
 }
 
 function earlyEndPause(before: number): number {

@@ -6,6 +6,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { PostRequest } from '../model/requests.ts';
 import type { PendingCall } from './pending-call.ts';
+import type { PostCall } from './post-call.ts';
 
 /**
  * What makes two posts the same to their poster. The same text that answers or settles another message
@@ -18,9 +19,7 @@ export type PostIdentity = Pick<
 
 interface PendingPost {
   readonly call: PendingCall<PostResult>;
-  /** 0 for an id chosen by the caller: the broker recognises a repeated post by that id. */
-  readonly count: number;
-  readonly identity: PostIdentity;
+  readonly post: PostCall;
 }
 
 interface LateResult {
@@ -40,6 +39,8 @@ export class Outbox {
   readonly #runtime: Pick<Runtime, 'now'>;
   /** By request number, in the order posted. */
   readonly #open = new Map<number, PendingPost>();
+  /** Those of them whose caller gave up. */
+  readonly #abandoned = new Set<number>();
   /** Results that reached no caller, oldest first. */
   #results: LateResult[] = [];
   #count = 0;
@@ -59,7 +60,7 @@ export class Outbox {
 
   /** Up to this count every post has its response, or was never sent. */
   get ackedUpTo(): number {
-    for (const { count } of this.#open.values()) if (count > 0) return count - 1;
+    for (const { post } of this.#open.values()) if (post.count > 0) return post.count - 1;
     return this.#count;
   }
 
@@ -70,19 +71,25 @@ export class Outbox {
     return first;
   }
 
-  open(call: PendingCall<PostResult>, count: number, identity: PostIdentity): void {
-    this.#open.set(call.number, { call, count, identity });
+  open(call: PendingCall<PostResult>, post: PostCall): void {
+    this.#open.set(call.number, { call, post });
   }
 
   over(callNumber: number): void {
     this.#open.delete(callNumber);
+    this.#abandoned.delete(callNumber);
+  }
+
+  abandoned(callNumber: number): void {
+    this.#abandoned.add(callNumber);
   }
 
   /** The same post, when its caller gave up and it has no response yet. */
   orphan(identity: PostIdentity): PendingCall<PostResult> | undefined {
-    for (const post of this.#open.values()) {
-      const isOrphan = !post.call.hasCaller && post.count > 0;
-      if (isOrphan && isDeepStrictEqual(post.identity, identity)) return post.call;
+    for (const number of this.#abandoned) {
+      const { call, post } = this.#open.get(number) as PendingPost;
+      const isOrphan = !call.hasCaller && post.count > 0;
+      if (isOrphan && isDeepStrictEqual(post.identity, identity)) return call;
     }
     return undefined;
   }
@@ -93,6 +100,7 @@ export class Outbox {
   }
 
   takeResult(identity: PostIdentity): PostResult | undefined {
+    if (this.#results.length === 0) return undefined;
     const now = this.#runtime.now();
     this.#results = this.#results.filter(({ until }) => until > now);
     const index = this.#results.findIndex((post) => isDeepStrictEqual(post.identity, identity));

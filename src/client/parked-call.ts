@@ -3,80 +3,116 @@ import { IpcError } from '../base/errors.ts';
 import { waitMsMax } from '../base/limits.ts';
 import type { Notice } from '../model/mail-ahead.ts';
 import type { Delivery, WaitArguments, WatchArguments } from '../model/mail-service.ts';
-import type { MailboxList } from '../model/message.ts';
+import type { MailboxList, MessageId } from '../model/message.ts';
 import type { RequestNumber, WaitRequest, WatchRequest } from '../model/requests.ts';
-import type { Incoming, PendingCall, PendingCallOptions } from './pending-call.ts';
+import type { Incoming, OpenCall, PendingCall, PendingCallOptions } from './pending-call.ts';
 
-export interface ParkedCall<Result> {
-  readonly kind: 'wait' | 'watch';
+/** What a parked call needs of its session. */
+export interface ParkingSession {
+  now(): number;
+  send(request: WaitRequest | WatchRequest): void;
+  /** The caller is gone. */
+  cancel(call: OpenCall): void;
+}
+
+/** A call that is longer than a broker allows is sent again each time that it ends. */
+export abstract class ParkedCall<Result> implements PendingCallOptions<Result | undefined> {
+  abstract readonly kind: 'wait' | 'watch';
   readonly timeoutMs: number;
-  request(number: RequestNumber, waitMs: number): WaitRequest | WatchRequest;
-  /** undefined for a response that is not the result. */
-  result(response: Incoming): Result | undefined;
-  readonly onTimeout?: WaitArguments['onTimeout'];
-}
+  protected readonly mailboxes: MailboxList;
+  protected readonly session: ParkingSession;
+  readonly #onTimeout: WaitArguments['onTimeout'];
+  readonly #deadline: number;
+  #isLast = true;
 
-export function waitCall(
-  mailboxes: MailboxList,
-  { answers: question, timeoutMs, onTimeout }: WaitArguments,
-): ParkedCall<Delivery> {
-  const answers = question ?? '';
-  return {
-    kind: 'wait',
-    timeoutMs,
-    request: (request, waitMs) => ({ kind: 'wait', request, mailboxes, answers, waitMs }),
-    result: (response) => (response.kind === 'offer' ? response.delivery : undefined),
-    onTimeout,
-  };
-}
+  constructor(
+    session: ParkingSession,
+    mailboxes: MailboxList,
+    { timeoutMs, onTimeout }: Pick<WaitArguments, 'timeoutMs' | 'onTimeout'>,
+  ) {
+    this.session = session;
+    this.mailboxes = mailboxes;
+    this.timeoutMs = timeoutMs;
+    this.#onTimeout = onTimeout;
+    this.#deadline = session.now() + timeoutMs;
+  }
 
-export function watchCall(
-  mailboxes: MailboxList,
-  { timeoutMs, told, path = '', onTimeout }: WatchArguments,
-  now: () => number,
-): ParkedCall<Notice> {
-  const restEndsAt = now() + (told?.pauseMs ?? 0);
-  const toldNow = () => told && { ...told, pauseMs: Math.round(Math.max(0, restEndsAt - now())) };
-  return {
-    kind: 'watch',
-    timeoutMs,
-    request: (request, waitMs) => {
-      return { kind: 'watch', request, mailboxes, waitMs, told: toldNow(), path };
-    },
-    result: (response) => {
-      if (response.kind !== 'notice') return undefined;
-      const { kind: _kind, request: _request, ...notice } = response;
-      // The name enters an agent's conversation, so no broker may choose it.
-      if (mailboxes.includes(notice.mailbox)) return notice;
-      throw new IpcError('bad_frame', 'a notice of a mailbox that is not watched');
-    },
-    onTimeout,
-  };
-}
+  request(number: RequestNumber): WaitRequest | WatchRequest {
+    const leftMs = Math.max(0, this.#deadline - this.session.now());
+    this.#isLast = leftMs <= waitMsMax;
+    return this.requestFor(number, Math.round(Math.min(leftMs, waitMsMax)));
+  }
 
-/** A call that is longer than a broker allows is sent again, with `send`, each time that it ends. */
-export function callOptions<Result>(
-  parked: ParkedCall<Result>,
-  now: () => number,
-  send: (request: WaitRequest | WatchRequest) => void,
-): Pick<PendingCallOptions<Result | undefined>, 'kind' | 'request' | 'take'> {
-  const { kind, timeoutMs, onTimeout } = parked;
-  const deadline = now() + timeoutMs;
-  let isLast = true;
-  const request = (number: RequestNumber) => {
-    const leftMs = Math.max(0, deadline - now());
-    isLast = leftMs <= waitMsMax;
-    return parked.request(number, Math.round(Math.min(leftMs, waitMsMax)));
-  };
-  const take = (response: Incoming, self: PendingCall<Result | undefined>) => {
-    const result = parked.result(response);
+  take(response: Incoming, self: PendingCall<Result | undefined>): void {
+    const result = this.resultOf(response);
     if (result !== undefined) self.done(result);
     else if (response.kind !== 'end') return;
-    else if (!isLast && self.hasCaller) send(request(self.number));
+    else if (!this.#isLast && self.hasCaller) this.session.send(this.request(self.number));
     else {
-      if (self.hasCaller) onTimeout?.(response);
+      if (self.hasCaller) this.#onTimeout?.(response);
       self.done(undefined);
     }
-  };
-  return { kind, request, take };
+  }
+
+  abandon(self: OpenCall): void {
+    this.session.cancel(self);
+  }
+
+  late(): { readonly result: undefined } {
+    return { result: undefined };
+  }
+
+  protected abstract requestFor(number: RequestNumber, waitMs: number): WaitRequest | WatchRequest;
+  /** undefined for a response that is not the result. */
+  protected abstract resultOf(response: Incoming): Result | undefined;
+}
+
+export class ParkedWait extends ParkedCall<Delivery> {
+  readonly kind = 'wait';
+  readonly #answers: MessageId | '';
+
+  constructor(session: ParkingSession, mailboxes: MailboxList, options: WaitArguments) {
+    super(session, mailboxes, options);
+    this.#answers = options.answers ?? '';
+  }
+
+  protected requestFor(request: RequestNumber, waitMs: number): WaitRequest {
+    return { kind: 'wait', request, mailboxes: this.mailboxes, answers: this.#answers, waitMs };
+  }
+
+  protected resultOf(response: Incoming): Delivery | undefined {
+    return response.kind === 'offer' ? response.delivery : undefined;
+  }
+}
+
+export class ParkedWatch extends ParkedCall<Notice> {
+  readonly kind = 'watch';
+  readonly #options: WatchArguments;
+  readonly #restEndsAt: number;
+
+  constructor(session: ParkingSession, mailboxes: MailboxList, options: WatchArguments) {
+    super(session, mailboxes, options);
+    this.#options = options;
+    this.#restEndsAt = session.now() + (options.told?.pauseMs ?? 0);
+  }
+
+  protected requestFor(request: RequestNumber, waitMs: number): WatchRequest {
+    const { path = '' } = this.#options;
+    const { mailboxes } = this;
+    return { kind: 'watch', request, mailboxes, waitMs, told: this.#toldNow(), path };
+  }
+
+  protected resultOf(response: Incoming): Notice | undefined {
+    if (response.kind !== 'notice') return undefined;
+    const { kind: _kind, request: _request, ...notice } = response;
+    // The name enters an agent's conversation, so no broker may choose it.
+    if (this.mailboxes.includes(notice.mailbox)) return notice;
+    throw new IpcError('bad_frame', 'a notice of a mailbox that is not watched');
+  }
+
+  #toldNow(): WatchRequest['told'] {
+    const { told } = this.#options;
+    const pauseMs = Math.round(Math.max(0, this.#restEndsAt - this.session.now()));
+    return told && { ...told, pauseMs };
+  }
 }

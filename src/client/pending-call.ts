@@ -20,13 +20,8 @@ export interface PendingCallOptions<Result> {
   take(response: Incoming, call: PendingCall<Result>): void;
   /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
-}
-
-interface Caller<Result> {
-  resolve(result: Result): void;
-  reject(error: unknown): void;
-  /** Called before either of them. */
-  ended(): void;
+  /** The result when no broker answered in time; undefined if the call goes on. */
+  late?(): { readonly result: Result } | undefined;
 }
 
 export class PendingCall<Result = unknown> {
@@ -36,16 +31,24 @@ export class PendingCall<Result = unknown> {
   ownersFailed = 0;
   /** Since when the broker has been silent, on the runtime's clock; undefined when the watchdog ignores the call. */
   silentSince: number | undefined;
+  /** When the time of its caller is over, on the runtime's clock. */
+  endsAt = Number.POSITIVE_INFINITY;
   readonly number: RequestNumber;
-  /** Takes the call off the lists of the link and the outbox: no response is expected any more. */
-  readonly over: () => void;
   readonly #options: PendingCallOptions<Result>;
-  #caller: Caller<Result> | undefined;
+  readonly #over: (number: RequestNumber) => void;
+  #resolve: ((result: Result) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  #ended: (() => void) | undefined;
 
-  constructor(number: RequestNumber, options: PendingCallOptions<Result>, over: () => void) {
+  /** `over`: takes the call with this number off all lists. */
+  constructor(
+    number: RequestNumber,
+    options: PendingCallOptions<Result>,
+    over: (number: RequestNumber) => void,
+  ) {
     this.number = number;
     this.#options = options;
-    this.over = over;
+    this.#over = over;
   }
 
   get kind(): CallRequest['kind'] {
@@ -58,13 +61,15 @@ export class PendingCall<Result = unknown> {
 
   /** A caller waits for the result. */
   get hasCaller(): boolean {
-    return this.#caller !== undefined;
+    return this.#resolve !== undefined;
   }
 
-  /** Returns the promise of the result. A call has at most one caller at a time. */
-  attach(ended: () => void): Promise<Result> {
+  /** Returns the promise of the result. `ended` is called when it has one. A call has at most one caller at a time. */
+  attach(ended?: () => void): Promise<Result> {
+    this.#ended = ended;
     return new Promise((resolve, reject) => {
-      this.#caller = { resolve, reject, ended };
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
   }
 
@@ -72,30 +77,45 @@ export class PendingCall<Result = unknown> {
     this.#options.take(response, this);
   }
 
+  /** No response is expected any more. */
+  over(): void {
+    this.#over(this.number);
+  }
+
   done(result: Result): void {
+    const resolve = this.#resolve;
     this.over();
-    this.#detach()?.resolve(result);
+    this.#detach();
+    resolve?.(result);
   }
 
   /** Ends the call: the broker refused it, or it can never be sent. */
   fail(error: unknown): void {
+    const reject = this.#reject;
     this.over();
-    this.#detach()?.reject(error);
+    this.#detach();
+    reject?.(error);
   }
 
   /** Rejects the caller; `abandon` decides what becomes of the request. */
   giveUp(error: IpcError): void {
-    const caller = this.#detach();
-    if (!caller) return;
-    caller.reject(error);
+    const reject = this.#reject;
+    if (!reject) return;
+    this.#detach();
+    reject(error);
     this.#options.abandon?.(this);
   }
 
-  #detach(): Caller<Result> | undefined {
-    const caller = this.#caller;
-    this.#caller = undefined;
-    caller?.ended();
-    return caller;
+  /** The time of the caller is over. Returns whether the call has ended. */
+  late(): boolean {
+    const ended = this.hasCaller ? this.#options.late?.() : undefined;
+    if (ended) this.done(ended.result);
+    return ended !== undefined;
+  }
+
+  #detach(): void {
+    this.#ended?.();
+    this.#resolve = this.#reject = this.#ended = undefined;
   }
 }
 

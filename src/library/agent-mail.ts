@@ -61,6 +61,9 @@ import {
 /** How others see that a session of a program is woken. */
 const wakePath = 'library';
 
+const postOptionNames = ['from', 'id', 'answers', 'signal'] as const;
+const waitOptionNames = ['timeoutMs', 'signal'] as const;
+
 /** The result of a post. */
 export interface Stored {
   /** The mailbox in which the message was stored. */
@@ -168,8 +171,8 @@ export class AgentMail {
     text: string | Uint8Array,
     options: PostOptions = {},
   ): Promise<Stored | Stored[]> {
-    const names = ['from', 'id', 'answers', 'signal'] as const;
-    const { from = this.#context.name, id, answers, signal } = parseOptions('post', options, names);
+    const given = parseOptions('post', options, postOptionNames);
+    const { from = this.#context.name, id, answers, signal } = given;
     const answered = answers === undefined ? undefined : handleOf(answers as Message, this.#mail);
     const mailboxes = parseMailboxes(to, 'to');
     const body = copyBody(text);
@@ -204,8 +207,7 @@ export class AgentMail {
     from: string | readonly string[],
     options: WaitOptions = {},
   ): Promise<Message | undefined> {
-    const given = parseOptions('wait', options, ['timeoutMs', 'signal']);
-    const { timeoutMs = waitMsDefault, signal } = given;
+    const { timeoutMs = waitMsDefault, signal } = parseOptions('wait', options, waitOptionNames);
     const delivery = await this.#mail.wait(mailboxesIn(from), { timeoutMs, signal });
     return this.#messageOf(delivery);
   }

@@ -32,14 +32,8 @@ export interface LastHold {
   readonly ended: HoldEnd;
 }
 
-const handles = new WeakMap<object, MessageHandle>();
-
 /** @throws `bad_parameter` unless `mail` read the message: a post would be stored without settling it. */
-export function handleOf(message: Message, mail: MailService): MessageHandle {
-  const handle = handles.get(message);
-  if (handle?.mail === mail) return handle;
-  throw new IpcError('bad_parameter', 'answers must be a message that this session read');
-}
+export let handleOf: (message: Message, mail: MailService) => MessageHandle;
 
 /**
  * A message that was read. This process holds it until it is settled, released, or answered with
@@ -77,6 +71,16 @@ export class Message {
   readonly damaged: boolean;
   readonly #handle: MessageHandle;
 
+  static {
+    handleOf = (message, mail) => {
+      // A program without types may pass anything.
+      const isMessage = typeof message === 'object' && message !== null && #handle in message;
+      const handle = isMessage ? message.#handle : undefined;
+      if (handle?.mail === mail) return handle;
+      throw new IpcError('bad_parameter', 'answers must be a message that this session read');
+    };
+  }
+
   /** @internal */
   constructor(mail: MailService, delivery: Delivery) {
     const { envelope, mailbox, attempt, lastHold, body } = delivery;
@@ -95,7 +99,6 @@ export class Message {
     this.elsewhere = delivery.elsewhere;
     this.damaged = body === undefined;
     this.#handle = { mail, delivery, isOver: false };
-    handles.set(this, this.#handle);
   }
 
   /**

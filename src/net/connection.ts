@@ -14,7 +14,7 @@ import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
-import { type Frame, FrameDecoder } from '../protocol/frame.ts';
+import { type Frame, FrameDecoder, noBytes } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
 export interface ConnectionTimes {
@@ -25,6 +25,8 @@ export interface ConnectionTimes {
 
 /** Written at a time: a peer must take at least this much within `silenceMsDead`. */
 const sliceBytes = 256 * 1024;
+/** Frames of one turn are copied into one buffer of at most this size: that costs less than a write for each. */
+const joinBytesMax = 64 * 1024;
 /** No pong is sent while this much waits for the peer to read. */
 const pongBytesMax = 64 * 1024;
 
@@ -36,11 +38,10 @@ export interface Proven {
   readonly key: Buffer;
 }
 
-/** A part of a frame that is not written yet. */
-interface Part {
-  readonly bytes: Buffer;
-  /** Called when the kernel has these bytes, which are the last of their frame. */
-  readonly onWritten: (() => void) | undefined;
+/** To be called when the kernel has all bytes up to `end`, counted from the first that was sent. */
+interface Awaited {
+  readonly end: number;
+  readonly onWritten: () => void;
 }
 
 export class Connection {
@@ -50,26 +51,29 @@ export class Connection {
   readonly #times: ConnectionTimes;
   readonly #runtime: Runtime;
   readonly #decoder = new FrameDecoder();
-  /** Decoded, but not yet passed to `onFrame`. */
+  /** Decoded; those before `#inboxNext` are passed to `onFrame`. */
   #inbox: Frame[] = [];
-  #inboxBytes = 0;
+  #inboxNext = 0;
   /** When the first bytes of an incomplete frame came. */
   #incompleteSince = Number.POSITIVE_INFINITY;
   #onFrame: ((frame: Frame) => void) | undefined;
   #onClose: ((reason?: IpcError) => void) | undefined;
   #paused = false;
-  /** Not yet written to the socket. */
-  #queue: Part[] = [];
-  #queuedBytes = 0;
-  /** Slices that the socket has not written yet. */
-  #slicesInFlight = 0;
+  /** Sent in this turn, or behind a backlog: not yet given to the socket. */
+  #queue: Buffer[] = [];
+  /** How many bytes were sent, given to the socket, and taken by the kernel, since the connection began. */
+  #bytesSent = 0;
+  #bytesGiven = 0;
+  #bytesWritten = 0;
+  /** In the order of their ends. */
+  #awaited: Awaited[] = [];
   /** The frames of the current turn are being collected into one write. */
-  #isCorked = false;
+  #isTurnOpen = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
   #lastReceived: number;
   #lastSent: number;
-  /** When a slice was last written, or bytes came after all others were written. */
+  /** When a slice was last written, or given to the socket after all others were written. */
   #lastWritten: number;
   readonly #standstill: Standstill;
   /** Before this time, silence was that of this process. */
@@ -124,6 +128,9 @@ export class Connection {
   /** Called when `memoryBytes` may have changed, and when the connection is closed. */
   onMemoryChange: (() => void) | undefined;
 
+  /** Called when the kernel has taken some of the bytes that were sent. */
+  onWrote: (() => void) | undefined;
+
   /** Called once, also when the connection was closed before; without a reason after an orderly end. */
   set onClose(handler: (reason?: IpcError) => void) {
     this.#onClose = handler;
@@ -137,12 +144,16 @@ export class Connection {
 
   /** Bytes that wait for the peer to read. */
   get bufferedBytes(): number {
-    return this.#socket.writableLength + this.#queuedBytes;
+    return this.#bytesSent - this.#bytesWritten;
   }
 
   /** `bufferedBytes`, and the bytes of frames that are incomplete or not yet passed to `onFrame`. */
   get memoryBytes(): number {
-    return this.bufferedBytes + this.#decoder.keptBytes + this.#inboxBytes;
+    let bytes = this.bufferedBytes + this.#decoder.keptBytes;
+    for (let at = this.#inboxNext; at < this.#inbox.length; at++) {
+      bytes += bytesOf(this.#inbox[at] as Frame);
+    }
+    return bytes;
   }
 
   /** Since when the peer has read nothing of what waits, or left a frame incomplete; infinite when it does neither. */
@@ -158,12 +169,8 @@ export class Connection {
     return this.#state === 'closed';
   }
 
-  get #isUnwritten(): boolean {
-    return this.#slicesInFlight > 0 || this.#queue.length > 0;
-  }
-
   get #unwrittenSince(): number {
-    return this.#isUnwritten ? this.#lastWritten : Number.POSITIVE_INFINITY;
+    return this.#bytesGiven > this.#bytesWritten ? this.#lastWritten : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -172,25 +179,22 @@ export class Connection {
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
-    const now = this.#runtime.now();
-    this.#lastSent = now;
-    if (!this.#isUnwritten) this.#lastWritten = now;
-    const last = buffers.length - 1;
-    for (const [index, bytes] of buffers.entries()) {
-      this.#queue.push({ bytes, onWritten: index === last ? onWritten : undefined });
-      this.#queuedBytes += bytes.length;
+    for (const bytes of buffers) {
+      this.#queue.push(bytes);
+      this.#bytesSent += bytes.length;
     }
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-        this.onMemoryChange?.();
-      });
-    }
-    this.#flush();
+    if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    process.nextTick(this.#endTurn);
   }
+
+  #endTurn = (): void => {
+    this.#isTurnOpen = false;
+    this.#lastSent = this.#runtime.now();
+    this.#flush();
+    this.onMemoryChange?.();
+  };
 
   /** Leaves the peer's bytes in the kernel. Until resume() the peer's silence does not count. */
   pause(): void {
@@ -228,8 +232,8 @@ export class Connection {
     this.#lastReceived = this.#runtime.now();
     try {
       const frames = this.#decoder.push(chunk);
-      for (const frame of frames) this.#take(frame);
       this.#noteIncomplete(frames.length > 0);
+      this.#take(frames);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#fail(error);
@@ -239,9 +243,10 @@ export class Connection {
     this.onMemoryChange?.();
   }
 
-  #take(frame: Frame): void {
-    this.#inbox.push(frame);
-    this.#inboxBytes += bytesOf(frame);
+  #take(frames: Frame[]): void {
+    if (this.#inboxNext === this.#inbox.length) this.#dropInbox();
+    if (this.#inbox.length === 0) this.#inbox = frames;
+    else this.#inbox.push(...frames);
   }
 
   /** `isNew`: the incomplete frame, if any, began in the last chunk. */
@@ -253,15 +258,15 @@ export class Connection {
 
   #dropInbox(): void {
     this.#inbox = [];
-    this.#inboxBytes = 0;
+    this.#inboxNext = 0;
   }
 
   /** A handler may pause, close or destroy; then the rest stays in the inbox, or is dropped with it. */
   #drain(): void {
     while (!this.#paused && this.#onFrame !== undefined) {
-      const frame = this.#inbox.shift();
-      if (frame === undefined) return;
-      this.#inboxBytes -= bytesOf(frame);
+      const frame = this.#inbox[this.#inboxNext];
+      if (frame === undefined) return this.#dropInbox();
+      this.#inboxNext++;
       this.#pass(frame, this.#onFrame);
     }
   }
@@ -281,50 +286,60 @@ export class Connection {
     }
   }
 
-  /**
-   * Gives the socket as much as it may have unwritten. So small frames leave at once, in the order in which
-   * they were sent on all connections; only a large backlog waits for the end of a write.
-   */
+  /** Gives the socket as much as it may have unwritten. Only a large backlog waits for the end of a write. */
   #flush(): void {
     if (this.#state === 'closed' || !this.#socket.writable) return;
-    while (this.#queue.length > 0 && this.#socket.writableLength < sliceBytes) this.#writeSlice();
+    while (this.#queue.length > 0 && this.#bytesGiven - this.#bytesWritten < sliceBytes) {
+      this.#writeSlice();
+    }
     if (this.#state === 'closing' && this.#queue.length === 0) this.#socket.end();
   }
 
   #writeSlice(): void {
     const slice = this.#takeSlice();
-    const last = slice.length - 1;
-    this.#slicesInFlight++;
+    const before = this.#bytesGiven;
+    if (before === this.#bytesWritten) this.#lastWritten = this.#runtime.now();
+    for (const { length } of slice) this.#bytesGiven += length;
+    const end = this.#bytesGiven;
+    const wrote = (error?: Error | null) => this.#wrote(error, end);
+    if (slice.length > 1 && end - before > joinBytesMax) return this.#writeEach(slice, wrote);
+    const [first = noBytes, ...others] = slice;
+    this.#socket.write(others.length === 0 ? first : Buffer.concat(slice, end - before), wrote);
+  }
+
+  /** `wrote`: called with the last. */
+  #writeEach(slice: readonly Buffer[], wrote: (error?: Error | null) => void): void {
     this.#socket.cork();
-    slice.forEach(({ bytes }, index) => {
-      this.#socket.write(bytes, index === last ? (error) => this.#wrote(error, slice) : undefined);
+    slice.forEach((bytes, index) => {
+      this.#socket.write(bytes, index === slice.length - 1 ? wrote : undefined);
     });
     this.#socket.uncork();
   }
 
-  #takeSlice(): Part[] {
+  #takeSlice(): Buffer[] {
     let end = 0;
     let bytes = 0;
-    while (end < this.#queue.length && bytes < sliceBytes) {
-      bytes += this.#queue[end++]?.bytes.length ?? 0;
-    }
-    const slice = this.#queue.splice(0, end);
+    while (end < this.#queue.length && bytes < sliceBytes) bytes += this.#queue[end++]?.length ?? 0;
+    const slice = this.#queue;
+    this.#queue = slice.splice(end);
     const last = slice.at(-1);
     if (last && bytes > sliceBytes) {
-      const cut = last.bytes.length - (bytes - sliceBytes);
-      slice[end - 1] = { bytes: last.bytes.subarray(0, cut), onWritten: undefined };
-      this.#queue.unshift({ bytes: last.bytes.subarray(cut), onWritten: last.onWritten });
+      const cut = last.length - (bytes - sliceBytes);
+      slice[end - 1] = last.subarray(0, cut);
+      this.#queue.unshift(last.subarray(cut));
     }
-    this.#queuedBytes -= Math.min(bytes, sliceBytes);
     return slice;
   }
 
-  #wrote(error: Error | null | undefined, slice: readonly Part[]): void {
-    this.#slicesInFlight--;
+  #wrote(error: Error | null | undefined, end: number): void {
     if (error) return;
+    this.#bytesWritten = end;
     this.#lastWritten = this.#runtime.now();
     this.#flush();
-    for (const { onWritten } of slice) onWritten?.();
+    while ((this.#awaited[0]?.end ?? Number.POSITIVE_INFINITY) <= end) {
+      this.#awaited.shift()?.onWritten();
+    }
+    this.onWrote?.();
     this.onMemoryChange?.();
   }
 
@@ -340,7 +355,6 @@ export class Connection {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#queue = [];
-    this.#queuedBytes = 0;
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#keyTimer);
     this.onMemoryChange?.();

@@ -6,23 +6,13 @@ import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax } from '../base/limits.ts';
 import type { SendRequest } from '../model/direct-requests.ts';
 import {
-  readFlag,
   readHolds,
   readNameOrNone,
   readOrigin,
-  readStoredName,
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import type {
-  EndResponse,
-  ErrorResponse,
-  Hello,
-  Offer,
-  ReleaseRequest,
-  Request,
-  Response,
-} from '../model/requests.ts';
+import type { ErrorResponse, Hello, ReleaseRequest, Request, Response } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import { decodeErase, decodeErased, erasedHeader, eraseHeader } from './erase-codec.ts';
 import {
@@ -36,19 +26,7 @@ import {
 } from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
-import {
-  checkBody,
-  checkChecksum,
-  checkNoBody,
-  checkNoHeader,
-  holdsBytes,
-  readFullEnvelope,
-  readHeader,
-  readLastHold,
-  readOtherFolder,
-  writeFullEnvelope,
-  writeLastHold,
-} from './header-fields.ts';
+import { checkBody, checkNoBody, checkNoHeader, holdsBytes, readHeader } from './header-fields.ts';
 import {
   decodeHello,
   decodeWelcome,
@@ -69,6 +47,7 @@ import {
   peekedHeader,
   peekHeader,
 } from './look-codec.ts';
+import { decodeEnd, decodeOffer, endHeader, offerHeader } from './offer-codec.ts';
 import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
 import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 import {
@@ -81,7 +60,6 @@ import {
   waitHeader,
   watchHeader,
 } from './read-codec.ts';
-import { readElsewhere, readPaused, writeElsewhere, writePaused } from './receipt-fields.ts';
 import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
@@ -247,10 +225,7 @@ function readResponse(frame: Frame): Response {
     case 'stored':
       return decodeStored(frame);
     case 'end':
-      return readHeader(frame, (reader) => {
-        const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-        return { kind, request, ...left, ...readOtherFolder(reader), ...readPaused(reader) };
-      });
+      return decodeEnd(frame);
     case 'settled':
       return { kind, request, notHeld: readHeader(frame, readHolds) };
     case 'retried':
@@ -435,51 +410,6 @@ function decodeSend(frame: Frame): SendRequest {
   }));
   checkBody(body, fields.checksum);
   return { kind: 'send', request, ...fields, body };
-}
-
-function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
-  const writer = new ByteWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
-  writer.text(offer.mailbox);
-  writeFullEnvelope(writer, offer.envelope);
-  writeLastHold(writer, offer.lastHold);
-  writer.u32(offer.remaining);
-  writeElsewhere(writer, offer.elsewhere);
-  return writer.text(offer.otherFolder ?? '').bytes();
-}
-
-function endHeader({ remaining, elsewhere, otherFolder = '', paused }: EndResponse): Buffer {
-  const writer = new ByteWriter().u32(remaining);
-  writeElsewhere(writer, elsewhere);
-  writer.text(otherFolder);
-  writePaused(writer, paused);
-  return writer.bytes();
-}
-
-function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
-  const { request, body } = frame;
-  let isDamaged = false;
-  const response = readHeader(frame, (reader): Offer => {
-    const attempt = reader.u32();
-    const others = reader.u32();
-    isDamaged = readFlag(reader);
-    const mailbox = readStoredName(reader);
-    const envelope = readFullEnvelope(reader);
-    const history = readLastHold(reader);
-    const left = { remaining: reader.u32(), elsewhere: readElsewhere(reader) };
-    const more = { ...history, ...left, ...readOtherFolder(reader) };
-    return { kind: 'offer', request, mailbox, attempt, others, envelope, ...more };
-  });
-  if (response.attempt === 0) throw new IpcError('bad_frame', 'an offer with the attempt 0');
-  if (isDamaged) {
-    checkNoBody(frame);
-    return { response, body: undefined };
-  }
-  const { bodyBytes, checksum } = response.envelope;
-  if (body.length !== bodyBytes) {
-    throw new IpcError('bad_frame', `a body of ${body.length} bytes instead of ${bodyBytes}`);
-  }
-  checkChecksum(body, checksum);
-  return { response, body };
 }
 
 function decodeError(frame: Frame): ErrorResponse {

@@ -13,7 +13,9 @@ export interface Frame {
 
 const lengthBytes = 4;
 const fixedBytes = 12;
+const typeOffset = lengthBytes;
 const requestOffset = lengthBytes + 4;
+const headerLengthOffset = lengthBytes + 8;
 const prefixBytes = lengthBytes + fixedBytes;
 assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest frame is legal');
 
@@ -30,11 +32,11 @@ export function encodeFrame(frame: Frame): Buffer[] {
   const isJoined = frame.body.length <= joinBytesMax;
   const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
   head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
-  head.writeUInt8(frame.type, 4);
+  head.writeUInt8(frame.type, typeOffset);
   head.writeUInt8(0, 5);
   head.writeUInt16BE(0, 6);
   head.writeUInt32BE(frame.request, requestOffset);
-  head.writeUInt32BE(frame.header.length, 12);
+  head.writeUInt32BE(frame.header.length, headerLengthOffset);
   head.set(frame.header, prefixBytes);
   if (!isJoined) return [head, frame.body];
   head.set(frame.body, bodyOffset);
@@ -67,20 +69,19 @@ export class FrameDecoder {
     const frames: Frame[] = [];
     let offset = 0;
     for (;;) {
+      if (this.#prefixFilled === 0) offset = takeWhole(chunk, offset, frames);
       offset += this.#fillPrefix(chunk, offset);
       if (this.#prefixFilled < prefixBytes) return frames;
       const payloadBytes = this.#prefix.readUInt32BE(0) - fixedBytes;
-      if (this.#payload === undefined && chunk.length - offset >= payloadBytes) {
-        frames.push(this.#finish(chunk.subarray(offset, offset + payloadBytes)));
-        offset += payloadBytes;
-        continue;
-      }
       this.#payload ??= Buffer.allocUnsafeSlow(payloadBytes);
       const copied = chunk.copy(this.#payload, this.#payloadFilled, offset);
       this.#payloadFilled += copied;
       offset += copied;
       if (this.#payloadFilled < payloadBytes) return frames;
-      frames.push(this.#finish(this.#payload));
+      frames.push(frameOf(this.#prefix, 0, this.#payload, 0, payloadBytes));
+      this.#prefixFilled = 0;
+      this.#payload = undefined;
+      this.#payloadFilled = 0;
     }
   }
 
@@ -90,23 +91,35 @@ export class FrameDecoder {
     const copied = chunk.copy(this.#prefix, this.#prefixFilled, offset);
     this.#prefixFilled += copied;
     if (this.#prefixFilled >= lengthBytes) checkLength(this.#prefix.readUInt32BE(0));
-    if (this.#prefixFilled === prefixBytes) checkPrefix(this.#prefix);
+    if (this.#prefixFilled === prefixBytes) checkPrefix(this.#prefix, 0);
     return copied;
   }
+}
 
-  #finish(payload: Buffer): Frame {
-    const headerBytes = this.#prefix.readUInt32BE(12);
-    const frame = {
-      type: this.#prefix.readUInt8(4),
-      request: this.#prefix.readUInt32BE(8),
-      header: payload.subarray(0, headerBytes),
-      body: payload.subarray(headerBytes),
-    };
-    this.#prefixFilled = 0;
-    this.#payload = undefined;
-    this.#payloadFilled = 0;
-    return frame;
+/** Takes the frames that are whole in the chunk from this offset on. Returns the offset behind them. */
+function takeWhole(chunk: Buffer, start: number, frames: Frame[]): number {
+  let offset = start;
+  while (chunk.length - offset >= prefixBytes) {
+    const length = chunk.readUInt32BE(offset);
+    checkLength(length);
+    checkPrefix(chunk, offset);
+    const end = offset + lengthBytes + length;
+    if (end > chunk.length) return offset;
+    frames.push(frameOf(chunk, offset, chunk, offset + prefixBytes, end));
+    offset = end;
   }
+  return offset;
+}
+
+/** The frame whose prefix is at `at` in `prefix`, with header and body from `start` to `end` in `payload`. */
+function frameOf(prefix: Buffer, at: number, payload: Buffer, start: number, end: number): Frame {
+  const bodyStart = start + prefix.readUInt32BE(at + headerLengthOffset);
+  return {
+    type: prefix.readUInt8(at + typeOffset),
+    request: prefix.readUInt32BE(at + requestOffset),
+    header: bodyStart === start ? noBytes : payload.subarray(start, bodyStart),
+    body: bodyStart === end ? noBytes : payload.subarray(bodyStart, end),
+  };
 }
 
 function checkLength(length: number): void {
@@ -114,12 +127,12 @@ function checkLength(length: number): void {
   if (length < fixedBytes) throw new IpcError('bad_frame', `a frame of ${length} bytes`);
 }
 
-function checkPrefix(prefix: Buffer): void {
-  if (prefix.readUInt8(5) !== 0 || prefix.readUInt16BE(6) !== 0) {
+function checkPrefix(bytes: Buffer, at: number): void {
+  if (bytes.readUInt8(at + 5) !== 0 || bytes.readUInt16BE(at + 6) !== 0) {
     throw new IpcError('bad_frame', 'a reserved byte of a frame is not 0');
   }
-  const payloadBytes = prefix.readUInt32BE(0) - fixedBytes;
-  const headerBytes = prefix.readUInt32BE(12);
+  const payloadBytes = bytes.readUInt32BE(at) - fixedBytes;
+  const headerBytes = bytes.readUInt32BE(at + headerLengthOffset);
   if (headerBytes > payloadBytes) {
     throw new IpcError('bad_frame', `a header of ${headerBytes} bytes in ${payloadBytes}`);
   }

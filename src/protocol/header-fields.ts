@@ -4,7 +4,6 @@ import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { addressesMax } from '../base/limits.ts';
 import {
-  orderedEnvelope,
   pastHoldBytesMin,
   readEnvelope,
   readFolder,
@@ -88,10 +87,11 @@ export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void 
 }
 
 export function readFullEnvelope(reader: ByteReader): Envelope {
-  const envelope = readEnvelope(reader);
+  const short = readEnvelope(reader);
+  const { id, number, to, from, time, answers, bodyBytes, checksum } = short;
   const depth = reader.u32();
-  const origin = withFolder(envelope.origin, reader.text());
-  return orderedEnvelope({ ...envelope, depth, origin });
+  const origin = withFolder(short.origin, reader.text());
+  return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
 }
 
 /** Of a message that was delivered before and not settled: one, else none. */

@@ -82,23 +82,38 @@ export function storedHeader(stored: StoredResponse): Buffer {
 }
 
 export function decodeStored(frame: Frame): StoredResponse {
-  return readHeader(frame, (reader) => ({
-    kind: 'stored' as const,
-    request: frame.request,
-    number: readNumber(reader),
-    id: readMessageId(reader),
-    duplicate: readFlag(reader),
-    ...readReader(reader),
-    notHeld: readHolds(reader),
-    ...readAhead(reader),
-    elsewhere: readElsewhere(reader),
-    also: readOptionalList(reader, storedBytesMin, () => ({
-      number: readNumber(reader),
-      id: readMessageId(reader),
-      ...readReader(reader),
-      ...readAhead(reader),
-    })),
-  }));
+  const { request } = frame;
+  return readHeader(frame, (bytes) => {
+    const number = readNumber(bytes);
+    const id = readMessageId(bytes);
+    const duplicate = readFlag(bytes);
+    const { reader, watched, paused } = readReader(bytes);
+    const notHeld = readHolds(bytes);
+    const { before, holder, same } = readAhead(bytes);
+    const elsewhere = readElsewhere(bytes);
+    const also = readOptionalList(bytes, storedBytesMin, () => ({
+      number: readNumber(bytes),
+      id: readMessageId(bytes),
+      ...readReader(bytes),
+      ...readAhead(bytes),
+    }));
+    return {
+      kind: 'stored',
+      request,
+      number,
+      id,
+      duplicate,
+      reader,
+      watched,
+      paused,
+      notHeld,
+      before,
+      holder,
+      same,
+      elsewhere,
+      also,
+    };
+  });
 }
 
 type Prospect = Pick<StoredMessage, 'reader' | 'watched' | 'paused'>;

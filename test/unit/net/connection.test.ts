@@ -71,7 +71,7 @@ test('frames go both ways, in order, and an orderly end has no reason at either 
   assert.equal(await other.closed, undefined);
 });
 
-test('frames leave in the order in which they were sent, on all connections together', async () => {
+test('of several connections the one on which a turn sent first is written first, once with all its frames', async () => {
   const [one, other] = [await connectedPair(), await connectedPair()];
   const order: string[] = [];
   for (const [name, socket] of Object.entries({
@@ -87,11 +87,8 @@ test('frames leave in the order in which they were sent, on all connections toge
   }
   const pong = encodeResponse({ kind: 'pong', request: 1 });
   for (const { server } of [other, one, other, one]) server.send(pong);
-  const buffers = pong.length;
-  assert.deepEqual(
-    order,
-    ['other', 'one', 'other', 'one'].flatMap((name) => Array<string>(buffers).fill(name)),
-  );
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ['other', 'one']);
   for (const { client, server } of [one, other]) {
     client.destroy();
     server.destroy();
