@@ -83,7 +83,7 @@ async function bundleProgram(outfile) {
     entryPoints: [program],
     outfile,
     banner: { js: programHead },
-    plugins: [screenApart, natsApart],
+    plugins: [screenApart, natsApart, noValidator],
     metafile: true,
   });
   return packagesIn(metafile);
@@ -136,17 +136,27 @@ const screenApart = apart('screen apart', /\/top\/screen\.ts$/, './top.js');
 const natsApart = apart('nats apart', /\/nats-library\.ts$/, './nats.js');
 
 /**
- * Ink would connect to a debugger on a port of this machine, if DEV is set to true.
- * @type {import('esbuild').Plugin}
+ * Bundles `contents` in the place of a module.
+ * @param {string} name @param {RegExp} filter @param {string} contents
+ * @returns {import('esbuild').Plugin}
  */
-const noDevtools = {
-  name: 'no devtools',
+const instead = (name, filter, contents) => ({
+  name,
   setup(plugin) {
-    const namespace = 'no-devtools';
-    plugin.onResolve({ filter: /\/devtools\.js$/ }, ({ path }) => ({ path, namespace }));
-    plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents: '' }));
+    const namespace = name.replaceAll(' ', '-');
+    plugin.onResolve({ filter }, ({ path }) => ({ path, namespace }));
+    plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents }));
   },
-};
+});
+/** Ink would connect to a debugger on a port of this machine, if DEV is set to true. */
+const noDevtools = instead('no devtools', /\/devtools\.js$/, '');
+/** A third of the MCP packages checks answers that a server asks of a host's user, and ours asks none. */
+const noValidator = instead(
+  'no validator',
+  /^@modelcontextprotocol\/server\/_shims$/,
+  `export { default as process } from 'node:process';
+  export class DefaultJsonSchemaValidator {}`,
+);
 
 /** @param {string} folder @returns {Promise<string[]>} the folders of the packages in it */
 async function bundlePage(folder) {

@@ -1,7 +1,7 @@
 // `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before the first valid call.
 import { McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentFaults } from '../app/environment.ts';
 import { operationNames, type Parameter, parameters } from '../app/operations.ts';
 import { presentError } from '../app/summaries.ts';
