@@ -124,7 +124,9 @@ export class ByteReader {
     if (count * itemBytesMin > this.#buffer.length - this.#offset) {
       throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }
-    return Array.from({ length: count }, read);
+    const items: T[] = [];
+    for (let index = 0; index < count; index++) items.push(read());
+    return items;
   }
 
   raw(bytes: number): Buffer {

@@ -71,8 +71,8 @@ export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
  * begins with one a hidden class of its own, which takes 400 bytes.
  */
 export function orderedEnvelope(fields: Envelope): Envelope {
-  const { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum } = fields;
-  return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
+  const { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth } = fields;
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
 }
 
 /** With the depth 0: where a record has another one, it follows later. */
@@ -88,7 +88,7 @@ export function readEnvelope(reader: ByteReader): Envelope {
   if (bodyBytes > bodyBytesMax)
     throw new IpcError('bad_frame', `a body of ${bodyBytes} bytes; the limit is ${bodyBytesMax}`);
   const checksum = reader.u32();
-  return { id, number, to, from, time, answers, depth: 0, origin, bodyBytes, checksum };
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth: 0 };
 }
 
 /** Without the folder. */
