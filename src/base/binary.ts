@@ -2,6 +2,7 @@
 // byte, a list with its count in four.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from './errors.ts';
+import type { TextTable } from './text-table.ts';
 
 /** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
@@ -116,6 +117,17 @@ export class ByteReader {
       value.includes('\ufffd') && !isUtf8(this.#buffer.subarray(offset, offset + bytes));
     if (isInvalid) throw new IpcError('bad_frame', 'a text in a header is not UTF-8');
     return value;
+  }
+
+  /** A text that others have in common with it, as the table has it. */
+  textIn<Text extends string>(table: TextTable<Text>): Text {
+    const from = this.#offset + 1;
+    const end = from + this.u8();
+    if (end > this.#buffer.length) throw new IpcError('bad_frame', 'a header is too short');
+    this.#offset = from - 1;
+    const text = table.read(this.#buffer, from, end, () => this.text());
+    this.#offset = end;
+    return text;
   }
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
