@@ -2,6 +2,7 @@
 // byte, a list with its count in four.
 import { isUtf8 } from 'node:buffer';
 import { IpcError } from './errors.ts';
+import type { TextTable } from './text-table.ts';
 
 /** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
@@ -118,6 +119,17 @@ export class ByteReader {
     return value;
   }
 
+  /** A text that others have in common with it, as the table has it. */
+  textIn<Text extends string>(table: TextTable<Text>): Text {
+    const from = this.#offset + 1;
+    const end = from + this.u8();
+    if (end > this.#buffer.length) throw new IpcError('bad_frame', 'a header is too short');
+    this.#offset = from - 1;
+    const text = table.read(this.#buffer, from, end, () => this.text());
+    this.#offset = end;
+    return text;
+  }
+
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: () => T): T[] {
     const count = this.u32();
@@ -125,7 +137,9 @@ export class ByteReader {
     if (count * itemBytesMin > this.#buffer.length - this.#offset) {
       throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }
-    return Array.from({ length: count }, read);
+    const items: T[] = [];
+    for (let index = 0; index < count; index++) items.push(read());
+    return items;
   }
 
   raw(bytes: number): Buffer {

@@ -315,11 +315,11 @@ function readMeta(
     case 'stamp':
       return undefined;
     case 'posted': {
-      const { body, ...read } = readEnvelopeOf(reader, record);
+      const { envelope: read, body } = readEnvelopeOf(reader, record);
       const ackedUpTo = reader.u64();
       const settles = reader.list(8, () => readNumber(reader));
       const others = record.type === typeOf.posted ? [] : readAlso(reader);
-      const envelope = readTail(reader, record.type, read.envelope);
+      const envelope = readTail(reader, record.type, read);
       const also = others.map(({ number, id, to }) => {
         return orderedEnvelope({ ...envelope, number, id, to });
       });
@@ -329,11 +329,11 @@ function readMeta(
         : posted;
     }
     case 'copied': {
-      const { body, ...read } = readEnvelopeOf(reader, record);
+      const { envelope: read, body } = readEnvelopeOf(reader, record);
       const mailbox = readStoredName(reader);
       const attempt = reader.u32();
       const holder = readHolder(reader);
-      const envelope = readTail(reader, record.type, read.envelope);
+      const envelope = readTail(reader, record.type, read);
       const copied = { kind, envelope, mailbox, attempt, holder, body };
       return record.type === typeCopiedHold ? { ...copied, ...readHolds(reader) } : copied;
     }

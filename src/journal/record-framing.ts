@@ -2,7 +2,7 @@
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
 import { ByteWriter } from '../base/binary.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32, shortCrc32 } from '../base/crc32.ts';
 import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
 /** Magic, type, flags, metaBytes, bodyBytes, bodyChecksum, headerChecksum. */
@@ -87,8 +87,12 @@ export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
 
 function headerChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
   const meta = offset + recordHeaderBytes;
-  const fields = crc32(bytes.subarray(offset, offset + 16), seed);
-  return crc32(bytes.subarray(meta, meta + metaBytes), fields);
+  return crc32(bytes.subarray(meta, meta + metaBytes), fieldsChecksum(bytes, offset, seed));
+}
+
+/** Of the header up to the checksum in it. */
+function fieldsChecksum(bytes: Buffer, offset: number, seed: Seed): number {
+  return shortCrc32(bytes, offset, offset + 16, seed);
 }
 
 /** The record that begins at `offset`; undefined unless all of it is valid. */
@@ -114,8 +118,7 @@ export function rawRecordAt(
   header: RecordHeader,
   isChecked = true,
 ): RawRecord {
-  const { bodyOffset, end } = header;
-  const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
+  const { meta, bodyOffset, end } = header;
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
   const read = bytes.subarray(bodyOffset, end);
   const isWhole = end <= bytes.length && (!isChecked || crc32(read) === bodyChecksum);
@@ -126,6 +129,7 @@ export function rawRecordAt(
 
 /** A valid header: where the body of its record begins, and where it ends. */
 export interface RecordHeader {
+  readonly meta: Buffer;
   readonly bodyOffset: number;
   readonly end: number;
 }
@@ -139,9 +143,10 @@ export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHea
   if (metaBytes > metaBytesMax || bodyBytes > bodyBytesMax) return undefined;
   const bodyOffset = offset + recordHeaderBytes + metaBytes;
   if (bodyOffset > bytes.length) return undefined;
-  const checksum = bytes.readUInt32BE(offset + 16);
-  if (checksum !== headerChecksum(bytes, offset, metaBytes, seed)) return undefined;
-  return { bodyOffset, end: bodyOffset + bodyBytes };
+  const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
+  const checksum = crc32(meta, fieldsChecksum(bytes, offset, seed));
+  if (checksum !== bytes.readUInt32BE(offset + 16)) return undefined;
+  return { meta, bodyOffset, end: bodyOffset + bodyBytes };
 }
 
 /** Length of the whole record, going by its first 20 bytes, which may be corrupt. */

@@ -131,15 +131,21 @@ export async function inTurns<Result>(
   }
 }
 
-/** Reads one record of the first `segment.bytes` bytes at each step. */
+/** Bytes of records that are read in one step. */
+const stepBytes = 65_536;
+
+/** Reads some records of the first `segment.bytes` bytes at each step. */
 export function* readEach(
   bytes: Buffer,
   segment: SegmentId & { readonly bytes: number },
   reader: Reader,
 ): Generator<void> {
   const places = new FilePlaces();
+  let yielded = 0;
   for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
     readInto(reader, places, found);
+    if (found.end - yielded < stepBytes) continue;
+    yielded = found.end;
     yield;
   }
 }
@@ -151,20 +157,25 @@ function readInto(reader: Reader, places: FilePlaces, found: RawRecord | LostByt
     places.stamp(record);
     return reader.stamp?.(record);
   }
-  const read = isRecord(found) && unlessCorrupt(() => ({ record: decodeRecord(found) }));
-  if (read) return reader.record(found, read.record, places.take());
-  // A valid header tells that it was one record.
-  if (isRecord(found)) places.take();
-  else places.lost();
-  reader.lost(found);
+  if (!isRecord(found)) {
+    places.lost();
+    return reader.lost(found);
+  }
+  // A valid header tells that it is one record.
+  const place = places.take();
+  const record = unlessCorrupt(decodeRecord, found, corrupt);
+  if (record === corrupt) reader.lost(found);
+  else reader.record(found, record, place);
 }
 
-function unlessCorrupt<T>(decode: () => T): T | undefined {
+const corrupt = Symbol('corrupt');
+
+function unlessCorrupt<T, C>(decode: (raw: RawRecord) => T, raw: RawRecord, corrupt: C): T | C {
   try {
-    return decode();
+    return decode(raw);
   } catch (error) {
     if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    return undefined;
+    return corrupt;
   }
 }
 
@@ -225,10 +236,18 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
   return { epoch, store, nextNumber, segments };
 }
 
+/**
+ * From the segment on up to which all was synced when the newest header was written. The header knows what the
+ * segments before say of the log, and lists them.
+ */
 async function readImages(disk: Disk, folder: string, epoch: number): Promise<Image[]> {
   const images: Image[] = [];
-  for (const id of listSegments(disk, folder, epoch)) {
-    images.push(await readImage(disk, folder, id));
+  let syncedBefore = 0;
+  for (const id of listSegments(disk, folder, epoch).reverse()) {
+    if (id.segment < syncedBefore) break;
+    const image = await readImage(disk, folder, id);
+    images.unshift(image);
+    syncedBefore ||= image.header?.durable.segment ?? 0;
   }
   return images;
 }
@@ -303,7 +322,7 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
   let durable = start;
   for (const found of scanRecords(bytes, bytes.length, segmentSeed(id))) {
     if (!isRecord(found) || !isValid(found)) continue;
-    const record = storeRecordOf(found);
+    const record = isStoreRecord(found) ? storeRecordOf(found) : undefined;
     if (record?.kind === 'segment' && !header) {
       header = record;
       prologueEnd = found.end + record.prologueBytes;
@@ -317,7 +336,7 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
 }
 
 function storeRecordOf(record: RawRecord): StoreRecord | undefined {
-  return unlessCorrupt(() => decodeStoreRecord(record));
+  return unlessCorrupt(decodeStoreRecord, record, undefined);
 }
 
 /** A file that is not there counts as an empty one. */

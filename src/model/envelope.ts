@@ -4,6 +4,7 @@ import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax, timeMsMax } from '../base/limits.ts';
 import { SharedValues, shared } from '../base/shared-values.ts';
+import { TextTable } from '../base/text-table.ts';
 import type {
   Envelope,
   Hold,
@@ -28,9 +29,25 @@ const holdEnds: readonly (HoldEnd | undefined)[] = [
   'rejected',
 ];
 const origins = new SharedValues<Origin>();
+/** The last origin of some process ids: nearly all mail comes from few processes. */
+const lastOrigins: (Origin | undefined)[] = Array.from({ length: 64 });
+const storedNames = new TextTable<Name | ''>((text) =>
+  text === '' ? '' : shared(parseStoredName(text)),
+);
+const labels = new TextTable<string>((text) => text);
 
 /** All texts may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string, folder = ''): Origin {
+  const place = pid % lastOrigins.length;
+  const last = lastOrigins[place];
+  const isSame = last?.pid === pid && last.program === program && last.machine === machine;
+  if (isSame && (last.folder ?? '') === folder) return last;
+  const origin = sharedOrigin(program, pid, machine, folder);
+  lastOrigins[place] = origin;
+  return origin;
+}
+
+function sharedOrigin(program: string, pid: number, machine: string, folder: string): Origin {
   // A valid text has no control character, so no two origins have the same key.
   const key = `${program}\n${pid}\n${machine}\n${folder}`;
   const known = origins.get(key);
@@ -71,8 +88,8 @@ export function writeEnvelope(writer: ByteWriter, envelope: Envelope): void {
  * begins with one a hidden class of its own, which takes 400 bytes.
  */
 export function orderedEnvelope(fields: Envelope): Envelope {
-  const { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum } = fields;
-  return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
+  const { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth } = fields;
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
 }
 
 /** With the depth 0: where a record has another one, it follows later. */
@@ -88,7 +105,7 @@ export function readEnvelope(reader: ByteReader): Envelope {
   if (bodyBytes > bodyBytesMax)
     throw new IpcError('bad_frame', `a body of ${bodyBytes} bytes; the limit is ${bodyBytesMax}`);
   const checksum = reader.u32();
-  return { id, number, to, from, time, answers, depth: 0, origin, bodyBytes, checksum };
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth: 0 };
 }
 
 /** Without the folder. */
@@ -97,7 +114,7 @@ export function writeOrigin(writer: ByteWriter, origin: Origin): void {
 }
 
 export function readOrigin(reader: ByteReader): Origin {
-  return parseOrigin(reader.text(), reader.u32(), reader.text());
+  return parseOrigin(reader.textIn(labels), reader.u32(), reader.textIn(labels));
 }
 
 export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {
@@ -146,12 +163,12 @@ export function readNumber(reader: ByteReader): number {
 }
 
 export function readStoredName(reader: ByteReader): Name {
-  return shared(parseStoredName(reader.text()));
+  const name = reader.textIn(storedNames);
+  return name === '' ? parseStoredName(name) : name;
 }
 
 export function readStoredNameOrNone(reader: ByteReader): Name | '' {
-  const text = reader.text();
-  return text === '' ? '' : shared(parseStoredName(text));
+  return reader.textIn(storedNames);
 }
 
 /** A name in a request. */

@@ -1,0 +1,39 @@
+/** Longest text that is kept, and how many are: with the longest ones a table takes 1.5 MB. */
+const textBytesMax = 64;
+const places = 16_384;
+
+/**
+ * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
+ * once. Each text has one place, which the last one has that was read.
+ */
+export class TextTable<Text extends string> {
+  readonly #texts: (Text | undefined)[] = Array.from({ length: places });
+  readonly #parse: (text: string) => Text;
+
+  constructor(parse: (text: string) => Text) {
+    this.#parse = parse;
+  }
+
+  /** The text in these bytes; `decode` is called if it is not there. */
+  read(bytes: Uint8Array, from: number, end: number, decode: () => string): Text {
+    if (end - from > textBytesMax) return this.#parse(decode());
+    let sum = end - from;
+    for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
+    const place = (sum ^ (sum >>> 14)) & (places - 1);
+    const known = this.#texts[place];
+    if (known !== undefined && isText(known, bytes, from, end)) return known;
+    const text = decode();
+    const parsed = this.#parse(text);
+    // Another text may stand for these bytes, and in other encodings a unit is more than a byte.
+    if (parsed === text && text.length === end - from) this.#texts[place] = parsed;
+    return parsed;
+  }
+}
+
+function isText(text: string, bytes: Uint8Array, from: number, end: number): boolean {
+  if (text.length !== end - from) return false;
+  for (let at = from; at < end; at++) {
+    if (text.charCodeAt(at - from) !== bytes[at]) return false;
+  }
+  return true;
+}
