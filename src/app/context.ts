@@ -89,6 +89,8 @@ export class AppContext {
    */
   readonly #isHere = new Map<string, boolean>();
   readonly #rate: RateLimiter | undefined;
+  /** The broker of calls that name none, once it was asked for. */
+  #default: BrokerSession | undefined;
   #isClosed = false;
 
   constructor(options: AppContextOptions) {
@@ -127,6 +129,13 @@ export class AppContext {
 
   /** The session of a broker, opened at its first use. A call asks for it once. */
   async broker(at: BrokerAddress): Promise<BrokerSession> {
+    this.#checkOpen();
+    if (at.host !== undefined || at.port !== undefined) return this.#brokerAt(at);
+    this.#default ??= await this.#brokerAt({});
+    return this.#default;
+  }
+
+  async #brokerAt(at: BrokerAddress): Promise<BrokerSession> {
     const nats = this.natsOf(at);
     if (nats) return this.#natsBroker(nats);
     const { host, port } = await this.brokerAddress(at);

@@ -374,14 +374,15 @@ export function run<K extends OperationName>(
 }
 
 /** Accepts anything: null and '' are absent, "60" is 60. An error names what is wrong, and the remedy. */
-export function parseCall(given: unknown): OperationCall {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new IpcError('bad_parameter', `the parameters must be an object, not ${shown(given)}`);
+export function parseCall(value: unknown): OperationCall {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new IpcError('bad_parameter', `the parameters must be an object, not ${shown(value)}`);
   }
-  const { operation, ...rest } = given as Record<string, unknown>;
-  return parseParameters(parseOperation(operation), rest);
+  const given = value as Record<string, unknown>;
+  return parseParameters(parseOperation(given.operation), given);
 }
 
+/** `given`: may name the operation as well. */
 export function parseParameters<K extends OperationName>(
   operation: K,
   given: Readonly<Record<string, unknown>>,
@@ -390,6 +391,7 @@ export function parseParameters<K extends OperationName>(
   const legal = [...needs, ...takes];
   const parsed: Partial<Values> = { ...defaults };
   for (const [key, value] of Object.entries(given)) {
+    if (key === 'operation') continue;
     const name = legal.find((each) => each === key);
     if (name === undefined) throw unknownParameter(operation, key, legal);
     if (isAbsent(value)) continue;
@@ -418,12 +420,12 @@ function parseInto<P extends ParameterName>(
 }
 
 function parseOperation(value: unknown): OperationName {
+  const name = operationNames.find((known) => known === value);
+  if (name !== undefined) return name;
   const list = operationNames.join(', ');
   if (isAbsent(value)) {
     throw new IpcError('missing_parameter', `operation is missing; it is one of: ${list}`);
   }
-  const name = operationNames.find((known) => known === value);
-  if (name !== undefined) return name;
   throw new IpcError('unknown_operation', `operation is ${shown(value)}; it is one of: ${list}`);
 }
 

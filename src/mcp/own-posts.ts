@@ -16,8 +16,13 @@ const wordsBytes = wordsCharacters * 4;
 interface OwnPost {
   readonly id: MessageId;
   readonly number: number;
-  /** The first words of its body, in quotes. */
-  readonly words: string;
+  readonly start: BodyStart;
+}
+
+/** Enough of a body for its first words, which are made when they are shown: few posts are answered. */
+interface BodyStart {
+  readonly text: string;
+  readonly isAll: boolean;
 }
 
 export class OwnPosts {
@@ -26,8 +31,9 @@ export class OwnPosts {
   readonly #seen = new BoundedMap<string, true>(postsMax);
 
   add(posted: readonly Pick<StoredMessage, 'id' | 'number'>[], body: Buffer): void {
-    const words = firstWords(body);
-    for (const { id, number } of posted) this.#posts.set(id, { id, number, words });
+    const text = body.toString('utf8', 0, wordsBytes);
+    const start = { text, isAll: body.length <= wordsBytes };
+    for (const { id, number } of posted) this.#posts.set(id, { id, number, start });
   }
 
   /** The result of the post was written. */
@@ -55,14 +61,16 @@ export class OwnPosts {
    */
   answered(id: MessageId): string {
     const post = this.#posts.get(id);
-    return post === undefined ? '' : `, an answer to your #${post.number} ${post.words}`;
+    return post === undefined
+      ? ''
+      : `, an answer to your #${post.number} ${firstWords(post.start)}`;
   }
 }
 
-function firstWords(body: Buffer): string {
-  const start = body.toString('utf8', 0, wordsBytes).trim();
+/** In quotes. */
+function firstWords({ text, isAll }: BodyStart): string {
+  const start = text.trim();
   const [line = ''] = start.split(/\r?\n/, 1);
   const words = [...line].slice(0, wordsCharacters).join('');
-  const isAll = words === start && body.length <= wordsBytes;
-  return quoted(isAll ? words : `${words}…`);
+  return quoted(isAll && words === start ? words : `${words}…`);
 }

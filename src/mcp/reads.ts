@@ -263,12 +263,13 @@ export class Reads {
     return { plan, settling };
   }
 
-  #giveBack(
+  async #giveBack(
     { context }: ToolRequest,
     { name }: BrokerSession,
     deliveries: readonly Delivery[],
   ): Promise<void> {
-    return this.#settlement.release(context, { broker: name, deliveries, unread: true });
+    if (deliveries.length === 0) return;
+    await this.#settlement.release(context, { broker: name, deliveries, unread: true });
   }
 
   /** `mailboxes`: those that the call read. */

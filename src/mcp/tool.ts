@@ -191,6 +191,7 @@ export class Tool {
 
   /** What is wrong is the matter of the calls: a session that cannot be woken works all the same. */
   #watchUnasked(who: Pick<ToolRequest, 'caller' | 'host' | 'context'>): void {
+    if (!this.#wake.unasked) return;
     this.#wake.watchUnasked(who).catch((error: unknown) => {
       if (!(error instanceof IpcError)) throw error;
     });
