@@ -4,10 +4,22 @@ import { isUtf8 } from 'node:buffer';
 import { IpcError } from './errors.ts';
 import type { TextTable } from './text-table.ts';
 
+/** Most texts are shorter, and of ASCII: calling the native writer would take longer than writing them. */
+const shortTextMax = 64;
+
 /** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(256);
+  #buffer: Buffer;
   #length = 0;
+
+  /** `bytes`: how many it takes without growing. */
+  constructor(bytes = 256) {
+    this.#buffer = Buffer.allocUnsafe(bytes);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
 
   u8(value: number): this {
     const offset = this.#reserve(1);
@@ -37,11 +49,11 @@ export class ByteWriter {
 
   /** At most 255 bytes of UTF-8. */
   text(value: string): this {
-    if (value === '') return this.u8(0);
+    if (value.length <= shortTextMax && this.#asciiText(value)) return this;
     const bytes = Buffer.byteLength(value);
     this.u8(bytes);
     const offset = this.#reserve(bytes);
-    this.#buffer.write(value, offset, 'utf8');
+    this.#buffer.write(value, offset);
     return this;
   }
 
@@ -59,6 +71,21 @@ export class ByteWriter {
 
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** False if it is not ASCII: then nothing was written. */
+  #asciiText(value: string): boolean {
+    const begin = this.#reserve(1 + value.length);
+    this.#buffer[begin] = value.length;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) {
+        this.#length = begin;
+        return false;
+      }
+      this.#buffer[begin + 1 + index] = code;
+    }
+    return true;
   }
 
   /** May replace the buffer, so call it before you use the buffer. */

@@ -58,7 +58,7 @@ export class GroupCommit {
   #afterSync: Sendable[] = [];
   /** The same, of events. */
   #wroteAfterSync: WrittenRecords[] = [];
-  /** Called when the next sync has ended. */
+  /** Called when the next sync has ended, before its replies are sent. */
   #onSynced: (() => void)[] = [];
   readonly #share: SyncShare;
   #syncing: Promise<void> | undefined;
@@ -255,17 +255,26 @@ export class GroupCommit {
         this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
         try {
-          await journal.sync(() => {
-            checkFencing(journal);
-            for (const each of written) this.#options.wrote(each);
-            for (const sendable of replies) this.#options.send(sendable);
-          });
+          await journal.syncFiles();
         } finally {
           for (const done of onSynced) done();
         }
+        checkFencing(journal);
+        for (const each of written) this.#options.wrote(each);
+        for (const sendable of replies) this.#options.send(sendable);
+        // Behind the turn in which the sockets write the replies.
+        this.#runtime.defer(() => this.#noteSync());
         await this.#compact();
         if (!this.#toCopy) this.#endSpace();
       }
+    } catch (error) {
+      this.#options.fail(error);
+    }
+  }
+
+  #noteSync(): void {
+    try {
+      this.#journal.noteSync();
     } catch (error) {
       this.#options.fail(error);
     }

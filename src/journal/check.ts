@@ -12,8 +12,8 @@ import { fileSystemWarnings } from './filesystem.ts';
 import { checkHistory, type HistoryReport } from './history-check.ts';
 import { listEpochs, listSegments } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
-import type { Extent } from './record-codec.ts';
 import { type Log, type LogSegment, refuseNewer, replay, survey } from './recovery.ts';
+import type { Extent } from './segment-header.ts';
 
 /** How often a store that changes during the reading is read, before its faults are reported. */
 const readingsMax = 5;

@@ -195,6 +195,8 @@ class RealFile implements DiskFile {
 
   write(buffers: readonly Buffer[], offset: number): number {
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    const [only] = buffers;
+    if (only && buffers.length === 1) return writeSync(this.#file, only, 0, bytes, offset);
     if (bytes > joinBytesMax) return writevSync(this.#file, buffers, offset);
     return writeSync(this.#file, Buffer.concat(buffers, bytes), 0, bytes, offset);
   }

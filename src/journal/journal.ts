@@ -34,14 +34,10 @@ import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
 import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
-import {
-  encodeRecord,
-  journalFormat,
-  type SegmentRecord,
-  type StoreRecord,
-} from './record-codec.ts';
+import { encodeRecord, type StoreRecord } from './record-codec.ts';
 import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
-import { applyEntries, entriesOf, type SegmentEntry } from './segment-entries.ts';
+import { applyEncoded, type EncodedRecords, encodeAll, encodedEntries } from './segment-entries.ts';
+import { journalFormat, type SegmentRecord } from './segment-header.ts';
 import { SegmentList } from './segment-list.ts';
 import { byteLength } from './segment-writer.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
@@ -205,11 +201,14 @@ export class Journal {
     return this.#segments.count > count;
   }
 
-  /**
-   * Makes durable what was appended before the call, and calls `acknowledge` then. One at a time. storage_failed ends
-   * the journal.
-   */
-  async sync(acknowledge?: () => void): Promise<void> {
+  /** Makes durable what was appended before the call, and adds a sync point. One at a time. storage_failed ends the journal. */
+  async sync(): Promise<void> {
+    await this.syncFiles();
+    this.noteSync();
+  }
+
+  /** sync() without the sync point: noteSync() is to follow, once the replies that waited for the sync are sent. */
+  async syncFiles(): Promise<void> {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
     this.#syncing = this.#logWriter.sync();
@@ -221,8 +220,10 @@ export class Journal {
       this.#syncing = undefined;
     }
     this.#checkAlive();
-    acknowledge?.();
-    // Only now, since no acknowledgement needs to wait for it.
+  }
+
+  /** Adds the sync point of the last syncFiles(), unless the journal has ended. storage_failed ends it. */
+  noteSync(): void {
     if (this.#failure === undefined) this.#guard(() => this.#logWriter.appendSyncPoint());
   }
 
@@ -363,7 +364,7 @@ export class Journal {
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
   async #begin(carried: readonly CarriedRecord[]): Promise<void> {
     try {
-      this.#beginSegment((seed) => rewriteAll(carried, this.#live, seed));
+      this.#beginSegment((seed) => encodedEntries(rewriteAll(carried, this.#live, seed)));
       this.#startSequence = this.#sequence.next;
     } catch (error) {
       // The prologue is not complete, so the epoch does not count.
@@ -398,7 +399,7 @@ export class Journal {
   /** If there is no room for it, the current segment is used further, and posts are refused. */
   #beginNext(): void {
     try {
-      this.#beginSegment(() => []);
+      this.#beginSegment((seed) => encodeAll([], seed));
     } catch (error) {
       if (isDiskFull(error)) this.#spaceCheck.isDiskFull = true;
       else if (!isFileLimit(error)) throw this.#fail(error);
@@ -418,13 +419,13 @@ export class Journal {
    * Writes the header, the records in log order, the snapshot, which is the state after them, and a stamp.
    * `numbered`: how many of the records are new.
    */
-  #beginSegment(recordsFor: (seed: Seed) => readonly SegmentEntry[], numbered = 0): void {
+  #beginSegment(recordsFor: (seed: Seed) => EncodedRecords, numbered = 0): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
-    const entries = recordsFor(seed);
+    const encoded = recordsFor(seed);
     const stamp = this.#sequence.stamp(numbered);
-    const snapshot = [...this.#options.snapshot(), stamp].map((each) => encodeRecord(each, seed));
-    const prologue = [...entries.map(({ buffers }) => buffers), ...snapshot].flat();
+    const snapshot = encodeAll([...this.#options.snapshot(), stamp], seed).buffers;
+    const prologue = [...encoded.buffers, ...snapshot];
     const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
     const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
     // Twice: corruption of the only list of the segments that count would cost more than one message.
@@ -432,15 +433,14 @@ export class Journal {
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
     this.#spaceCheck.begun();
-    this.#compaction.snapshotBytes = 2 * headerBytes + byteLength(snapshot.flat());
-    this.#apply(entries, file, 2 * headerBytes);
+    this.#compaction.snapshotBytes = 2 * headerBytes + byteLength(snapshot);
+    this.#apply(encoded, file, 2 * headerBytes);
     this.#sequence.wrote(numbered, stamp);
   }
 
-  #apply(entries: readonly SegmentEntry[], file: LogFile, offset: number): void {
-    for (const number of applyEntries(this.#live, entries, file, offset)) {
-      this.#bodyReader.forget(number);
-    }
+  #apply(encoded: EncodedRecords, file: LogFile, offset: number): void {
+    const ended = (number: number) => this.#bodyReader.forget(number);
+    applyEncoded(this.#live, encoded, file, offset, ended);
   }
 
   #header(prologueBytes: number): SegmentRecord {
@@ -457,25 +457,25 @@ export class Journal {
       const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
         const stamped = due ? [due, ...records] : records;
-        this.#appendToCurrent(entriesOf(stamped, this.#logWriter.seed));
+        this.#appendToCurrent(encodeAll(stamped, this.#logWriter.seed));
         this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
         // Nothing was written. Space was reserved for posts, but these records are longer.
         const stamped = [this.#sequence.stamp(), ...records, stampOfNone];
-        this.#beginSegment((seed) => entriesOf(stamped, seed), numbered);
+        this.#beginSegment((seed) => encodeAll(stamped, seed), numbered);
       }
       // A removed file takes writes and syncs without an error. No delivery may rest on it.
       if (!this.#logWriter.isInPlace()) throw this.lost();
     });
   }
 
-  #appendToCurrent(entries: readonly SegmentEntry[]): void {
+  #appendToCurrent(encoded: EncodedRecords): void {
     const file = this.#segments.current;
     // The length of the log writer's segment, since it writes sync points as well.
     const offset = this.#logWriter.bytes;
-    this.#logWriter.append(entries.flatMap(({ buffers }) => buffers));
-    this.#apply(entries, file, offset);
+    this.#logWriter.append(encoded.buffers);
+    this.#apply(encoded, file, offset);
     file.bytes = this.#logWriter.bytes;
   }
 

@@ -4,8 +4,9 @@ import type { Ballast } from './ballast.ts';
 import type { Disk } from './disk.ts';
 import { diskFault, noRoom } from './epoch.ts';
 import { epochPath, segmentPath } from './paths.ts';
-import { encodeRecord, type Position } from './record-codec.ts';
+import { encodeRecord } from './record-codec.ts';
 import type { Seed, SegmentId } from './record-framing.ts';
+import type { Position } from './segment-header.ts';
 import { type Preallocation, SegmentWriter } from './segment-writer.ts';
 
 export class LogWriter {
@@ -117,17 +118,18 @@ export class LogWriter {
     if (!this.unsynced) return;
     const covered = [...this.#unsynced];
     const position = { segment: this.#current.id.segment, offset: this.#current.usedBytes };
-    const folder = this.#folderUnsynced ? epochPath(this.#folder, this.#epoch) : undefined;
+    const folders = this.#folderUnsynced ? [epochPath(this.#folder, this.#epoch)] : [];
     this.#unsynced.clear();
     this.#folderUnsynced = false;
+    // Waits for all of them, since a file must not be closed while its sync runs.
     this.#syncing = true;
-    try {
-      await this.#syncAll(covered, folder);
-    } finally {
-      this.#syncing = false;
-      if (this.#abandoned) this.abandon();
-    }
-    if (this.#abandoned) return;
+    const ends = await Promise.allSettled([
+      ...covered.map((writer) => writer.sync()),
+      ...folders.map((path) => this.#disk.syncFolder(path)),
+    ]);
+    this.#syncing = false;
+    if (this.#abandoned) return this.abandon();
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     this.#durable = position;
     this.#syncPointDue = true;
     for (const writer of covered) this.#closeIfFull(writer);
@@ -162,17 +164,6 @@ export class LogWriter {
         // An owner that gives up acknowledges nothing more.
       }
     }
-  }
-
-  async #syncAll(files: readonly SegmentWriter[], folder: string | undefined): Promise<void> {
-    const [file] = files;
-    if (file && files.length === 1 && folder === undefined) return file.sync();
-    // Waits for all of them, since a file must not be closed while its sync runs.
-    const ends = await Promise.allSettled([
-      ...files.map((each) => each.sync()),
-      ...(folder === undefined ? [] : [this.#disk.syncFolder(folder)]),
-    ]);
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
   #closeIfFull(writer: SegmentWriter): void {

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { crc32 } from '../base/crc32.ts';
 import { type Disk, realDisk } from './disk.ts';
-import type { Position } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
+import type { Position } from './segment-header.ts';
 
 /** The owner of an epoch, for messages to people, and for the next owner, which binds the same addresses. */
 export interface OwnerNote {

@@ -28,37 +28,16 @@ import {
   type Seed,
   type SegmentId,
   sealRecord,
+  writeHead,
 } from './record-framing.ts';
-
-/** Raised when an older version can no longer read the store. */
-export const journalFormat = 1;
-
-/** A segment, and how many of its first bytes count. */
-export interface Extent extends SegmentId {
-  readonly bytes: number;
-}
-
-/** A position in the segments of one epoch. Segment 0 is before all of them. */
-export interface Position {
-  readonly segment: number;
-  readonly offset: number;
-}
-
-/** The first record of every segment. */
-export interface SegmentRecord {
-  readonly kind: 'segment';
-  readonly format: number;
-  /** The store's id, 32 hex digits. */
-  readonly store: string;
-  /** Above the number of every message written before it. */
-  readonly nextNumber: number;
-  /** Length of the rest of the prologue. Without it the first segment of an epoch does not count. */
-  readonly prologueBytes: number;
-  /** The sync point at the time when the segment was begun. */
-  readonly durable: Position;
-  /** Every earlier segment that counts, oldest first. */
-  readonly earlier: readonly Extent[];
-}
+import {
+  type Position,
+  readPosition,
+  readSegment,
+  type SegmentRecord,
+  writePosition,
+  writeSegment,
+} from './segment-header.ts';
 
 /** All bytes of this epoch before `durable` were synced before this record was written. */
 export interface SyncPointRecord {
@@ -153,7 +132,19 @@ const optionalKinds: ReadonlySet<string> = new Set(['settledById', 'fingerprints
 
 /** The body is not copied. */
 export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
-  return sealRecord(fieldsOf(record), (writer) => writeMeta(writer, record), seed);
+  const fields = fieldsOf(record);
+  return sealRecord(fields, (writer) => writeMeta(writer, record, fields.type), seed);
+}
+
+/** Writes the record without its body, which is to be written behind it: returns that. */
+export function writeRecord(
+  writer: ByteWriter,
+  record: JournalRecord | StoreRecord,
+  seed: Seed,
+): Buffer {
+  const fields = fieldsOf(record);
+  writeHead(writer, fields, () => writeMeta(writer, record, fields.type), seed);
+  return fields.body;
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
@@ -241,7 +232,7 @@ function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefin
   return value;
 }
 
-function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): void {
+function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord, type: number): void {
   switch (record.kind) {
     case 'segment':
       return writeSegment(writer, record);
@@ -256,13 +247,13 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord): voi
     case 'posted':
       writeEnvelope(writer, record.envelope);
       writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
-      if (messageType(record) !== typeOf.posted) writeAlso(writer, record.also);
-      writeTail(writer, record);
+      if (type !== typeOf.posted) writeAlso(writer, record.also);
+      writeTail(writer, record, type);
       return;
     case 'copied':
       writeEnvelope(writer, record.envelope);
       writer.text(record.mailbox).u32(record.attempt).text(record.holder);
-      if (record.body) writeTail(writer, record);
+      if (record.body) writeTail(writer, record, type);
       return;
     case 'offered':
       writer.u64(record.number).text(record.holder).u32(record.attempt);
@@ -407,9 +398,8 @@ function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] 
 }
 
 /** The fields of the envelope that the oldest types do not have. */
-function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord): void {
+function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord, type: number): void {
   const { depth, origin } = record.envelope;
-  const type = messageType(record);
   const hasFolder = origin.folder !== undefined || tailTypes.has(type);
   if (depth > 0 || hasFolder) writer.u32(depth);
   if (hasFolder) writer.text(origin.folder ?? '');
@@ -451,42 +441,4 @@ function readHolder(reader: ByteReader): SessionId | '' {
 
 function readAnswer(reader: ByteReader): readonly [count: number, number: number] {
   return [reader.u64(), readNumber(reader)];
-}
-
-function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
-  writer.u16(record.format).raw(Buffer.from(record.store, 'hex'));
-  writer.u64(record.nextNumber).u64(record.prologueBytes);
-  writePosition(writer, record.durable);
-  writer.list(record.earlier, ({ epoch, segment, bytes }) =>
-    writer.u32(epoch).u32(segment).u64(bytes),
-  );
-}
-
-/** The format always comes first, so that a newer one is not mistaken for corruption. */
-function readSegment(reader: ByteReader): SegmentRecord {
-  const format = reader.u16();
-  if (format > journalFormat) {
-    throw new IpcError(
-      'store_newer',
-      `written by a newer version (format ${format}; this is ${journalFormat})`,
-    );
-  }
-  const store = reader.raw(16).toString('hex');
-  const nextNumber = reader.u64();
-  const prologueBytes = reader.u64();
-  const durable = readPosition(reader);
-  const earlier = reader.list(16, () => ({
-    epoch: reader.u32(),
-    segment: reader.u32(),
-    bytes: reader.u64(),
-  }));
-  return { kind: 'segment', format, store, nextNumber, prologueBytes, durable, earlier };
-}
-
-function writePosition(writer: ByteWriter, { segment, offset }: Position): void {
-  writer.u32(segment).u64(offset);
-}
-
-function readPosition(reader: ByteReader): Position {
-  return { segment: reader.u32(), offset: reader.u64() };
 }

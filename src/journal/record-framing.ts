@@ -58,26 +58,38 @@ type Fields = Pick<ValidRecord, 'type' | 'flags' | 'body' | 'bodyChecksum'>;
 
 /** Returns the bytes of a record; the body is not copied. */
 export function sealRecord(
-  { type, flags, body, bodyChecksum }: Fields,
+  fields: Fields,
   writeMeta: (writer: ByteWriter) => void,
   seed: Seed,
 ): Buffer[] {
-  const writer = new ByteWriter().raw(blankHeader);
+  const writer = new ByteWriter();
+  writeHead(writer, fields, writeMeta, seed);
+  return fields.body.length > 0 ? [writer.bytes(), fields.body] : [writer.bytes()];
+}
+
+/** Writes header and meta. The body is to be written behind them. */
+export function writeHead(
+  writer: ByteWriter,
+  { type, flags, body, bodyChecksum }: Fields,
+  writeMeta: (writer: ByteWriter) => void,
+  seed: Seed,
+): void {
+  const begin = writer.length;
+  writer.raw(blankHeader);
   writeMeta(writer);
-  const bytes = writer.bytes();
-  const metaBytes = bytes.length - recordHeaderBytes;
+  const metaBytes = writer.length - begin - recordHeaderBytes;
   assert(
     metaBytes <= metaBytesMax && body.length <= bodyBytesMax,
     'a record stays within its limits',
   );
-  bytes.writeUInt16BE(magic, 0);
-  bytes.writeUInt8(type, 2);
-  bytes.writeUInt8(flags, 3);
-  bytes.writeUInt32BE(metaBytes, 4);
-  bytes.writeUInt32BE(body.length, 8);
-  bytes.writeUInt32BE(bodyChecksum, 12);
-  bytes.writeUInt32BE(headerChecksum(bytes, 0, metaBytes, seed), 16);
-  return body.length > 0 ? [bytes, body] : [bytes];
+  const bytes = writer.bytes();
+  bytes.writeUInt16BE(magic, begin);
+  bytes.writeUInt8(type, begin + 2);
+  bytes.writeUInt8(flags, begin + 3);
+  bytes.writeUInt32BE(metaBytes, begin + 4);
+  bytes.writeUInt32BE(body.length, begin + 8);
+  bytes.writeUInt32BE(bodyChecksum, begin + 12);
+  bytes.writeUInt32BE(headerChecksum(bytes, begin, metaBytes, seed), begin + 16);
 }
 
 /** The same record, for another segment. */

@@ -13,10 +13,7 @@ import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from
 import {
   decodeRecord,
   decodeStoreRecord,
-  type Extent,
   isStoreRecord,
-  type Position,
-  type SegmentRecord,
   type StampRecord,
   type StoreRecord,
 } from './record-codec.ts';
@@ -35,6 +32,7 @@ import {
   segmentSeed,
   type ValidRecord,
 } from './record-framing.ts';
+import type { Extent, Position, SegmentRecord } from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 
 /** Longest time that reading blocks the event loop, in milliseconds. */

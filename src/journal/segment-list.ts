@@ -7,8 +7,8 @@ import { hasOwnRecords } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
-import type { Extent } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
+import type { Extent } from './segment-header.ts';
 
 export interface Epochs {
   /** The owner's. Only in older ones are orphans looked for, and folders removed. */

@@ -17,6 +17,9 @@ export interface Preallocation {
 /** How much longer a new segment may be than it is expected to be: sync points, and a longer prologue. */
 const nextBytesExtra = 1_024;
 
+/** One for all: memory that is allocated for each post of 1 MB, and freed again, costs more than writing it. */
+const zeros = Buffer.alloc(256 * 1024);
+
 export class SegmentWriter {
   readonly id: SegmentId;
   readonly seed: Seed;
@@ -98,13 +101,9 @@ export class SegmentWriter {
   /** On a full disk, or at a limit on the size of files, reaching `enough` will do. */
   #extend(length: number, enough = length): void {
     try {
-      this.#writeAll(
-        [Buffer.alloc(length - this.#allocatedBytes)],
-        this.#allocatedBytes,
-        (bytes) => {
-          this.#allocatedBytes += bytes;
-        },
-      );
+      this.#writeAll(zeroBytes(length - this.#allocatedBytes), this.#allocatedBytes, (bytes) => {
+        this.#allocatedBytes += bytes;
+      });
     } catch (error) {
       if (isFileLimit(error)) this.#isAtFileLimit = true;
       else if (!isDiskFull(error)) throw error;
@@ -143,6 +142,11 @@ export function mayWriteFileOf(disk: Disk, path: string, bytes: number): boolean
     file?.close();
     if (file) disk.removeFile(path);
   }
+}
+
+function zeroBytes(count: number): Buffer[] {
+  const whole = Array.from({ length: Math.floor(count / zeros.length) }, () => zeros);
+  return [...whole, zeros.subarray(0, count % zeros.length)];
 }
 
 export function byteLength(buffers: readonly Buffer[]): number {

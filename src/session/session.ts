@@ -23,8 +23,8 @@ import { withOwner } from '../files/file-owner.ts';
 import { requireTrustedStore } from '../files/trusted-path.ts';
 import type { HistoryBound } from '../journal/history.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
-import { journalFormat } from '../journal/record-codec.ts';
 import { storeId } from '../journal/recovery.ts';
+import { journalFormat } from '../journal/segment-header.ts';
 import type {
   BrokerStatus,
   Cancellable,
