@@ -10,8 +10,9 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
  * alone, so each owner of a store counts the same.
  */
 export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
-  const texts = [id, to, from, answers, origin.program, origin.machine, origin.folder ?? ''];
-  return texts.reduce((sum, text) => sum + textBytes(text), indexBytesPerMessage);
+  const { program, machine, folder = '' } = origin;
+  const own = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
+  return indexBytesPerMessage + own + textBytes(program) + textBytes(machine) + textBytes(folder);
 }
 
 /** Memory that the past hold of a message takes. */
@@ -21,5 +22,6 @@ export function pastHoldBytesOf(lastHold: PastHold | undefined): number {
 
 /** V8 keeps ASCII in one byte a unit, and other texts in two. */
 function textBytes(text: string): number {
+  if (text === '') return 0;
   return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
 }
