@@ -97,7 +97,7 @@ function fill(): void {
     take(connection, { kind: 'post', request: 1 + count, ...counts, ...post });
     if (count === postsPerSession) {
       take(connection, { kind: 'goodbye', request: 2 + count });
-      records.push(...engine.step({ kind: 'disconnect', connection }, instant).records);
+      records.push(...engine.step({ kind: 'disconnect' }, connection, instant).records);
     }
     if ((index + 1) % postsPerAppend === 0) journal.append(records.splice(0));
   }
@@ -129,8 +129,7 @@ function textsOf(index: number, session: SessionId): Texts {
 /** As the bytes of the request arrive, so that each text is one of its own. */
 function take(connection: number, request: RequestToSend): void {
   for (const frame of decoder.push(Buffer.concat(encodeRequest(request)))) {
-    const command = { ...decodeRequest(frame), connection } as Command;
-    const outcome = engine.step(command, instant);
+    const outcome = engine.step(decodeRequest(frame) as Command, connection, instant);
     for (const { response } of outcome.replies) assert.notEqual(response.kind, 'error');
     records.push(...outcome.records);
   }

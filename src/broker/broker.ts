@@ -15,7 +15,7 @@ import {
 } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
-import type { Command, ConnectionId, Instant, Outcome, Reply } from '../engine/commands.ts';
+import type { Command, ConnectionId, Instant, Outcome } from '../engine/commands.ts';
 import { Engine } from '../engine/engine.ts';
 import { Journal } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
@@ -23,6 +23,7 @@ import type { EraseRequest } from '../model/erase-requests.ts';
 import type { EventsRequest } from '../model/event-requests.ts';
 import type { SessionId } from '../model/message.ts';
 import {
+  type BrokerRequest,
   type CompactRequest,
   type ListenRequest,
   laterRequests,
@@ -222,7 +223,7 @@ export class Broker {
       this.#peers.delete(id);
       this.#noticeStandstill();
       this.#feed?.disconnect(id);
-      this.#step({ kind: 'disconnect', connection: id });
+      this.#step(id, { kind: 'disconnect' });
     };
     peer.onFlushed = (bytes) => this.#flushed(id, bytes);
     peer.serve((frame) => this.#onFrame(id, peer, frame));
@@ -292,14 +293,11 @@ export class Broker {
         const work = () => this.#postWhenThereIsRoom(connection, request, bytes);
         return this.#whilePaused(connection, peer, work);
       }
-      const step = () => {
-        this.#step({ ...request, connection });
-        this.#groupCommit?.endLargeTurn();
-      };
       if (costlyKinds.has(request.kind)) {
+        const step = () => this.#ask(connection, request);
         return this.#whilePaused(connection, peer, () => this.#costly.run(step));
       }
-      step();
+      this.#ask(connection, request);
       const commit = this.#groupCommit;
       if (commit?.isShareUsedUp(connection)) {
         this.#whilePaused(connection, peer, () => commit.synced());
@@ -324,6 +322,11 @@ export class Broker {
       this.#runtime.clearTimer(alive);
       peer.resume('request');
     });
+  }
+
+  #ask(connection: ConnectionId, request: BrokerRequest): void {
+    this.#step(connection, request);
+    this.#groupCommit?.endLargeTurn();
   }
 
   #events(connection: ConnectionId, peer: Peer, request: EventsRequest): void {
@@ -376,7 +379,7 @@ export class Broker {
     }
     if (this.#hasEnded()) return;
     const refusal = hasRoom ? undefined : this.#journal?.refusal();
-    this.#step({ ...post, connection, refusal });
+    this.#step(connection, { ...post, refusal });
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
@@ -384,27 +387,26 @@ export class Broker {
     this.#send({ reply: { to, after: 'write', response }, body: undefined });
   }
 
-  #step(command: Command): void {
-    if (this.#state === 'open') this.#take(this.#engine.step(command, this.#instant()));
+  #step(connection: ConnectionId, command: Command): void {
+    if (this.#state !== 'open') return;
+    this.#take(this.#engine.step(command, connection, this.#instant()));
   }
 
-  #take({ records, events, replies }: Outcome): void {
+  #take(outcome: Outcome): void {
     this.#armTimer();
+    const { replies } = outcome;
     for (const { to, after } of replies) if (after === 'sync') this.#peers.get(to)?.responseWaits();
     try {
-      const completed = replies.map((each) => this.#completed(each));
-      this.#groupCommit?.add({ records, events, replies: completed });
+      this.#groupCommit?.add(outcome);
     } catch (error) {
       return this.#fail(error);
     }
   }
 
   /** The engine knows neither disk nor network, so the broker completes a status. */
-  #completed(reply: Reply): Reply {
-    const { response } = reply;
-    if (response.kind !== 'status') return reply;
-    const { addresses } = this;
-    return { ...reply, response: { ...response, ...this.#storageStatus(), addresses } };
+  #completed(response: Response): Response {
+    if (response.kind !== 'status') return response;
+    return { ...response, ...this.#storageStatus(), addresses: this.addresses };
   }
 
   #storageStatus(): StorageStatus {
@@ -425,14 +427,14 @@ export class Broker {
       return peer.deliver(encodeResponse(response, body), bytes);
     }
     if (after === 'sync') peer.responseSent();
-    peer.send(encodeResponse(response));
+    peer.send(encodeResponse(this.#completed(response)));
     if (response.kind === 'error' && errorTable[response.code].fatal) peer.connection.close();
   }
 
   /** A peer to which deliveries were paused may get some now. */
   #flushed(connection: ConnectionId, bytes: number): void {
     if (this.#state !== 'open') return;
-    const outcome = this.#engine.step({ kind: 'flushed', connection, bytes }, this.#instant());
+    const outcome = this.#engine.step({ kind: 'flushed', bytes }, connection, this.#instant());
     if (outcome.records.length + outcome.replies.length > 0) this.#take(outcome);
   }
 

@@ -14,7 +14,6 @@ import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
-import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Response } from '../model/requests.ts';
 import type { WrittenRecords } from './event-ring.ts';
@@ -89,13 +88,16 @@ export class GroupCommit {
   /** Collects the outcome of a step. */
   add({ records, events, replies }: Outcome): void {
     let postedBytes = 0;
-    for (const [place, each] of events.entries()) {
-      if (each.length > 0) this.#events.push({ index: this.#records.length + place, events: each });
+    let index = this.#records.length;
+    for (const each of events) {
+      if (each.length > 0) this.#events.push({ index, events: each });
+      index++;
     }
     for (const record of records) {
       this.#records.push(record);
       if (record.kind !== 'posted' || !record.body) continue;
-      for (const { number } of envelopesOf(record)) this.#bodies.set(number, record.body);
+      this.#bodies.set(record.envelope.number, record.body);
+      for (const { number } of record.also) this.#bodies.set(number, record.body);
       postedBytes += record.body.length;
     }
     this.#bodyBytes += postedBytes;
@@ -118,13 +120,15 @@ export class GroupCommit {
   endTurn(): void {
     this.#isTurnScheduled = false;
     if (this.#isStopped) return;
+    let hasSent = false;
     try {
-      this.#write();
+      hasSent = this.#write();
     } catch (error) {
       return this.#options.fail(error);
     }
-    // Deliveries are sent first, and requests that arrive meanwhile join the group.
-    this.#runtime.defer(() => this.#beginSync());
+    // What was sent, such as deliveries, leaves first.
+    if (hasSent) this.#runtime.defer(() => this.#beginSync());
+    else this.#beginSync();
   }
 
   /** The connection is to wait for synced() before it is read again. */
@@ -200,7 +204,8 @@ export class GroupCommit {
     return this.#bodies.get(number) ?? this.#journal.body(number);
   }
 
-  #write(): void {
+  /** Returns whether it has sent anything. */
+  #write(): boolean {
     const records = this.#records;
     const events = this.#events;
     const replies = this.#replies;
@@ -210,10 +215,12 @@ export class GroupCommit {
     this.#bodies.clear();
     this.#bodyBytes = 0;
     this.#append(records, events);
+    const waiting = this.#afterSync.length;
     for (const sendable of replies) {
       if (this.#mayGoAtOnce(sendable.reply)) this.#options.send(sendable);
       else this.#afterSync.push(sendable);
     }
+    return this.#afterSync.length - waiting < replies.length;
   }
 
   #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {

@@ -7,14 +7,16 @@ import type { DeduplicationLimits } from './deduplication.ts';
 import type { EventOfRecord } from './record-events.ts';
 
 export type ConnectionId = number;
-export type Command = { readonly connection: ConnectionId } & (
+/** What a connection asks, or what has become of it. */
+export type Command =
   | PostCommand
   | ImportCommand
   | Exclude<BrokerRequest, PostRequest | ImportRequest>
   | { readonly kind: 'disconnect' }
   /** The kernel has taken this many bytes of bodies that were delivered to the connection. */
-  | { readonly kind: 'flushed'; readonly bytes: number }
-);
+  | { readonly kind: 'flushed'; readonly bytes: number };
+
+export type CommandOf<Kind extends Command['kind']> = Extract<Command, { readonly kind: Kind }>;
 
 /** `refusal`: why the disk has no room for the post, which is refused with it unless it repeats one that is stored. */
 export interface PostCommand extends PostRequest {

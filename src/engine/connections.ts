@@ -13,8 +13,6 @@ import type { ConnectionId } from './commands.ts';
 import type { Waiter } from './waiters.ts';
 import type { Watch } from './watches.ts';
 
-export type HelloCommand = Hello & { readonly connection: ConnectionId };
-
 export interface SessionConnection {
   readonly id: ConnectionId;
   readonly session: SessionId;
@@ -69,7 +67,8 @@ export class Connections {
   }
 
   add(
-    { connection: id, session, origin, standby, name, reads = [] }: HelloCommand,
+    id: ConnectionId,
+    { session, origin, standby, name, reads = [] }: Hello,
     since: number,
   ): SessionConnection {
     const readMailboxes = new ReadMailboxes(reads);

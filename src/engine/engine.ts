@@ -13,43 +13,41 @@ import assert from 'node:assert/strict';
 import { IpcError, unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
 import type { Hold, HoldEnd, SessionId } from '../model/message.ts';
-import type { PauseRequest } from '../model/pause-requests.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
-  DropRequest,
   FetchRequest,
   PeekRequest,
   PostRequest,
-  ReleaseRequest,
   RequestNumber,
-  RetryRequest,
-  SettleRequest,
   WaitRequest,
   WatchRequest,
 } from '../model/requests.ts';
-import type { Command, EngineLimits, Identity, Instant, Outcome, PostCommand } from './commands.ts';
-import {
-  Connections,
-  type HelloCommand,
-  mailboxesRead,
-  openRefusal,
-  type SessionConnection,
-} from './connections.ts';
+import type {
+  Command,
+  CommandOf,
+  ConnectionId,
+  EngineLimits,
+  Identity,
+  Instant,
+  Outcome,
+} from './commands.ts';
+import { Connections, mailboxesRead, openRefusal, type SessionConnection } from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
 import {
   type AddressedMessage,
   addressedMessages,
   envelopesFor,
   idConflict,
-  numberedFrom,
   storedBefore,
+  unsettledOf,
+  wasPosted,
 } from './fan-out.ts';
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
 import { HolderGrace } from './holder-grace.ts';
 import { Holds } from './holds.ts';
 import { importMessage } from './imports.ts';
 import { Looks } from './looks.ts';
-import { droppable, fetchable } from './mailbox-reads.ts';
+import { droppable, fetchable, firstReadyOf } from './mailbox-reads.ts';
 import { Matching } from './matching.ts';
 import { NameCounts } from './name-counts.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
@@ -130,15 +128,15 @@ export class Engine {
     this.#outcome.areEventsWanted = areWanted;
   }
 
-  step(command: Command, instant: Instant): Outcome {
+  step(command: Command, from: ConnectionId, instant: Instant): Outcome {
     assert(this.#identity, 'begin() comes before the first command');
     this.#time = instant.time;
-    const connection = this.#connections.get(command.connection);
-    if (command.kind === 'hello') this.#hello(command, this.#identity);
+    const connection = this.#connections.get(from);
+    if (command.kind === 'hello') this.#hello(command, from, this.#identity);
     else if (connection) this.#dispatch(command, connection, instant);
     else if (command.kind !== 'disconnect' && command.kind !== 'flushed') {
       const what = 'the first request of a connection must be a hello';
-      this.#outcome.fail(command.connection, command.request, 'bad_frame', what);
+      this.#outcome.fail(from, command.request, 'bad_frame', what);
     }
     this.#watches.takeChanges(instant.now);
     return this.#outcome.take();
@@ -154,8 +152,10 @@ export class Engine {
     }
     if (this.#grace.deadline <= instant.now) {
       const { sessions, fetches } = this.#grace.end();
-      const held = sessions.flatMap((session) => this.#holds.releaseAll(session));
-      this.#putBackAll(held, 'disconnected');
+      this.#putBackAll(
+        sessions.flatMap((each) => this.#holds.releaseAll(each)),
+        'disconnected',
+      );
       for (const early of fetches) this.#read(early.fetch, early.connection);
     }
     this.#watches.takeChanges(instant.now);
@@ -237,8 +237,8 @@ export class Engine {
     }
   }
 
-  #hello(hello: HelloCommand, identity: Identity): void {
-    const { session, connection: id, request, sentUpTo } = hello;
+  #hello(hello: CommandOf<'hello'>, id: ConnectionId, identity: Identity): void {
+    const { session, request, sentUpTo } = hello;
     if (this.#connections.get(id)) {
       const what = 'a connection sends one hello; this is the second';
       return this.#outcome.fail(id, request, 'bad_frame', what);
@@ -248,7 +248,7 @@ export class Engine {
       this.#removeConnection(older);
       this.#outcome.fail(older.id, 0, 'replaced', 'the session has a newer connection');
     }
-    const connection = this.#connections.add(hello, this.#time);
+    const connection = this.#connections.add(id, hello, this.#time);
     this.#state.deduplication.connect(session, sentUpTo);
     const fetches = this.#grace.reconnected(session);
     const revoked = this.#reconcile(session, hello.held);
@@ -269,32 +269,31 @@ export class Engine {
     return revoked;
   }
 
-  #post(post: PostCommand, connection: SessionConnection, { time }: Instant): void {
+  #post(post: CommandOf<'post'>, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
     this.#connections.posts(connection, post.from);
     const messages = addressedMessages(post, session, this.#state.deduplication);
-    const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
-    const isSettled = messages.every(({ settledAs }) => settledAs !== undefined);
-    if (isStored || isSettled) return this.#postAgain(post, messages, connection);
-    const refusal = quotaRefusal(post, messages, connection, this.#state, this.#limits);
-    if (refusal) return this.#outcome.refuse(to, post.request, refusal);
-
+    if (wasPosted(messages)) return this.#postAgain(post, messages, connection);
     const { body, ackedUpTo, answers } = post;
     const shared = { time, origin: connection.origin, depth: this.#state.depthOfAnswer(answers) };
+    const envelopes = envelopesFor(post, messages, shared, this.#state.nextNumber);
+    const refusal = quotaRefusal(post, envelopes, session, this.#state, this.#limits);
+    if (refusal) return this.#outcome.refuse(to, post.request, refusal);
+
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
-    const numbered = numberedFrom(this.#state.nextNumber, messages);
-    const [envelope, ...also] = envelopesFor(post, numbered, shared);
+    const stored = unsettledOf(envelopes, messages);
+    const [envelope, ...also] = stored;
     this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
     this.#state.deduplication.sessions.shrink();
-    const stored = [envelope, ...also].map(({ number }) => this.#state.live(number));
-    for (const message of stored) this.#adopt(message);
-    this.#matching.match(stored.map(({ mailbox }) => ({ mailbox, answers })));
-    this.#replies.stored(post, numbered, connection, { duplicate: false, notHeld, time });
+    const live = stored.map(({ number }) => this.#state.live(number));
+    for (const message of live) this.#adopt(message);
+    this.#matching.matchReady(live);
+    this.#replies.stored(post, envelopes, connection, { duplicate: false, notHeld, time });
   }
 
-  #import(command: Command & { kind: 'import' }, { id: to }: SessionConnection): void {
+  #import(command: CommandOf<'import'>, { id: to }: SessionConnection): void {
     const imported = importMessage(command, this.#state, this.#limits, this.#write);
     if (imported instanceof IpcError) this.#outcome.refuse(to, command.request, imported);
     else this.#outcome.replyAfterSync(to, imported);
@@ -323,8 +322,8 @@ export class Engine {
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
     const notHeld = this.#settleAll(post.settles, session);
-    const outcome = { duplicate: true, notHeld, time: this.#time };
-    this.#replies.stored(post, stored, connection, outcome);
+    const time = this.#time;
+    this.#replies.stored(post, stored, connection, { duplicate: true, notHeld, time });
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
@@ -333,10 +332,13 @@ export class Engine {
       parkRefusal(connection, this.#parked, this.#limits) ??
       standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
-    const deadline = instant.now + waitMs;
-    const call = { request, mailboxes, answers, deadline, session: connection.session };
     this.#connections.reads(connection, mailboxes);
-    connection.waiters.set(request, this.#waiters.park({ owner: connection, ...call }));
+    // No other wait may have it: that would have been served before.
+    const ready = this.#mayDeliver(connection) && firstReadyOf(mailboxes, answers, this.#state);
+    if (ready) return this.#deliverToWait(ready, connection, request);
+    const call = { owner: connection, session: connection.session, request, mailboxes, answers };
+    const waiter = this.#waiters.park({ ...call, deadline: instant.now + waitMs });
+    connection.waiters.set(request, waiter);
     this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
@@ -381,7 +383,7 @@ export class Engine {
     if (found) this.#replies.end(connection, request, mailboxesRead(found));
   }
 
-  #settle({ holds, request }: SettleRequest, connection: SessionConnection): void {
+  #settle({ holds, request }: CommandOf<'settle'>, connection: SessionConnection): void {
     const notHeld = this.#settleAll(holds, connection.session);
     this.#outcome.replyAfterSync(connection.id, { kind: 'settled', request, notHeld });
   }
@@ -394,18 +396,18 @@ export class Engine {
     return notHeld;
   }
 
-  #release(release: ReleaseRequest, { id, session }: SessionConnection): void {
+  #release(release: CommandOf<'release'>, { id, session }: SessionConnection): void {
     this.#outcome.reply(id, { kind: 'released', request: release.request });
     this.#putBackAll(this.#holds.release(release, session), endOf(release));
   }
 
-  #retry(retry: RetryRequest, connection: SessionConnection): void {
+  #retry(retry: CommandOf<'retry'>, connection: SessionConnection): void {
     const response = retryDeadLetters(retry, this.#state, this.#limits, this.#write);
     this.#matching.match(response.moved.map(({ to: mailbox, answers }) => ({ mailbox, answers })));
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
-  #drop(drop: DropRequest, connection: SessionConnection, { time }: Instant): void {
+  #drop(drop: CommandOf<'drop'>, connection: SessionConnection, { time }: Instant): void {
     const response = droppable(drop, this.#state, this.#limits, time);
     const numbers = response.dropped.map(({ number }) => number);
     if (drop.dryRun) return this.#outcome.reply(connection.id, response);
@@ -413,7 +415,7 @@ export class Engine {
     this.#outcome.replyAfterSync(connection.id, response);
   }
 
-  #pause(pause: PauseRequest, { id }: SessionConnection): void {
+  #pause(pause: CommandOf<'pause'>, { id }: SessionConnection): void {
     const decided = pauseRecords(pause, this.#state.paused, this.#limits);
     if (decided instanceof IpcError) return this.#outcome.refuse(id, pause.request, decided);
     for (const record of decided) this.#write(record);
@@ -464,9 +466,7 @@ export class Engine {
   /** All go back before any is delivered again, so that the lowest number goes out first. */
   #putBackAll(messages: readonly LiveMessage[], ended: HoldEnd | 'unread'): void {
     for (const message of messages) this.#putBack(message, ended);
-    this.#matching.match(
-      messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })),
-    );
+    this.#matching.matchReady(messages);
   }
 
   #putBack(message: LiveMessage, ended: HoldEnd | 'unread'): void {
@@ -474,11 +474,14 @@ export class Engine {
   }
 
   #serve = (waiter: Waiter<SessionConnection>, message: LiveMessage): void => {
-    const { owner, session, request } = waiter;
     this.#unpark(waiter);
-    this.#offer(message, session);
-    this.#replies.offer(message, owner, request, 'wait');
+    this.#deliverToWait(message, waiter.owner, waiter.request);
   };
+
+  #deliverToWait(message: LiveMessage, to: SessionConnection, request: RequestNumber): void {
+    this.#offer(message, to.session);
+    this.#replies.offer(message, to, request, 'wait');
+  }
 
   #offer(message: LiveMessage, holder: SessionId): void {
     const known = { connections: this.#connections, state: this.#state };

@@ -2,7 +2,6 @@
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
-import { orderedEnvelope } from '../model/envelope.ts';
 import {
   type Envelope,
   fingerprintOf,
@@ -37,37 +36,45 @@ export function addressedMessages(
   deduplication: Deduplication,
 ): AddressedMessage[] {
   return mailboxesOf(post).map((to, index) => {
+    const count = post.count + index;
     const isNamed = post.id !== '';
-    const id = isNamed
-      ? namedMessageId(post.id, index)
-      : sessionMessageId(session, post.count + index);
-    const [storedAs, settledAs] = [deduplication.stored(id), deduplication.settledAs(id)];
-    return { id, to, storedAs, settledAs };
+    const id = isNamed ? namedMessageId(post.id, index) : sessionMessageId(session, count);
+    const storedAs = isNamed
+      ? deduplication.stored(id)
+      : deduplication.sessions.get(session, count);
+    return { id, to, storedAs, settledAs: deduplication.settledAs(id) };
   });
 }
 
-/** Gives consecutive numbers, except to messages that are settled already and keep theirs. */
-export function numberedFrom(
-  nextNumber: number,
-  messages: readonly AddressedMessage[],
-): (AddressedMessage & { readonly number: number })[] {
-  let next = nextNumber;
-  return messages.map((message) => ({ ...message, number: message.settledAs ?? next++ }));
+/** It was stored, or all of it was settled without being stored. */
+export function wasPosted(messages: readonly AddressedMessage[]): boolean {
+  const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
+  return isStored || messages.every(({ settledAs }) => settledAs !== undefined);
 }
 
-/** Of the messages that are to be stored: at least one. */
+/** Their numbers follow each other from `nextNumber`, except of messages that are settled already and keep theirs. */
 export function envelopesFor(
   { from, answers, body, checksum }: PostRequest,
-  messages: readonly (AddressedMessage & { readonly number: number })[],
-  shared: Pick<Envelope, 'time' | 'origin' | 'depth'>,
-): [Envelope, ...Envelope[]] {
+  messages: readonly AddressedMessage[],
+  { time, origin, depth }: Pick<Envelope, 'time' | 'origin' | 'depth'>,
+  nextNumber: number,
+): Envelope[] {
   const bodyBytes = body.length;
-  const unsettled = messages.filter(({ settledAs }) => settledAs === undefined);
-  const [envelope, ...also] = unsettled.map(({ id, number, to }) => {
-    return orderedEnvelope({ ...shared, id, number, to, from, answers, bodyBytes, checksum });
+  let next = nextNumber;
+  return messages.map(({ id, to, settledAs }) => {
+    const number = settledAs ?? next++;
+    return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
   });
-  assert(envelope, 'a post that is stored has a message');
-  return [envelope, ...also];
+}
+
+/** Those that are to be stored: at least one. `messages`: those of the envelopes, in the same order. */
+export function unsettledOf(
+  envelopes: readonly Envelope[],
+  messages: readonly AddressedMessage[],
+): [Envelope, ...Envelope[]] {
+  const stored = envelopes.filter((_, index) => messages[index]?.settledAs === undefined);
+  assert(stored.length > 0, 'a post that is stored has a message');
+  return stored as [Envelope, ...Envelope[]];
 }
 
 /** The messages of a repeated post; undefined when its content differs from what was stored. */
@@ -107,6 +114,21 @@ export function storedResponse(
   const { poster, duplicate, notHeld } = outcome;
   const [first, ...also] = messages.map((each) => storedMessage(each, state, outcome));
   assert(first, 'a post has a message');
-  const elsewhere = mailElsewhere(poster, mailboxesOf(post), state);
-  return { kind: 'stored', request: post.request, ...first, also, duplicate, notHeld, elsewhere };
+  // Field by field: on the road of every post, a spread takes longer than all the rest.
+  return {
+    kind: 'stored',
+    request: post.request,
+    id: first.id,
+    number: first.number,
+    reader: first.reader,
+    watched: first.watched,
+    paused: first.paused,
+    before: first.before,
+    holder: first.holder,
+    same: first.same,
+    also,
+    duplicate,
+    notHeld,
+    elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
+  };
 }

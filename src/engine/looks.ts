@@ -53,12 +53,12 @@ export class Looks {
   isWatched = (mailbox: Name): boolean => this.#watches.count(mailbox) > 0;
 
   /** The folder of one of the sessions that wait on these mailboxes, if it is another than that of `own`. */
-  otherFolder(mailboxes: MailboxList, own: SessionConnection): { readonly otherFolder?: string } {
+  otherFolder(mailboxes: MailboxList, own: SessionConnection): string | undefined {
     for (const mailbox of mailboxes) {
       const otherFolder = this.#otherFolderOn(mailbox, own);
-      if (otherFolder !== undefined) return { otherFolder };
+      if (otherFolder !== undefined) return otherFolder;
     }
-    return {};
+    return undefined;
   }
 
   #otherFolderOn(mailbox: Name, { session, origin }: SessionConnection): string | undefined {

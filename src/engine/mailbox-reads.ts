@@ -1,7 +1,7 @@
 // What a fetch delivers, a peek shows and a drop settles: each a bounded part of a mailbox. A peek and a drop say
 // where the next request goes on. A drop takes only what is ready: a message that a session holds may be in work.
 import { fetchBytesMax, messagesPerDrop, messagesPerPeek } from '../base/limits.ts';
-import type { MailboxList, Name } from '../model/message.ts';
+import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type {
   DroppedResponse,
   DropRequest,
@@ -15,17 +15,23 @@ import type { EngineLimits } from './commands.ts';
 import type { Connections } from './connections.ts';
 import type { LiveMessage, State } from './state.ts';
 
-/** The next message to be delivered, of the first mailbox that has one. */
-export function firstReadyOf(mailboxes: Iterable<Name>, state: State): LiveMessage | undefined {
+/** The next message to be delivered, of the first mailbox that has one. `answers`: as of a wait. */
+export function firstReadyOf(
+  mailboxes: Iterable<Name>,
+  answers: MessageId | '',
+  state: State,
+): LiveMessage | undefined {
   for (const mailbox of mailboxes) {
-    const message = state.nextFor(mailbox, '');
+    const message = state.nextFor(mailbox, answers);
     if (message) return message;
   }
   return undefined;
 }
 
 export function readyIn(mailboxes: MailboxList, state: State): number {
-  return mailboxes.reduce((sum, mailbox) => sum + state.counts(mailbox).ready, 0);
+  let ready = 0;
+  for (const mailbox of mailboxes) ready += state.counts(mailbox).ready;
+  return ready;
 }
 
 /** One mailbox after the other. The caller delivers each message before it asks for the next one. */

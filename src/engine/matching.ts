@@ -37,8 +37,15 @@ export class Matching {
    */
   match(changes: readonly ReadyMail[]): void {
     for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
+    const [first] = changes;
+    if (first && changes.length === 1) return this.#serveAll(first.mailbox, '');
     const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
     for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
+  }
+
+  /** The same for messages that have become ready. */
+  matchReady(messages: readonly LiveMessage[]): void {
+    this.match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
   }
 
   /** Serves the waits of an owner that were passed over while it might get no delivery. */
@@ -50,13 +57,18 @@ export class Matching {
     }
   }
 
+  /** A message of a mailbox that the wait lists before this one. */
+  #listedBefore(waiter: Waiter<SessionConnection>, mailbox: Name): LiveMessage | undefined {
+    if (waiter.mailboxes.length === 1) return undefined;
+    return firstReadyOf(this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver), '', this.#state);
+  }
+
   #serveAll(mailbox: Name, answers: MessageId | ''): void {
     for (;;) {
       const message = this.#state.nextFor(mailbox, answers);
       const waiter = message && this.#waiters.oldest(mailbox, answers, this.#mayDeliver);
       if (!waiter) return;
-      const listedBefore = this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver);
-      this.#serve(waiter, firstReadyOf(listedBefore, this.#state) ?? message);
+      this.#serve(waiter, this.#listedBefore(waiter, mailbox) ?? message);
     }
   }
 }

@@ -5,7 +5,7 @@ import { type Envelope, isDeadLetter, type MailboxList, type SessionId } from '.
 import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, ImportCommand, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
-import { type IndexedTexts, indexBytesOf } from './index-bytes.ts';
+import { indexBytesOf } from './index-bytes.ts';
 import type { State } from './state.ts';
 
 /** `parked`: waits and reads of all connections. */
@@ -57,9 +57,6 @@ export function watchRefusal(
   return new IpcError('too_many_waits', what);
 }
 
-/** A message that a mailbox is to have in addition. */
-export type AddedMessage = IndexedTexts & Pick<Envelope, 'bodyBytes'>;
-
 /** A dead letter always has room in `dead-letters`. */
 export function importRefusal(
   { envelope, mailbox, refusal }: ImportCommand,
@@ -72,17 +69,14 @@ export function importRefusal(
   return refusal ?? fullStore(added, state, limits) ?? isFull;
 }
 
-/** `messages`: those of the post. */
+/** `added`: the messages of the post. */
 export function quotaRefusal(
   post: PostCommand,
-  messages: readonly Pick<Envelope, 'id' | 'to'>[],
-  { session, origin }: Pick<SessionConnection, 'session' | 'origin'>,
+  added: readonly Envelope[],
+  session: SessionId,
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
-  const { from, answers, body } = post;
-  const bodyBytes = body.length;
-  const added = messages.map(({ id, to }) => ({ id, to, from, answers, origin, bodyBytes }));
   return (
     wrongCount(post, session, state, limits) ??
     post.refusal ??
@@ -115,24 +109,29 @@ function wrongCount(
 }
 
 function fullStore(
-  added: readonly AddedMessage[],
+  added: readonly Envelope[],
   { size, bytes, indexBytes }: State,
   { messagesMax, storeBytesMax, indexBytesMax }: EngineLimits,
 ): IpcError | undefined {
   if (size + added.length > messagesMax) {
     return new IpcError('store_full', `the store holds ${size} of ${messagesMax} messages`);
   }
-  if (bytes + sum(added.map(({ bodyBytes }) => bodyBytes)) > storeBytesMax) {
+  let [addedBytes, addedIndexBytes] = [0, 0];
+  for (const envelope of added) {
+    addedBytes += envelope.bodyBytes;
+    addedIndexBytes += indexBytesOf(envelope);
+  }
+  if (bytes + addedBytes > storeBytesMax) {
     return new IpcError('store_full', `the store holds ${bytes} of ${storeBytesMax} bytes`);
   }
-  if (indexBytes + sum(added.map(indexBytesOf)) <= indexBytesMax) return undefined;
+  if (indexBytes + addedIndexBytes <= indexBytesMax) return undefined;
   const what = `the messages of the store take ${indexBytes} of ${indexBytesMax} bytes of memory`;
   return new IpcError('store_full', what);
 }
 
 /** Room for each in its mailbox. A message that is out of attempts always has room in `dead-letters`. */
 export function fullMailboxes(
-  added: readonly AddedMessage[],
+  added: readonly Envelope[],
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
@@ -150,23 +149,19 @@ export function fullMailboxes(
 }
 
 function fullMailbox(
-  added: AddedMessage,
+  added: Envelope,
   state: State,
   { mailboxMessagesMax, mailboxBytesMax, mailboxIndexBytesMax: indexMax }: EngineLimits,
 ): IpcError | undefined {
   const { messages, bytes, indexBytes } = state.sizeOf(added.to);
-  const where = `the mailbox ${JSON.stringify(added.to)}`;
+  const refuse = (what: string) => new IpcError('mailbox_full', what);
+  const where = () => `the mailbox ${JSON.stringify(added.to)}`;
   if (messages >= mailboxMessagesMax) {
-    return new IpcError('mailbox_full', `${where} holds ${messages} messages, which is its limit`);
+    return refuse(`${where()} holds ${messages} messages, which is its limit`);
   }
   if (bytes + added.bodyBytes > mailboxBytesMax) {
-    return new IpcError('mailbox_full', `${where} holds ${bytes} of ${mailboxBytesMax} bytes`);
+    return refuse(`${where()} holds ${bytes} of ${mailboxBytesMax} bytes`);
   }
   if (indexBytes + indexBytesOf(added) <= indexMax) return undefined;
-  const what = `the messages of ${where} take ${indexBytes} of ${indexMax} bytes of memory`;
-  return new IpcError('mailbox_full', what);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((one, other) => one + other, 0);
+  return refuse(`the messages of ${where()} take ${indexBytes} of ${indexMax} bytes of memory`);
 }

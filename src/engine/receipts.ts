@@ -3,7 +3,7 @@
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
-import type { EndResponse, Offer, RequestNumber } from '../model/requests.ts';
+import type { EndResponse, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';
@@ -18,27 +18,16 @@ export function mailElsewhere(
   own: readonly Name[],
   state: State,
 ): MailElsewhere[] {
-  const mailboxes = readMailboxes.names.toReversed();
-  if (name !== undefined && !mailboxes.includes(name)) mailboxes.push(name);
   const found: MailElsewhere[] = [];
-  for (const mailbox of mailboxes) {
+  const look = (mailbox: Name) => {
+    if (found.length === mailElsewhereMax || own.includes(mailbox)) return;
     const { ready } = state.counts(mailbox);
-    const isOther = !own.includes(mailbox) && !state.isPaused(mailbox);
-    if (ready > 0 && isOther) found.push({ mailbox, ready });
-    if (found.length === mailElsewhereMax) break;
-  }
+    if (ready > 0 && !state.isPaused(mailbox)) found.push({ mailbox, ready });
+  };
+  const { newestFirst } = readMailboxes;
+  for (const mailbox of newestFirst) look(mailbox);
+  if (name !== undefined && !newestFirst.includes(name)) look(name);
   return found;
-}
-
-export function offer(
-  { envelope, mailbox, attempt, lastHold }: LiveMessage,
-  request: RequestNumber,
-  more: Pick<Offer, 'others' | 'elsewhere'>,
-  state: State,
-): Offer {
-  const remaining = state.counts(mailbox).ready;
-  const about = { envelope, mailbox, attempt, lastHold, remaining };
-  return { kind: 'offer', request, ...about, ...more };
 }
 
 /** Of a wait or a fetch. */
@@ -71,13 +60,14 @@ export function storedMessage(
 ): StoredMessage {
   const { id, number } = hold;
   const message = state.find(hold);
+  // If not, it is settled by now, or a dead letter.
+  const isThere = message !== undefined && message.mailbox === message.envelope.to;
+  const same = isThere && !duplicate ? sameText(message, state, time) : undefined;
   const reader = message?.holder !== undefined;
-  const ahead = { before: 0, holder: undefined, same: undefined };
-  const nothing = { id, number, reader, watched: false, paused: false, ...ahead };
-  // Settled by now, or a dead letter.
-  if (message?.mailbox !== message?.envelope.to || !message) return nothing;
-  const same = duplicate ? undefined : sameText(message, state, time);
-  if (reader) return { ...nothing, same };
+  if (!isThere || reader) {
+    const [watched, paused] = [false, false];
+    return { id, number, reader, watched, paused, before: 0, holder: undefined, same };
+  }
   const { mailbox, envelope } = message;
   const before = state.readyBelow(mailbox, envelope.number);
   const first = state.firstHeld(mailbox);

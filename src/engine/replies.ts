@@ -1,11 +1,17 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
 import type { Hold, MailboxList } from '../model/message.ts';
-import type { PeekRequest, PostRequest, RequestNumber, StoredResponse } from '../model/requests.ts';
+import type {
+  Offer,
+  PeekRequest,
+  PostRequest,
+  RequestNumber,
+  StoredResponse,
+} from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
 import type { OutcomeBuilder } from './outcome-builder.ts';
-import { endResponse, mailElsewhere, offer } from './receipts.ts';
+import { endResponse, mailElsewhere } from './receipts.ts';
 import type { LiveMessage, State } from './state.ts';
 import type { EndedWatch } from './watches.ts';
 
@@ -27,18 +33,28 @@ export class Replies {
     request: RequestNumber,
     of: 'wait' | 'fetch',
   ): void {
-    const { mailbox, envelope } = message;
-    const elsewhere = of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [];
-    const more = { others: this.#looks.others(mailbox, to), elsewhere };
+    const { mailbox, envelope, attempt, lastHold } = message;
     to.unreadBytes += envelope.bodyBytes;
-    const folder = this.#looks.otherFolder([mailbox], to);
-    this.#outcome.reply(to.id, offer(message, request, { ...more, ...folder }, this.#state));
+    const offer: Offer = {
+      kind: 'offer',
+      request,
+      envelope,
+      mailbox,
+      attempt,
+      others: this.#looks.others(mailbox, to),
+      lastHold,
+      remaining: this.#state.counts(mailbox).ready,
+      elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [],
+    };
+    const otherFolder = this.#looks.otherFolder([mailbox], to);
+    this.#outcome.reply(to.id, otherFolder === undefined ? offer : { ...offer, otherFolder });
   }
 
   /** Of a wait, a watch or a fetch. */
   end(to: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
     const end = endResponse(request, mailboxes, to, this.#state);
-    this.#outcome.reply(to.id, { ...end, ...this.#looks.otherFolder(mailboxes, to) });
+    const otherFolder = this.#looks.otherFolder(mailboxes, to);
+    this.#outcome.reply(to.id, otherFolder === undefined ? end : { ...end, otherFolder });
   }
 
   peek(peek: PeekRequest, to: SessionConnection): void {
@@ -60,9 +76,14 @@ export class Replies {
     post: PostRequest,
     messages: readonly Hold[],
     poster: SessionConnection,
-    more: Pick<StoredResponse, 'duplicate' | 'notHeld'> & { readonly time: number },
+    {
+      duplicate,
+      notHeld,
+      time,
+    }: Pick<StoredResponse, 'duplicate' | 'notHeld'> & { readonly time: number },
   ): void {
-    const outcome = { ...more, poster, isWatched: this.#looks.isWatched };
+    const { isWatched } = this.#looks;
+    const outcome = { poster, duplicate, notHeld, time, isWatched };
     const response = storedResponse(post, messages, this.#state, outcome);
     this.#outcome.replyAfterSync(poster.id, response);
   }

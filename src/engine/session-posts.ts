@@ -81,11 +81,13 @@ export class SessionPosts {
     ackedUpTo: number,
     posts: readonly (readonly [count: number, post: StoredPost])[],
   ): void {
-    const before = this.#bytesOf(session);
-    const own = this.#see(session);
+    const known = this.#sessions.get(session);
+    const own = known ?? { ackedUpTo: 0, stored: new Map() };
+    const before = bytesOf(known);
+    this.#see(session, own);
     acknowledge(own, ackedUpTo);
     for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
-    this.#count(before, this.#bytesOf(session), session);
+    this.#count(before, bytesOf(own), session);
   }
 
   /** For a post of a connected session, which acknowledges the responses up to that count. */
@@ -132,13 +134,11 @@ export class SessionPosts {
   }
 
   /** Makes it the session last seen. */
-  #see(session: SessionId): Posts {
-    const posts = this.#sessions.get(session) ?? { ackedUpTo: 0, stored: new Map() };
-    if (session === this.#lastSeen) return posts;
+  #see(session: SessionId, posts: Posts): void {
+    if (session === this.#lastSeen) return;
     this.#sessions.delete(session);
     this.#sessions.set(session, posts);
     this.#lastSeen = session;
-    return posts;
   }
 
   #shrinkTo(sessionsMax: number, bytesMax: number, surplusBytesMax: number): void {
@@ -166,11 +166,14 @@ export class SessionPosts {
     return Math.max(0, bytes - rememberedSessionBytes - guaranteedPosts * rememberedPostBytes);
   }
 
-  /** In a segment prologue: a `session` record, and a part of the `fingerprints` record. */
   #bytesOf(session: SessionId): number {
-    const posts = this.#sessions.get(session);
-    return posts ? rememberedSessionBytes + posts.stored.size * rememberedPostBytes : 0;
+    return bytesOf(this.#sessions.get(session));
   }
+}
+
+/** In a segment prologue: a `session` record, and a part of the `fingerprints` record. */
+function bytesOf(posts: Posts | undefined): number {
+  return posts ? rememberedSessionBytes + posts.stored.size * rememberedPostBytes : 0;
 }
 
 function acknowledge(posts: Posts, ackedUpTo: number): void {

@@ -100,7 +100,17 @@ export class Waiters<Owner> {
   }
 
   park(call: WaitCall<Owner>): Waiter<Owner> {
-    const waiter: Waiter<Owner> = { ...call, place: ++this.#places, stands: [], index: 0 };
+    const waiter: Waiter<Owner> = {
+      owner: call.owner,
+      session: call.session,
+      request: call.request,
+      mailboxes: call.mailboxes,
+      answers: call.answers,
+      deadline: call.deadline,
+      place: ++this.#places,
+      stands: [],
+      index: 0,
+    };
     waiter.stands = call.mailboxes.map((mailbox) => this.#stand(waiter, mailbox));
     this.#countStands(waiter, waiter.stands.length);
     this.#deadlines.add(waiter);

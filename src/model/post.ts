@@ -4,7 +4,7 @@ import type { PostedRecord } from './records.ts';
 import type { PostRequest } from './requests.ts';
 
 export function mailboxesOf({ to, alsoTo }: Pick<PostRequest, 'to' | 'alsoTo'>): readonly Name[] {
-  return [to, ...alsoTo];
+  return alsoTo.length === 0 ? [to] : [to, ...alsoTo];
 }
 
 /** The message ids of a post whose id the caller chose: the id itself, then `ID/2`, `ID/3`, ... */
@@ -13,5 +13,5 @@ export function namedMessageId(id: MessageId, index: number): MessageId {
 }
 
 export function envelopesOf({ envelope, also }: PostedRecord): readonly Envelope[] {
-  return [envelope, ...also];
+  return also.length === 0 ? [envelope] : [envelope, ...also];
 }

@@ -1,4 +1,3 @@
-import { BoundedMap } from '../base/bounded-map.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import type { MailboxList, Name } from './message.ts';
 
@@ -7,24 +6,30 @@ import type { MailboxList, Name } from './message.ts';
  * them in its hello to the next owner.
  */
 export class ReadMailboxes {
-  readonly #names = new BoundedMap<Name, true>(readMailboxesMax);
+  #newestFirst: readonly Name[] = [];
 
   /** `names`: the newest last. */
   constructor(names: readonly Name[] = []) {
-    for (const name of names) this.#names.set(name, true);
+    for (const name of names) this.add([name]);
   }
 
   /** The first of a list counts as read last: a session lists its own mailbox before shared ones. */
   add(mailboxes: MailboxList): void {
-    for (const mailbox of mailboxes.toReversed()) this.#names.set(mailbox, true);
+    if (mailboxes.length === 1 && mailboxes[0] === this.newest) return;
+    const older = this.#newestFirst.filter((name) => !mailboxes.includes(name));
+    this.#newestFirst = [...mailboxes, ...older].slice(0, readMailboxesMax);
+  }
+
+  get newestFirst(): readonly Name[] {
+    return this.#newestFirst;
   }
 
   /** The newest last. */
   get names(): readonly Name[] {
-    return [...this.#names.keys()];
+    return this.#newestFirst.toReversed();
   }
 
   get newest(): Name | undefined {
-    return this.names.at(-1);
+    return this.#newestFirst[0];
   }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/base/limits.ts';
-import type { Command, EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import {
   bodyChecksum,
@@ -22,7 +22,9 @@ import {
   liveMessages,
   origin,
   replayed,
+  type SentCommand,
   sentAny,
+  stepOf,
 } from '../support/model/engine.ts';
 import { byName, EngineOracle, type WrittenState } from '../support/model/engine-oracle.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
@@ -396,10 +398,9 @@ class History {
     this.#command({ ...request, connection: client.connection });
   }
 
-  #command(command: Command): void {
+  #command(command: SentCommand): void {
     this.#note(command);
-    const instant = instantAt(this.#now);
-    this.#take(command, this.#engine.step(command, instant));
+    this.#take(command, stepOf(this.#engine, command, this.#now));
   }
 
   #tick(): void {
@@ -408,7 +409,7 @@ class History {
     this.#take(command, this.#engine.tick(instantAt(this.#now)));
   }
 
-  #take(command: Command | { readonly kind: 'tick' }, outcome: Outcome): void {
+  #take(command: SentCommand | { readonly kind: 'tick' }, outcome: Outcome): void {
     let records = this.#records.length;
     this.#records.push(...outcome.records);
     this.#note(outcome);
@@ -467,8 +468,8 @@ class History {
     if (this.#random.oneIn(2)) {
       this.#records.push(...this.#records.slice(this.#random.below(this.#records.length + 1)));
     }
-    this.#note({ restart: left.records });
     const instant = instantAt(this.#now);
+    this.#note({ restart: left.records });
     this.#engine = replayed(this.#records, this.#limits, this.#numbersBelow);
     this.#engine.begin(identity, instant);
     this.#oracle.restart(left.written, instant);
@@ -511,8 +512,8 @@ class History {
       sentUpTo: sentAny,
       held: [],
     } as const;
-    engine.step({ ...hello, connection: 1 }, now);
-    const { replies } = engine.step({ kind: 'status', request: 2, connection: 1 }, now);
+    engine.step(hello, 1, now);
+    const { replies } = engine.step({ kind: 'status', request: 2 }, 1, now);
     const [status] = replies.map(({ response }) => response);
     assert(status?.kind === 'status');
     assert.deepEqual(

@@ -74,13 +74,11 @@ class Peer {
     this.#step({ kind: 'disconnect' });
   }
 
-  #step(command: CommandOf<Command>): Response | undefined {
-    const { replies } = this.#peers.step({ ...command, connection: this.#connection } as Command);
+  #step(command: Command): Response | undefined {
+    const { replies } = this.#peers.step(command, this.#connection);
     return replies.find(({ to }) => to === this.#connection)?.response;
   }
 }
-
-type CommandOf<Each> = Each extends Command ? Omit<Each, 'connection'> : never;
 
 class Peers {
   readonly #engine: Engine;
@@ -91,8 +89,8 @@ class Peers {
     this.#engine.begin(identity, instantAt(0));
   }
 
-  step(command: Command): Outcome {
-    return this.#engine.step(command, instantAt(0));
+  step(command: Command, connection: number): Outcome {
+    return this.#engine.step(command, connection, instantAt(0));
   }
 
   connect(held?: readonly Hold[]): Peer {

@@ -93,8 +93,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'stores a fan-out in all of its mailboxes except the last',
     file: 'engine/fan-out.js',
-    snippet: 'messages.filter(({ settledAs }) => settledAs === undefined);',
-    instead: 'messages.length > 1 ? messages.slice(0, -1) : messages;',
+    snippet: 'envelopes.filter((_, index) => messages[index]?.settledAs === undefined);',
+    instead: 'envelopes.length > 1 ? envelopes.slice(0, -1) : envelopes;',
     invariant: 'all or none',
     seeds: 500,
   },

@@ -240,17 +240,17 @@ class Scenario {
     const engine = this.#running();
     if (kind === 'disconnect') {
       this.#peers.delete(name);
-      return this.#take(engine.step({ kind, connection }, instantAt(this.#now)));
+      return this.#take(engine.step({ kind }, connection, instantAt(this.#now)));
     }
     if (kind === 'flushed') {
       const bytes = Number(words.next());
-      return this.#take(engine.step({ kind, connection, bytes }, instantAt(this.#now)));
+      return this.#take(engine.step({ kind, bytes }, connection, instantAt(this.#now)));
     }
     const label = words.after('as') ?? kind;
     const again = words.number('request');
     const request = this.#request(kind, again ?? ++this.#requestNumber, peer, words);
     if (request.kind !== 'cancel') peer.requests.set(request.request, label);
-    return this.#take(engine.step({ ...request, connection }, instantAt(this.#now)));
+    return this.#take(engine.step(request, connection, instantAt(this.#now)));
   }
 
   #peer(name: string): Peer {

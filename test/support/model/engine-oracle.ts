@@ -7,13 +7,7 @@
 // be left with a parked wait.
 import assert from 'node:assert/strict';
 import { indexBytesPerMessage, pastHoldBytes, readMailboxesMax } from '../../../src/base/limits.ts';
-import type {
-  Command,
-  EngineLimits,
-  Instant,
-  Outcome,
-  Reply,
-} from '../../../src/engine/commands.ts';
+import type { EngineLimits, Instant, Outcome, Reply } from '../../../src/engine/commands.ts';
 import type { MailboxStatus } from '../../../src/model/look-results.ts';
 import type {
   MailElsewhere,
@@ -48,6 +42,7 @@ import type {
   RetryRequest,
   WatchRequest,
 } from '../../../src/model/requests.ts';
+import type { SentCommand } from './engine.ts';
 import { PauseOracle } from './pause-oracle.ts';
 import { checkFound, checkSessions } from './presence-oracle.ts';
 import { checkPeek, droppable } from './reads-oracle.ts';
@@ -431,7 +426,7 @@ export class EngineOracle {
 
   /** Checks the outcome of a command. `onRecord` is called after each applied record. */
   check(
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     instant: Instant,
     outcome: Outcome,
     onRecord: () => void,
@@ -555,7 +550,7 @@ export class EngineOracle {
   }
 
   /** The error with which the engine must refuse the command, if any. */
-  #expectedError(command: Command | { readonly kind: 'tick' }): string | undefined {
+  #expectedError(command: SentCommand | { readonly kind: 'tick' }): string | undefined {
     if (command.kind === 'tick' || !('request' in command)) return undefined;
     const hello = this.#connections.get(command.connection);
     if ((command.kind === 'hello') === (hello !== undefined)) return 'bad_frame';
@@ -647,7 +642,7 @@ export class EngineOracle {
   }
 
   #expectedEffects(
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     { now, time }: Instant,
   ): ExpectedEffects {
     const session =
@@ -793,7 +788,7 @@ export class EngineOracle {
 
   /** Applies the changes of a command that happen before its records. */
   #begin(
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     { now }: Instant,
     replies: readonly Reply[],
   ): void {
@@ -846,7 +841,7 @@ export class EngineOracle {
 
   #apply(
     record: JournalRecord,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     expected: ExpectedEffects,
     instant: Instant,
   ): void {
@@ -913,7 +908,7 @@ export class EngineOracle {
   #applyRenamed(
     { holder, holding }: OfferedRecord,
     { heldSince }: StoredMessage,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
   ): void {
     assert(command.kind === 'post' || command.kind === 'hello');
     assert.equal(holder, this.#connections.get(command.connection)?.session);
@@ -938,7 +933,7 @@ export class EngineOracle {
 
   #applyReturned(
     record: ReleasedRecord | MovedRecord,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     expected: ExpectedEffects,
     { time }: Instant,
   ): void {
@@ -1130,7 +1125,7 @@ export class EngineOracle {
   #checkEnd(
     to: number,
     { request, remaining, elsewhere, otherFolder, paused }: EndResponse,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
     const open = this.#openRequest(to, request);
@@ -1154,7 +1149,7 @@ export class EngineOracle {
   #checkWatchEnd(
     watch: OpenWatch,
     { remaining, elsewhere, otherFolder, paused }: EndResponse,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     { now }: Instant,
   ): void {
     const { connection, request, mailboxes } = watch;
@@ -1170,7 +1165,7 @@ export class EngineOracle {
 
   #checkReply(
     { to, response }: Reply,
-    command: Command | { readonly kind: 'tick' },
+    command: SentCommand | { readonly kind: 'tick' },
     expected: ExpectedEffects,
     { time }: Instant,
   ): void {
@@ -1286,7 +1281,7 @@ export class EngineOracle {
   }
 
   /** A post names its session even when it is refused. */
-  #learnName(command: Command | { readonly kind: 'tick' }): void {
+  #learnName(command: SentCommand | { readonly kind: 'tick' }): void {
     const read = command.kind === 'post' ? this.#read.get(command.connection) : undefined;
     if (read && command.kind === 'post' && command.from !== '') read.name = command.from;
   }
@@ -1376,7 +1371,7 @@ export class EngineOracle {
       .sort((one, other) => one.envelope.number - other.envelope.number);
   }
 
-  #checkNoMissedWait(command: Command | { readonly kind: 'tick' }, { now }: Instant): void {
+  #checkNoMissedWait(command: SentCommand | { readonly kind: 'tick' }, { now }: Instant): void {
     if (command.kind === 'cancel') {
       const cancelled = this.#openWatch(command.connection, command.request);
       assert.ok(!cancelled, 'a cancelled watch ends');
@@ -1493,7 +1488,7 @@ function mailboxesOf({ to, alsoTo }: PostRequest): readonly Name[] {
   return [to, ...alsoTo];
 }
 
-function settledBy(command: Command | { readonly kind: 'tick' }): readonly Hold[] {
+function settledBy(command: SentCommand | { readonly kind: 'tick' }): readonly Hold[] {
   if (command.kind === 'post') return command.settles;
   return command.kind === 'settle' ? command.holds : [];
 }
@@ -1523,7 +1518,7 @@ function comparable({ envelope, mailbox, attempt, holder, lastHold }: StoredMess
 }
 
 /** A hold that ends by this command without a settle. */
-function howEnded(command: Command | { readonly kind: 'tick' }): PastHold['ended'] {
+function howEnded(command: SentCommand | { readonly kind: 'tick' }): PastHold['ended'] {
   if (command.kind !== 'release') return 'disconnected';
   if (command.rejected) return 'rejected';
   return command.sessionEnds ? 'disconnected' : 'released';

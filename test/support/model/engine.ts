@@ -1,6 +1,13 @@
 // Shared by the engine tests: readable names, and the state that a replay must restore.
 
-import type { EngineLimits, Identity, Instant } from '../../../src/engine/commands.ts';
+import type {
+  Command,
+  ConnectionId,
+  EngineLimits,
+  Identity,
+  Instant,
+  Outcome,
+} from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Origin, parseSessionId, type SessionId } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
@@ -21,6 +28,13 @@ export const timeStart = 1_700_000_000_000;
 /** Both clocks `now` milliseconds after the start. */
 export function instantAt(now: number): Instant {
   return { now, time: timeStart + now };
+}
+
+/** A command, with the connection that it is of. */
+export type SentCommand = Command & { readonly connection: ConnectionId };
+
+export function stepOf(engine: Engine, command: SentCommand, now: number): Outcome {
+  return engine.step(command, command.connection, instantAt(now));
 }
 
 /** `ann` becomes the id `ann0000000000000`: letters from a to v, then zeros. */

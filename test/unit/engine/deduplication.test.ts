@@ -266,7 +266,7 @@ test('an id of an earlier version has no fingerprint: once its message is settle
     standby: false,
     sentUpTo: sentAny,
   } as const;
-  engine.step({ ...hello, held: [], connection: 1 }, instantAt(0));
+  engine.step({ ...hello, held: [] }, 1, instantAt(0));
   for (const id of [
     { count: 1, id: '' },
     { count: 0, id: 'deploy-7' as MessageId },
@@ -274,7 +274,8 @@ test('an id of an earlier version has no fingerprint: once its message is settle
     const post = { kind: 'post', request: 2, ackedUpTo: 0, to: 'A' as Name, alsoTo: [] } as const;
     const content = { from: '', answers: '', settles: [], checksum: 7 } as const;
     const { replies } = engine.step(
-      { ...post, ...id, ...content, body: Buffer.from('new'), connection: 1 },
+      { ...post, ...id, ...content, body: Buffer.from('new') },
+      1,
       instantAt(0),
     );
     const [response] = replies.map(({ response }) => response);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IpcError } from '../../../src/base/errors.ts';
-import type { Command, Outcome } from '../../../src/engine/commands.ts';
+import type { Outcome } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { State } from '../../../src/engine/state.ts';
 import {
@@ -16,8 +16,10 @@ import {
   instantAt,
   origin,
   replayed,
+  type SentCommand,
   sentAny,
   sessionOf,
+  stepOf,
 } from '../../support/model/engine.ts';
 
 const A = 'A' as Name;
@@ -29,8 +31,8 @@ function makeEngine(): Engine {
   return engine;
 }
 
-function step(engine: Engine, command: Command): Outcome {
-  return engine.step(command, instantAt(0));
+function step(engine: Engine, command: SentCommand): Outcome {
+  return stepOf(engine, command, 0);
 }
 
 function hello(engine: Engine, connection: number, name: string): void {
@@ -158,10 +160,10 @@ test('an answer costs the same, however many waits for other answers are parked 
   assert.equal(lookUps(), 1);
   assert.deepEqual(answered([post(engine, 2, 3)], 'offer'), []);
   assert.equal(lookUps(), 0);
-  // A wait that is parked, and a message that goes back.
+  // A wait that finds its answer, and a message that goes back.
   const wait = { kind: 'wait', connection: 2, mailboxes: [A], waitMs: 1_000 } as const;
   step(engine, { ...wait, request: 4, answers: question(0) });
-  assert.equal(lookUps(), 2);
+  assert.equal(lookUps(), 1);
   const holds = [{ number: 2, id: `${sessionOf('bob')}.2` as MessageId }];
   step(engine, {
     kind: 'release',

@@ -30,7 +30,7 @@ function engineWith(records: readonly JournalRecord[] = []): Engine {
     sentUpTo: sentAny,
     held: [],
   };
-  engine.step({ kind: 'hello', connection: 1, request: 0, ...mover }, instantAt(0));
+  engine.step({ kind: 'hello', request: 0, ...mover }, 1, instantAt(0));
   return engine;
 }
 
@@ -52,7 +52,7 @@ function put(engine: Engine, foreign: Foreign) {
     ...{ kind: 'import', request: 1, keySession: importSession(store, mailbox), store, envelope },
     ...{ mailbox, attempt: 3, previous, movedUpTo, body },
   };
-  const { records, replies } = engine.step({ ...request, connection: 1 }, instantAt(0));
+  const { records, replies } = engine.step(request, 1, instantAt(0));
   const [reply] = replies;
   const response = reply?.response;
   return {

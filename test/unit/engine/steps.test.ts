@@ -46,7 +46,7 @@ const limits: Partial<EngineLimits> = {
 
 type Request = Command extends infer Each
   ? Each extends Command
-    ? Omit<Each, 'connection' | 'request'>
+    ? Omit<Each, 'request'>
     : never
   : never;
 
@@ -138,7 +138,7 @@ class Peer {
   }
 
   #step(command: object): Outcome {
-    return this.#engine.step({ ...command, connection: this.#id } as Command, instantAt(0));
+    return this.#engine.step(command as Command, this.#id, instantAt(0));
   }
 }
 

@@ -25,7 +25,7 @@ class Mail {
   }
 
   run(connection: number, request: BrokerRequest | { readonly kind: 'disconnect' }): Outcome {
-    return this.engine.step({ ...request, connection }, instantAt(this.now));
+    return this.engine.step(request, connection, instantAt(this.now));
   }
 
   hello(connection: number): void {
