@@ -2,6 +2,7 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
+import { NumberMap } from '../base/number-map.ts';
 import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
@@ -73,7 +74,7 @@ export class State {
   readonly deduplication: Deduplication;
   readonly pausedMailboxes = new PausedMailboxes();
   readonly paused: KnownMail['paused'] = this.pausedMailboxes.names;
-  readonly #messages = new Map<number, MutableMessage>();
+  readonly #messages = new NumberMap<MutableMessage>();
   readonly #numbers = new Map<MessageId, number>();
   /** Only mailboxes that have messages. */
   readonly #mailboxes = new Map<Name, MailboxState>();
@@ -383,7 +384,7 @@ export class State {
       const message = this.#messages.get(number);
       if (!message) continue;
       const { id } = message.envelope;
-      this.#removeIfEmpty(this.#leave(message));
+      this.#leave(message);
       this.#messages.delete(number);
       if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
@@ -393,10 +394,9 @@ export class State {
   #change(number: number, change: Partial<LiveMessage>): void {
     const message = this.#messages.get(number);
     if (!message) return;
-    const before = this.#leave(message);
+    this.#leave(message);
     Object.assign(message, change);
     this.#enter(message);
-    this.#removeIfEmpty(before);
   }
 
   /** A ready message enters the order of its mailbox, a held one the holds of its session. */
@@ -419,8 +419,7 @@ export class State {
     else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
   }
 
-  /** Returns the mailbox, which may be empty now. */
-  #leave(leaving: LiveMessage): MailboxState {
+  #leave(leaving: LiveMessage): void {
     const { envelope, mailbox: name, holder } = leaving;
     const { number, bodyBytes } = envelope;
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
@@ -436,11 +435,7 @@ export class State {
       holds?.numbers.delete(number);
       if (holds?.numbers.size === 0) this.#holds.delete(holder);
     }
-    return mailbox;
-  }
-
-  #removeIfEmpty({ name, ready, held }: MailboxState): void {
-    if (ready.size + held.size > 0) return;
+    if (mailbox.ready.size + mailbox.held.size > 0) return;
     this.#mailboxes.delete(name);
     this.#names.remove(name);
   }

@@ -2,6 +2,8 @@
 // records it knows only that `posted` and `copied` place a message, and that `settled`, and the list in
 // `posted`, end one.
 
+import { NumberMap } from '../base/number-map.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
@@ -21,14 +23,19 @@ export interface Location {
   readonly bytes: number;
 }
 
+interface LiveFile {
+  readonly numbers: NumberQueue;
+  /** Sum over the records in which they lie. */
+  bytes: number;
+}
+
 export class LiveIndex {
-  /** By number, in log order: a message that is placed again moves to the end. */
-  readonly #locations = new Map<number, Location>();
+  readonly #locations = new NumberMap<Location>();
   /** Numbers of the live messages whose bodies are corrupt. */
   readonly #corrupt = new Set<number>();
   #bytes = 0;
-  /** The part of them in each segment. */
-  readonly #bytesIn = new Map<LogFile, number>();
+  /** What lies in each segment that has live messages. */
+  readonly #files = new Map<LogFile, LiveFile>();
   /** Above the number of every message that was placed, even if it has ended. */
   nextNumber = 1;
 
@@ -55,7 +62,7 @@ export class LiveIndex {
   }
 
   bytesIn(file: LogFile): number {
-    return this.#bytesIn.get(file) ?? 0;
+    return this.#files.get(file)?.bytes ?? 0;
   }
 
   locate(number: number): Location | undefined {
@@ -68,14 +75,12 @@ export class LiveIndex {
     return location?.file === file && location.offset === offset;
   }
 
-  /** The live messages of the oldest segment, in log order. */
-  messagesIn(oldest: LogFile): number[] {
-    const numbers: number[] = [];
-    for (const [number, location] of this.#locations) {
-      if (location.file !== oldest) break;
-      numbers.push(number);
-    }
-    return numbers;
+  /** The live messages of a segment, in log order. */
+  messagesIn(file: LogFile): number[] {
+    const numbers = this.#files.get(file)?.numbers;
+    const offsetOf = (number: number) => this.#locations.get(number)?.offset ?? 0;
+    const all = numbers?.above(0, numbers.size) ?? [];
+    return all.sort((one, other) => offsetOf(one) - offsetOf(other));
   }
 
   /** Returns the messages that the record ended. */
@@ -99,7 +104,10 @@ export class LiveIndex {
     this.#remove(number);
     if (!body) this.#corrupt.add(number);
     this.#locations.set(number, location);
-    this.#count(location.file, location.bytes);
+    const file = this.#file(location.file);
+    file.numbers.add(number);
+    file.bytes += location.bytes;
+    this.#bytes += location.bytes;
     this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
 
@@ -113,13 +121,18 @@ export class LiveIndex {
     if (!location) return;
     this.#locations.delete(number);
     this.#corrupt.delete(number);
-    this.#count(location.file, -location.bytes);
+    const file = this.#file(location.file);
+    file.numbers.delete(number);
+    file.bytes -= location.bytes;
+    this.#bytes -= location.bytes;
+    if (file.numbers.size === 0) this.#files.delete(location.file);
   }
 
-  #count(file: LogFile, bytes: number): void {
-    this.#bytes += bytes;
-    const sum = this.bytesIn(file) + bytes;
-    if (sum > 0) this.#bytesIn.set(file, sum);
-    else this.#bytesIn.delete(file);
+  #file(file: LogFile): LiveFile {
+    const known = this.#files.get(file);
+    if (known) return known;
+    const live = { numbers: new NumberQueue(), bytes: 0 };
+    this.#files.set(file, live);
+    return live;
   }
 }

@@ -1,0 +1,24 @@
+// Values by the numbers of messages.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NumberMap } from '../../../src/base/number-map.ts';
+
+test('a value is there from its set to its delete, whatever its neighbours do', () => {
+  const map = new NumberMap<string>();
+  for (const number of [1, 2, 15, 16, 2 ** 40, 2 ** 53 - 1]) map.set(number, `${number}`);
+  map.delete(15);
+  map.delete(15);
+  map.delete(3);
+  const found = [1, 2, 15, 16, 2 ** 40, 2 ** 53 - 1].map((number) => map.get(number));
+  assert.deepEqual(found, ['1', '2', undefined, '16', `${2 ** 40}`, `${2 ** 53 - 1}`]);
+  assert.deepEqual([map.size, map.has(15), map.has(16)], [5, false, true]);
+});
+
+test('a value that is set again replaces the one before, and counts once', () => {
+  const map = new NumberMap<string>();
+  map.set(7, 'one');
+  map.set(7, 'other');
+  assert.deepEqual([map.get(7), map.size], ['other', 1]);
+  map.delete(7);
+  assert.deepEqual([map.get(7), map.size], [undefined, 0]);
+});
