@@ -108,11 +108,13 @@ export class McpMail {
 
   /** The microseconds from the call of the post to its result, and to that of a wait that was parked before. */
   async handOver(body: Buffer): Promise<{ readonly storedUs: number; readonly arrivedUs: number }> {
-    const settles = this.#ticket === undefined ? {} : { after: this.#ticket };
-    const waiting = this.#reader.begin({ operation: 'wait', mailbox, ...settles });
+    // The last message is settled, and synced, before the next one is posted.
+    const look = { operation: 'fetch', mailbox: 'empty' };
+    if (this.#ticket !== undefined) await this.#reader.call({ ...look, after: this.#ticket });
+    const waiting = this.#reader.begin({ operation: 'wait', mailbox });
     const arrived = waiting.answer.then((reading) => ({ reading, atUs: nowUs() }));
     // Sent later by the same session, so its answer follows the parking of the wait.
-    await this.#reader.call({ operation: 'fetch', mailbox: 'empty' });
+    await this.#reader.call(look);
     const message = body.toString();
     const startUs = nowUs();
     const posted = this.#poster.call({ operation: 'post', to: mailbox, from: 'poster', message });
