@@ -29,6 +29,17 @@ test('each kind of field is written whole, at whatever point the buffer grows', 
   }
 });
 
+test('a text of any length is a byte of length and its UTF-8, with or without letters that are not ASCII', () => {
+  for (let length = 0; length <= 255; length++) {
+    for (const text of ['x'.repeat(length), `${'x'.repeat(Math.max(0, length - 2))}ü`]) {
+      const utf8 = Buffer.from(text);
+      const bytes = new ByteWriter(length % 3).u8(7).text(text).u8(8).bytes();
+      assert.deepEqual(bytes, Buffer.concat([Buffer.of(7, utf8.length), utf8, Buffer.of(8)]));
+    }
+  }
+  assert.throws(() => new ByteWriter().text('x'.repeat(256)), RangeError);
+});
+
 test('a field that is too short, or bytes that are left over, are a bad frame', () => {
   const reader = new ByteReader(Buffer.from([3, 0x61, 0x62]));
   assert.throws(() => reader.text(), { code: 'bad_frame' });

@@ -1,0 +1,28 @@
+// What the group commit writes to the log around a sync.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Name } from '../../../src/model/message.ts';
+import { startBroker } from '../../support/brokers.ts';
+import { GatedDisk } from '../../support/disk/gated-disk.ts';
+
+const syncPointType = 2;
+
+test('the sync point of a post is written behind its sync, though no other request follows', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const poster = client();
+  await poster.status();
+  const calls: (number | 'synced')[] = [];
+  gated.onWrite = (buffers) => {
+    // The type of the first record.
+    calls.push(Buffer.concat(buffers).readUInt8(2));
+  };
+  gated.onSynced = () => {
+    calls.push('synced');
+  };
+  await poster.post('box' as Name, Buffer.from('alone'));
+  while (calls.at(-1) !== syncPointType) await sleep(1);
+  assert.deepEqual(calls.slice(-2), ['synced', syncPointType]);
+  assert.equal(calls.filter((call) => call === syncPointType).length, 1);
+});
