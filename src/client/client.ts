@@ -121,7 +121,7 @@ export class Client {
     return this.#link.run(call, options);
   }
 
-  /** What an earlier call posted is not settled by it: this one may name deliveries that it did not. */
+  /** The earlier post may have settled nothing, so the deliveries of this one are settled by a request of their own. */
   async #settleAfter(
     earlier: Promise<PostResult>,
     identity: PostIdentity,

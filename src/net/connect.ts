@@ -94,7 +94,7 @@ async function dialAs(
 /**
  * Dials the first address, and each further one when those before it have failed, or have not shaken hands within
  * `nextDialMs`. The first connection counts. If none succeeds, throws the first error that is not `unreachable`,
- * or else the first of all.
+ * or else the first of all. The errors of ports come before those of Unix sockets, because ports are what people know.
  */
 export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
   return new Promise((resolve, reject) => {
@@ -123,7 +123,10 @@ export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<C
       errors[index] = error;
       failed += 1;
       if (failed < addresses.length) return begin();
-      reject(errors.find((each) => !isUnreachable(each)) ?? errors[0]);
+      const isPort = (_error: unknown, place: number) => 'host' in (addresses[place] ?? {});
+      const ofPorts = errors.filter(isPort);
+      const all = [...ofPorts, ...errors.filter((each) => !ofPorts.includes(each))];
+      reject(all.find((each) => !isUnreachable(each)) ?? all[0]);
     };
     begin();
   });

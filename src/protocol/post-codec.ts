@@ -136,6 +136,7 @@ function readReader(reader: ByteReader): Prospect {
 
 /** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */
 function checkMailboxes(post: PostRequest): void {
+  if (post.alsoTo.length === 0) return;
   const names = mailboxesOf(post);
   if (names.length > mailboxesPerPostMax) {
     const what = `a post to ${names.length} mailboxes; limit ${mailboxesPerPostMax}`;

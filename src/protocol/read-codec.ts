@@ -45,13 +45,12 @@ export function waitHeader({ mailboxes, waitMs, answers }: WaitRequest): Buffer 
 }
 
 export function decodeWait(frame: Frame): WaitRequest {
-  const { first, ...wait } = readHeader(frame, (reader) => ({
+  const { first, waitMs, answers, rest } = readHeader(frame, (reader) => ({
     first: readName(reader),
     waitMs: reader.u32(),
     answers: readMessageIdOrNone(reader),
     rest: readRest(reader),
   }));
-  const { waitMs, answers, rest } = wait;
   checkWaitMs(waitMs);
   if (answers !== '' && rest.length > 0) {
     throw new IpcError('bad_parameter', 'a wait for an answer names one mailbox');
@@ -156,6 +155,7 @@ function readRest(reader: ByteReader) {
 }
 
 function checkedMailboxes(kind: 'wait' | 'watch' | 'fetch', mailboxes: MailboxList): MailboxList {
+  if (mailboxes.length === 1) return mailboxes;
   if (mailboxes.length > mailboxesPerReadMax) {
     const what = `a ${kind} from ${mailboxes.length} mailboxes; limit ${mailboxesPerReadMax}`;
     throw new IpcError('bad_parameter', what);

@@ -322,9 +322,9 @@ export class Session extends Client implements MailService {
     const { host, port, ownership } = this.#options;
     if (host === undefined && ownership !== 'never' && !this.#mayOwn())
       return [this.#portAddress()];
-    // Only through the socket can an owner in another network namespace be reached, and one whose port is flooded
-    // by strangers, who cannot reach the socket.
-    if (host === undefined) return [this.#portAddress(), { path: socketPath(this.#folder) }];
+    // The socket is faster than the port. Only through it can an owner in another network namespace be reached, and one
+    // whose port is flooded by strangers, who cannot reach the socket.
+    if (host === undefined) return [{ path: socketPath(this.#folder) }, this.#portAddress()];
     return (await dialAddresses(host)).map((each) => ({ host: each, port }));
   }
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { accept, dialAny } from '../../../src/net/connect.ts';
 import { freePort } from '../../support/places.ts';
@@ -60,5 +62,16 @@ test('when none of the addresses answers, the error of the first is thrown', asy
   await assert.rejects(dialling, {
     code: 'unreachable',
     message: `${host}:${ports[0]}: no program answers (ECONNREFUSED)`,
+  });
+});
+
+test('when neither a Unix socket nor a port answers, the error of the port is thrown', async () => {
+  const port = await freePort();
+  const path = join(tmpdir(), 'no-such.sock');
+  await assert.rejects(dialAny([{ path }, { host, port }], keys), {
+    message: `${host}:${port}: no program answers (ECONNREFUSED)`,
+  });
+  await assert.rejects(dialAny([{ path }], keys), {
+    message: `${path}: no program answers (ENOENT)`,
   });
 });
