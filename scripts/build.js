@@ -1,8 +1,8 @@
-// dist/       what ships: program.js, wake.js and index.js, each bundled into one file with its dependencies; top.js,
-//             the screen of `ipc top`, which program.js loads for that command alone; nats.js, the clients of NATS,
-//             which they load for a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; ipc.js,
-//             which starts one of the first two if this Node can read it; types/, and the files of plugins/: a host
-//             may copy this folder and nothing else
+// dist/       what ships: ipc.js, which starts program.cjs if this Node can read it, or for a host's own line mcp.cjs or
+//             wake.cjs; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the screen of `ipc top`,
+//             and nats.mjs, the clients of NATS, which are loaded for that command or a NATS address alone; ui/, the page
+//             of `ipc ui`, which a browser runs; types/, and the files of plugins/: a host may copy this folder and
+//             nothing else
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
@@ -17,11 +17,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { build as bundle } from 'esbuild';
+import { build as bundle, transform } from 'esbuild';
 import { nodeFault } from './node-version.js';
 import { compiled, root, shipped, stop } from './project.js';
 
 const program = join(root, 'src/cli/main.ts');
+const mcp = join(root, 'src/cli/mcp-main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
 const library = join(root, 'src/index.ts');
 const screen = join(root, 'src/cli/top/screen.ts');
@@ -32,17 +33,19 @@ const page = join(root, 'src/ui/page');
 const entry = `#!/usr/bin/env node
 const fault = (${nodeFault})();
 const [, , command, option] = process.argv;
+const words = process.argv.length - 2;
 if (fault === undefined) {
-  const isHook = command === 'wake' && option === '--for' && process.argv.length === 5;
-  import(isHook ? './wake.js' : './program.js');
+  const isHook = command === 'wake' && option === '--for' && words === 3;
+  const name = isHook ? 'wake' : command === 'mcp' && words === 1 ? 'mcp' : 'program';
+  require('./' + name + '.cjs');
 } else {
   process.stderr.write('ipc: ' + fault + '\\n');
   process.exitCode = 1;
 }
 `;
 
-/** commander is CommonJS and wants a `require`. */
-const programHead = `import { createRequire as requireFrom } from 'node:module';
+/** CommonJS in a module wants a `require`. */
+const requireHead = `import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);`;
 
 /** Node 18 can read the library, and gets the same sentence as an error. */
@@ -54,38 +57,51 @@ export async function build() {
     cpSync(join(root, 'plugins'), folder, { recursive: true });
     writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
     const bundled = [
-      ...(await bundleProgram(join(folder, 'program.js'))),
-      ...(await bundleScreen(join(folder, 'top.js'))),
-      ...(await bundleNats(join(folder, 'nats.js'))),
+      ...(await bundleProgram(folder)),
+      ...(await bundleScreen(join(folder, 'top.mjs'))),
+      ...(await bundleNats(join(folder, 'nats.mjs'))),
       ...(await bundlePage(join(folder, 'ui'))),
     ];
     writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
-    const hookBundle = {
-      ...shared,
-      ...scannedAtStart,
-      entryPoints: [hook],
-      plugins: [natsApart],
-    };
-    await bundle({ ...hookBundle, outfile: join(folder, 'wake.js') });
-    await bundleLibrary(join(folder, 'index.js'));
+    await bundleLibrary(join(folder, 'index.mjs'));
     const types = join(folder, 'types');
     compile('--project', 'tsconfig.types.json', '--outDir', types);
     keepReachable(types, join(types, 'index.d.ts'));
+    writeFileSync(join(types, 'package.json'), '{"type":"module"}\n');
   });
   await replaceFolder(compiled, async (folder) => compile('--outDir', folder));
 }
 
-/** @param {string} outfile @returns {Promise<string[]>} the folders of the packages in it */
-async function bundleProgram(outfile) {
-  const { metafile } = await bundle({
+/**
+ * The program in chunks: a process loads those that its command needs. They are CommonJS, which takes Node a third less
+ * time to load than modules; but only modules can be split, so they are written first.
+ * @param {string} folder @returns {Promise<string[]>} the folders of the packages in it
+ */
+async function bundleProgram(folder) {
+  const { outputFiles, metafile } = await bundle({
     ...shared,
-    ...scannedAtStart,
-    entryPoints: [program],
-    outfile,
-    banner: { js: programHead },
+    ...readable,
+    entryPoints: { program, mcp, wake: hook },
+    outdir: folder,
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    define: { 'import.meta.dirname': '__dirname' },
     plugins: [screenApart, natsApart, noValidator],
     metafile: true,
+    write: false,
   });
+  for (const { path, text } of outputFiles) {
+    const { code } = await transform(text, {
+      ...readable,
+      target,
+      format: 'cjs',
+      platform: 'node',
+    });
+    const required = code
+      .replaceAll(/\bimport\(("\.\/chunk-\w+\.js")\)/g, 'Promise.resolve().then(()=>require($1))')
+      .replaceAll(/(?<="\.\/chunk-\w+)\.js(?=")/g, '.cjs');
+    writeFileSync(path.replace(/\.js$/, '.cjs'), required);
+  }
   return packagesIn(metafile);
 }
 
@@ -101,7 +117,7 @@ async function bundleScreen(outfile) {
     minify: true,
     legalComments: 'none', // they are in LICENSES
     define: { 'process.env.NODE_ENV': '"production"' },
-    banner: { js: programHead },
+    banner: { js: requireHead },
     plugins: [noDevtools],
     metafile: true,
   });
@@ -112,17 +128,17 @@ async function bundleScreen(outfile) {
 async function bundleNats(outfile) {
   const { metafile } = await bundle({
     ...shared,
-    ...scannedAtStart,
+    ...readable,
     entryPoints: [nats],
     outfile,
-    banner: { js: programHead },
+    banner: { js: requireHead },
     metafile: true,
   });
   return packagesIn(metafile);
 }
 
 /**
- * What is loaded only when it is wanted is in a file of its own.
+ * What is loaded only when it is wanted, and is too large for the rest, is in a file of its own.
  * @param {string} name @param {RegExp} filter @param {string} path
  * @returns {import('esbuild').Plugin}
  */
@@ -132,8 +148,8 @@ const apart = (name, filter, path) => ({
     plugin.onResolve({ filter }, () => ({ path, external: true }));
   },
 });
-const screenApart = apart('screen apart', /\/top\/screen\.ts$/, './top.js');
-const natsApart = apart('nats apart', /\/nats-library\.ts$/, './nats.js');
+const screenApart = apart('screen apart', /\/top\/screen\.ts$/, './top.mjs');
+const natsApart = apart('nats apart', /\/nats-library\.ts$/, './nats.mjs');
 
 /**
  * Bundles `contents` in the place of a module.
@@ -203,23 +219,22 @@ async function bundleLibrary(outfile) {
   });
 }
 
+const target = 'node20.15';
+
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
-  target: 'node20.15',
+  target,
   format: 'esm',
   // The UMD form of jsonc-parser cannot be bundled.
   mainFields: ['module', 'main'],
   logLevel: 'silent', // its errors are thrown as well
 };
 
-/**
- * Node scans all of a file at each start: 13 ms for a megabyte. Names stay, so that a stack trace can be read.
- * @type {import('esbuild').BuildOptions}
- */
-const scannedAtStart = { minifyWhitespace: true, minifySyntax: true };
+/** Node scans all of a file when it loads it. Names stay, so that a stack trace can be read. */
+const readable = { minifyWhitespace: true, minifySyntax: true };
 
 /** yoga-layout has no file of its licence, which is that of React: MIT, of Meta Platforms, as its sources say. */
 const licenceFolders = new Map([['yoga-layout', 'node_modules/react']]);

@@ -39,7 +39,7 @@ export function runPost({ home, port }: Place, body: Buffer): Promise<number> {
   return runNode([program, 'post', 'cli', body.toString()], env);
 }
 
-/** Bundled as our program is. */
+/** All of the SDK in one file. */
 export async function bundleNoopServer(): Promise<ServerCommand> {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
   const outfile = join(makeBenchFolder(), 'noop-server.mjs');

@@ -21,14 +21,14 @@ import { commonLimitHeads, commonLimitRows, limitHeads, limitRows } from './limi
 import { pluginFiles } from './plugins.ts';
 
 /** Each document by its path in the repository. */
-export function documents(): Readonly<Record<string, string>> {
+export async function documents(): Promise<Readonly<Record<string, string>>> {
   return {
     'README.md': readme(),
     'docs/guide/errors.md': errorsDocument(),
     'docs/guide/limits.md': limitsDocument(),
     'docs/guide/operations.md': operationsDocument(),
     ...pluginFiles(),
-    'docs/guide/cli.md': programDocument(),
+    'docs/guide/cli.md': await programDocument(),
   };
 }
 
@@ -115,9 +115,9 @@ function operationsDocument(): string {
 }
 
 /** The output of `ipc help` for every topic and command. */
-function programDocument(): string {
+async function programDocument(): Promise<string> {
   const helped = { out: '', errors: '' };
-  const program = makeProgram(helped, false);
+  const program = await makeProgram(helped, false);
   const commands = leaves(program).map(([name, command]) => {
     helped.out = '';
     command.outputHelp();
@@ -177,7 +177,7 @@ function quoted(code: string): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  for (const [path, text] of Object.entries(documents())) {
+  for (const [path, text] of Object.entries(await documents())) {
     writeFileSync(join(process.cwd(), path), text);
   }
 }

@@ -14,10 +14,8 @@ import {
   parseNatsAddress,
   streamOf,
 } from '../nats/nats-address.ts';
-import { NatsServer } from '../nats/nats-server.ts';
 import { isLoopback, resolveHost } from '../net/tls.ts';
-import { NatsSession } from '../session/nats-session.ts';
-import { type Ownership, Session } from '../session/session.ts';
+import { loadOwnerCode, type Ownership, Session } from '../session/session.ts';
 import {
   absolutePath,
   brokerIn,
@@ -76,6 +74,15 @@ export interface BrokerSession {
 /** Characters have up to four bytes: no label is longer than a name. */
 const labelCharactersMax = 50;
 assert(labelCharactersMax * 4 <= nameBytesMax);
+
+/** Most calls name no NATS server, so this code is loaded for those that do. */
+const natsCode = () => import('../session/nats-session.ts');
+
+/** For a process that may stay for long before its first call. An update may replace the files of the program. */
+export function loadSessionCode(): void {
+  loadOwnerCode();
+  natsCode().catch(() => {});
+}
 
 export class AppContext {
   readonly home: string;
@@ -166,15 +173,17 @@ export class AppContext {
     return known.find((each) => natsUrl(each) === natsUrl(address)) ?? address;
   }
 
-  #natsBroker({ address, port }: NatsPlace): BrokerSession {
+  async #natsBroker({ address, port }: NatsPlace): Promise<BrokerSession> {
+    const code = await natsCode();
     this.#checkOpen();
     const host = natsUrl(address);
     const name = `${host} ${port}`;
-    const mail = this.#mails.get(name) ?? this.#openNats(name, { address, port });
+    const mail = this.#mails.get(name) ?? this.#openNats(code, name, { address, port });
     return { port, host, name, mail };
   }
 
   #openNats(
+    { NatsServer, NatsSession }: Awaited<ReturnType<typeof natsCode>>,
     name: BrokerName,
     { address, port }: NatsPlace,
     ownership = this.#options.ownership,
@@ -227,9 +236,9 @@ export class AppContext {
   }
 
   /** The broker at an address, as a client that never owns it. */
-  clientOf(host: string, port: number): MailService {
+  async clientOf(host: string, port: number): Promise<MailService> {
     const nats = this.natsOf({ host: { host }, port });
-    if (nats) return this.#openNats(`${host} ${port}`, nats, 'never');
+    if (nats) return this.#openNats(await natsCode(), `${host} ${port}`, nats, 'never');
     return this.#openMail(`${host}:${port}`, host, port);
   }
 

@@ -2,11 +2,17 @@
 import { unseen } from './characters.ts';
 import { errorCharactersMax } from './limits.ts';
 
-const hidden = new RegExp(`[${unseen}]`, 'gu');
+/** Every hidden character is one of these, and most texts have none. */
+const unusual = /[^ -~]/;
+/** Made for the first unusual text, because that takes milliseconds. */
+let hidden: RegExp | undefined;
 
 /** On one line, in quotes, with nothing in it that hides or turns text. */
 export function quoted(text: string): string {
-  return JSON.stringify(text).replace(hidden, (character) =>
+  const json = JSON.stringify(text);
+  if (!unusual.test(json)) return json;
+  hidden ??= new RegExp(`[${unseen}]`, 'gu');
+  return json.replace(hidden, (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -1,8 +1,16 @@
 // Text of a peer in which nothing is hidden, moves the cursor, colours the terminal, or changes the direction of text.
 import { neededUnseen, unseen } from './characters.ts';
 
+/** Every hidden character is one of these, and most texts have none. */
+const unusual = /[^\t\n -~]/;
+/** Made for the first unusual text, because that takes milliseconds. */
+let hidden: RegExp | undefined;
+
 /** Emoji and scripts keep what they need; the group is what is hidden. */
-const hidden = new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu');
+function hiddenForm(): RegExp {
+  hidden ??= new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu');
+  return hidden;
+}
 
 export interface Sanitized {
   readonly text: string;
@@ -23,7 +31,8 @@ export function sanitize(text: string): Sanitized {
 
 function show(source: string): Sanitized {
   let count = 0;
-  const text = source.replace(hidden, (kept: string, character: string | undefined) => {
+  if (!unusual.test(source)) return { text: source, count };
+  const text = source.replace(hiddenForm(), (kept: string, character: string | undefined) => {
     if (character === undefined) return kept;
     count++;
     return numbered(character);

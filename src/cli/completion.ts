@@ -76,7 +76,8 @@ async function mailboxNames(env: NodeJS.ProcessEnv, signal: AbortSignal): Promis
   const context = new AppContext({ env, program: programName });
   const { host = ownerAddress, port } = await context.brokerAddress({});
   if (!isNatsAddress(host) && !currentKeys(context.home, env)) return [];
-  const { mailboxes } = await context.clientOf(host, port).status({ signal });
+  const mail = await context.clientOf(host, port);
+  const { mailboxes } = await mail.status({ signal });
   return mailboxes.map(({ mailbox }) => mailbox);
 }
 

@@ -1,13 +1,7 @@
-// `ipc --help`, `ipc help` and `ipc COMMAND --help`, and the errors for a wrong command line.
+// How help is printed, and the errors for a wrong command line.
 import type { Command, CommanderError } from 'commander';
-import { shown } from '../app/parameters.ts';
 import { type ErrorCode, IpcError } from '../base/errors.ts';
 import { styled } from './terminal.ts';
-import { topicNames, topics } from './topics.ts';
-
-const programHelp = `
-\`ipc help COMMAND\` has an example. \`ipc help TOPIC\` explains one of these:
-  ${topicNames.join(', ')}`;
 
 /** The same on every terminal, so that the generated manual is the same everywhere. */
 const helpColumns = 80;
@@ -21,7 +15,6 @@ export interface Helped {
 /** Must run before commands are added: they inherit it. */
 export function configureHelp(program: Command, helped: Helped, colours: boolean): void {
   program
-    .addHelpText('after', programHelp)
     .configureHelp({
       subcommandTerm: (command) => command.name(),
       styleTitle: (title) => styled('bold', title),
@@ -50,27 +43,6 @@ export function reportWrongLines(command: Command, name = command.name()): void 
       : wrongLine(error, name, command);
   });
   for (const below of command.commands) reportWrongLines(below, `${name} ${below.name()}`);
-}
-
-/** Help of a command, or a topic; throws the error that commander throws for `--help`. */
-export function helpFor(program: Command, words: readonly string[]): string {
-  const [first = ''] = words;
-  if (words.length === 1 && Object.hasOwn(topics, first))
-    return `${topics[first]?.text(program)}\n`;
-  let command = program;
-  for (const word of words) {
-    const below = command.commands.find((each) => each.name() === word);
-    if (!below) throw unknownHelp(words);
-    command = below;
-  }
-  return command.help();
-}
-
-function unknownHelp(words: readonly string[]): IpcError {
-  const what = `no command and no topic is called ${shown(words.join(' '))}`;
-  return new IpcError('unknown_operation', what, {
-    hint: `see \`ipc --help\`; the topics are ${topicNames.join(', ')}`,
-  });
 }
 
 const codes: Readonly<Record<string, ErrorCode>> = {

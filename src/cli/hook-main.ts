@@ -7,7 +7,9 @@ import { exitFailed } from './run.ts';
 
 const [, , , , host = ''] = process.argv;
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-process.exit(await runHook(host).catch(reportError));
+void runHook(host)
+  .catch(reportError)
+  .then((code) => process.exit(code));
 
 async function reportError(error: unknown): Promise<number> {
   if (!(error instanceof IpcError)) throw error;

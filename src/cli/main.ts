@@ -10,15 +10,17 @@ import { isColoured } from './terminal.ts';
 /** For a host that has started `ipc wake` as a hook, exit code 2 is mail; so a wrong line of it has another one. */
 const exitWrong = process.argv[2] === 'wake' ? exitFailed : exitUsage;
 
-await main();
+void main();
 
 async function main(): Promise<void> {
   // A closed pipe is noticed where something is written to it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const helped = { out: '', errors: '' };
   try {
-    checkBytes(process.argv.slice(2));
-    await makeProgram(helped, isColoured(process.stdout)).parseAsync();
+    const words = process.argv.slice(2);
+    checkBytes(words);
+    const program = await makeProgram(helped, isColoured(process.stdout), words[0]);
+    await program.parseAsync();
   } catch (error) {
     process.exit(await reportError(error, helped));
   }

@@ -1,7 +1,6 @@
 // What the program writes: results (bodies, reports, JSON, help) to stdout; notes, timeouts and errors to
 // stderr. With `--json` a line on stderr is an object, too: `note`, `timeout` or `error`.
 import { clearLine, cursorTo } from 'node:readline';
-import { createInterface } from 'node:readline/promises';
 import type { Writable } from 'node:stream';
 import type { BrokerAddress } from '../app/context.ts';
 import { at, presentError } from '../app/summaries.ts';
@@ -185,6 +184,7 @@ async function writeError(line: string, object: object): Promise<void> {
 
 /** Asks the user at the terminal; the default is no. */
 export async function confirmed(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // readline handles Ctrl-C itself, so the signal is sent again to end the program as elsewhere.
   terminal.once('SIGINT', () => {

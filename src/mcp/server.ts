@@ -2,6 +2,7 @@
 import { McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
+import { loadSessionCode } from '../app/context.ts';
 import { environmentFaults } from '../app/environment.ts';
 import { operationNames, type Parameter, parameters } from '../app/operations.ts';
 import { presentError } from '../app/summaries.ts';
@@ -21,7 +22,7 @@ End on exactly "shutdown" or any last word: broker_status with its ticket, then 
 fetch: all that is there. broker_status: who is there and what became of your posts, with mailbox what is in it: look before you repeat a call that broke off.
 Without a broker: receive {port} here, send {host: "127.0.0.1:19900", message} there; ping tests {host}.`;
 
-/** A host may start a server only to ask for its version, so nothing is opened before this time. */
+/** A host may start a server only to ask for its version, so nothing is opened before this time, and less is loaded. */
 const watchAfterMs = 3_000;
 
 export function serveMcp(env: NodeJS.ProcessEnv): void {
@@ -36,7 +37,10 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   // A host shows its user what is on stderr before the first call. Each call that needs the value fails too.
   for (const fault of environmentFaults(env)) sayRefused(fault);
   serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
-  setTimeout(() => tool.watchFromStart(), watchAfterMs).unref();
+  setTimeout(() => {
+    tool.watchFromStart();
+    loadSessionCode();
+  }, watchAfterMs).unref();
   const closed = transport.onclose;
   transport.onclose = () => {
     closed?.();

@@ -83,10 +83,23 @@ export interface PastHold {
 const controlCharacter = /\p{Cc}/u;
 /** Most names are like this, and replay reads many. */
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
-const unseenOrBlank = new RegExp(`[${unseen}]|${oddBlank}`, 'u');
-const allUnseen = new RegExp(`[${unseen}]`, 'gu');
-const allOddBlanks = new RegExp(oddBlank, 'gu');
 const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
+
+let odd: ReturnType<typeof makeOddForms> | undefined;
+
+/** What a name that is not plain is checked with. It takes milliseconds to make, so a process without such a name does not. */
+function oddForms() {
+  odd ??= makeOddForms();
+  return odd;
+}
+
+function makeOddForms() {
+  return {
+    unseenOrBlank: new RegExp(`[${unseen}]|${oddBlank}`, 'u'),
+    allUnseen: new RegExp(`[${unseen}]`, 'gu'),
+    allOddBlanks: new RegExp(oddBlank, 'gu'),
+  };
+}
 
 export function parseName(text: string, parameter = 'name'): Name {
   // A caller in plain JavaScript may pass anything.
@@ -96,7 +109,7 @@ export function parseName(text: string, parameter = 'name'): Name {
   if (!text.isWellFormed()) throw new IpcError('bad_name', `${parameter} has a lone surrogate`);
   if (controlCharacter.test(text))
     throw new IpcError('bad_name', `${parameter} has a control character`);
-  const [character] = unseenOrBlank.exec(text) ?? [];
+  const [character] = oddForms().unseenOrBlank.exec(text) ?? [];
   if (character !== undefined) {
     const what = `${codePoint(character)}, which is invisible or looks like a space`;
     throw new IpcError('bad_name', `${parameter} has the character ${what}`);
@@ -130,6 +143,7 @@ export function parseStoredName(text: string): Name {
   if (text === '' || !text.isWellFormed() || controlCharacter.test(text))
     throw new IpcError('bad_name', 'a stored name is malformed');
   inBytes(text, 'a stored name');
+  const { allUnseen, allOddBlanks } = oddForms();
   const seen = text.replace(allUnseen, '').replace(allOddBlanks, ' ').normalize('NFC').trim();
   if (seen !== '') return clipped(seen);
   return clipped([...text].map(codePoint).join(' '));

@@ -12,8 +12,9 @@ import { realDisk } from '../journal/disk.ts';
 import { isDiskFull } from '../journal/epoch.ts';
 import { History } from '../journal/history.ts';
 import { historyDefault, limitsDefault } from '../journal/journal-options.ts';
-import { listen, listenError, ownerAddress } from '../net/listen.ts';
+import { listen } from '../net/listen.ts';
 import { socketForbidden } from '../net/network-fault.ts';
+import { lockPort, socketPath } from './port-lock.ts';
 
 export type ClaimResult =
   /** The store's Unix socket, and the port. */
@@ -23,8 +24,6 @@ export type ClaimResult =
   /** An owner in another network namespace serves the store; this socket leads to it. */
   | { readonly kind: 'elsewhere'; readonly path: string };
 
-/** sun_path has room for 108 bytes with the final 0. Node 20 silently cuts a longer name off. */
-const socketPathBytesMax = 107;
 /** The temporary name of a socket, which is as long as its final name. */
 const temporaryPrefix = 'o-';
 const temporaryCharacters = 8;
@@ -33,33 +32,29 @@ const staleMs = 60_000;
 
 /** `folder`: the store's folder, which exists. */
 export async function claim(port: number, folder: string): Promise<ClaimResult> {
+  const lock = await lockPort(port);
+  return lock ? claimStore(lock, folder) : { kind: 'taken' };
+}
+
+/** The rest of a claim, by the process that has the lock, which is given up unless the claim is won. */
+export async function claimStore(
+  lock: Server,
+  folder: string,
+): Promise<Exclude<ClaimResult, { kind: 'taken' }>> {
   const path = socketPath(folder);
-  const listener = await listen({ host: ownerAddress, port }).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'EADDRINUSE') return undefined;
-    throw listenError(error, ownerAddress, port);
-  });
-  if (!listener) return { kind: 'taken' };
   try {
     if (await isInUse(path)) {
-      listener.close();
+      lock.close();
       return { kind: 'elsewhere', path };
     }
     const socket = await listenAtSocket(folder, path);
     await removeStaleSockets(folder);
-    return { kind: 'won', listeners: [socket, listener] };
+    return { kind: 'won', listeners: [socket, lock] };
   } catch (error) {
-    listener.close();
+    lock.close();
     if (error instanceof IpcError) throw error;
     throw socketError(error, path);
   }
-}
-
-/** The path of the store's own socket. */
-export function socketPath(folder: string): string {
-  const path = join(folder, 'owner.sock');
-  if (Buffer.byteLength(path) <= socketPathBytesMax) return path;
-  const what = `${path} is longer than ${socketPathBytesMax} bytes, too long for a socket`;
-  throw new IpcError('home_unusable', what, { hint: 'name a shorter path in IPC_HOME' });
 }
 
 /**

@@ -38,6 +38,9 @@ import { connectionOf, Guests, NatsOwner, wireTimes } from './nats-owner.ts';
 import type { Ownership } from './session.ts';
 import { Welcomes } from './welcomes.ts';
 
+// Loaded together by the one that needs a session.
+export { NatsServer } from '../nats/nats-server.ts';
+
 export interface NatsSessionOptions {
   readonly server: NatsServer;
   readonly home: string;

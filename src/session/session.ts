@@ -8,16 +8,14 @@
 //    belongs to an owner whose last disk write has not ended: try again from 1.
 // 3. When the owner dies or says goodbye, all standbys begin at 1 at once.
 // 4. A session whose own broker failed only dials for a while: see backoff.ts.
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFault, IpcError } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { version } from '../base/version.ts';
-import { Acceptor } from '../broker/acceptor.ts';
-import { Broker } from '../broker/broker.ts';
-import { addressesToBind, Listeners } from '../broker/listeners.ts';
+import type { Broker } from '../broker/broker.ts';
+import { addressesToBind } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
 import { withOwner } from '../files/file-owner.ts';
 import { requireTrustedStore } from '../files/trusted-path.ts';
@@ -41,7 +39,7 @@ import { ownerAddress } from '../net/listen.ts';
 import { dialAddresses, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { Backoff } from './backoff.ts';
-import { claim, socketPath } from './election.ts';
+import { lockPort, socketPath } from './port-lock.ts';
 import { describeHolder, describeProcess, findPortOwner, type PortOwner } from './port-owner.ts';
 import { Welcomes } from './welcomes.ts';
 
@@ -79,6 +77,20 @@ const standbyMsMax = 5_000;
 /** The same when no standby is known: a session may have become one since. */
 const noStandbyMsMax = 1_000;
 const closeMsDefault = 2_000;
+/** A session that stays for longer may have to take over. */
+const standbyMsMin = 1_000;
+
+let ownerCode: typeof import('./own-store.ts') | undefined;
+
+async function ownerCodeLoaded() {
+  ownerCode ??= await import('./own-store.ts');
+  return ownerCode;
+}
+
+/** Loads it before it is needed, because an update of the program may replace its files while the process runs. */
+export function loadOwnerCode(): void {
+  ownerCodeLoaded().catch(() => {});
+}
 
 export class Session extends Client implements MailService {
   readonly #options: SessionOptions;
@@ -267,46 +279,32 @@ export class Session extends Client implements MailService {
       .catch((error: unknown) => {
         throw homeFault(error, this.#folder);
       });
-    const won = await claim(port, this.#folder);
-    if (won.kind === 'elsewhere') return [{ path: won.path }];
-    if (won.kind === 'taken') return this.#addresses();
-    const listeners = new Listeners(port, won.listeners);
-    await this.#listenAsBefore(listeners);
-    if (!listeners.holdsLock) {
-      // A wildcard address replaced the lock, and neither could be bound again: another session may own now.
-      listeners.close();
-      return this.#addresses();
+    if (!ownerCode) {
+      // Where the port is taken, it is not needed. It is not loaded under the lock, because an owner that does not serve
+      // yet hangs up on those that dial.
+      const probe = await lockPort(port);
+      if (!probe) return this.#addresses();
+      await new Promise((resolve) => probe.close(resolve));
     }
-    try {
-      const broker = await Broker.start({
-        listeners,
-        acceptor: new Acceptor(listeners, keys),
-        folder: this.#folder,
-        owner: this.#ownerWords(),
-        history: this.#options.history,
-        onFailed: (error) => {
-          this.#backoff.failed(error);
-          if (this.#broker === broker) this.#broker = undefined;
-        },
-      });
+    const { ownStore } = await ownerCodeLoaded();
+    const lock = await lockPort(port);
+    if (!lock) return this.#addresses();
+    const owned = await ownStore(lock, {
+      ...{ port, keys, folder: this.#folder, owner: this.#ownerWords() },
+      history: this.#options.history,
+      onFailed: (error, broker) => {
+        this.#backoff.failed(error);
+        if (this.#broker === broker) this.#broker = undefined;
+      },
+    });
+    if (owned.kind === 'elsewhere') return [{ path: owned.path }];
+    if (owned.kind === 'own') {
       this.#backoff.opened();
-      this.#broker = broker;
-      if (this.#isClosed) await broker.close();
-    } catch (error) {
-      // Another session became the owner at the same moment; dialling finds it.
-      if (!(error instanceof IpcError && error.code === 'no_broker')) throw error;
+      this.#broker = owned.broker;
+      if (this.#isClosed) await owned.broker.close();
     }
+    // If another session owns now, dialling finds it.
     return this.#addresses();
-  }
-
-  /** Listens where the last owner listened. An address that cannot be bound any more is left out. */
-  async #listenAsBefore(listeners: Listeners): Promise<void> {
-    const before = readOwner(this.#folder)?.addresses ?? [];
-    for (const address of before.filter((each) => each !== ownerAddress && isIP(each) !== 0)) {
-      await listeners.listenOn([...listeners.addresses, address]).catch((error: unknown) => {
-        if (!(error instanceof IpcError)) throw error;
-      });
-    }
   }
 
   #ownerWords(): Pick<OwnerNote, 'program' | 'name'> {
@@ -380,6 +378,7 @@ export class Session extends Client implements MailService {
       const isReadable = welcome.format <= journalFormat;
       this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
     }
+    if (this.#mayOwn()) setTimeout(loadOwnerCode, standbyMsMin).unref();
     this.#welcomes.add(welcome);
   }
 

@@ -7,7 +7,7 @@ import { makeProgram } from '../../src/cli/program.ts';
 import { exitCodes, topics } from '../../src/cli/topics.ts';
 
 const helped = { out: '', errors: '' };
-const program = makeProgram(helped, false);
+const program = await makeProgram(helped, false);
 
 test('each command takes these arguments and options', () => {
   assert.deepEqual(leaves(program).map(usage), [
@@ -47,6 +47,20 @@ test('each command takes these arguments and options', () => {
     'ipc completion <shell>',
     'ipc help [words...]',
   ]);
+});
+
+test('the commands that are run again and again are loaded alone, with the same words', async () => {
+  const everyday = ['post', 'wait', 'ask', 'fetch', 'watch', 'peek', 'drop', 'find'];
+  const names = everyday.map((name) => `ipc ${name}`);
+  const expected = leaves(program).filter(([name]) => names.includes(name));
+  for (const name of everyday) {
+    const alone = leaves(await makeProgram(helped, false, name));
+    assert.deepEqual(alone.map(usage), expected.map(usage));
+  }
+  for (const word of ['status', 'nix', '--help', undefined]) {
+    const all = await makeProgram(helped, false, word);
+    assert.deepEqual(leaves(all).map(usage), leaves(program).map(usage));
+  }
 });
 
 test('each command takes --quiet but `work`, where it may belong to the command that follows', () => {

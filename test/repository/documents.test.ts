@@ -67,15 +67,16 @@ test('README names each variable that is read; `ipc help environment` also those
   }
 });
 
-test('a topic fits a terminal of 80 columns', () => {
-  const program = makeProgram({ out: '', errors: '' }, false);
+test('a topic fits a terminal of 80 columns', async () => {
+  const program = await makeProgram({ out: '', errors: '' }, false);
   for (const { text } of Object.values(topics)) {
     for (const line of text(program).split('\n')) assert.ok(line.length <= 80, line);
   }
 });
 
-test('generated documents are up to date; `npm run docs` writes them', () => {
-  for (const [path, text] of Object.entries(documents())) assert.equal(read(path), text, path);
+test('generated documents are up to date; `npm run docs` writes them', async () => {
+  for (const [path, text] of Object.entries(await documents()))
+    assert.equal(read(path), text, path);
 });
 
 test('the instructions of a plugin name existing operations, and no parameters', () => {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 const root = new URL('../../../', import.meta.url);
 
 test('the library exports these values', async () => {
-  const library = await import(new URL('dist/index.js', root).href);
+  const library = await import(new URL('dist/index.mjs', root).href);
   const names = ['AgentMail', 'IpcError', 'Message', 'errorTable', 'open'];
   assert.deepEqual(Object.keys(library).sort(), names);
 });
@@ -83,7 +83,7 @@ test('the package has these entries, and needs no other package', () => {
       engines: { node: '>=20.15' },
       bin: { ipc: 'dist/ipc.js' },
       exports: {
-        '.': { types: './dist/types/index.d.ts', default: './dist/index.js' },
+        '.': { types: './dist/types/index.d.ts', default: './dist/index.mjs' },
         './package.json': './package.json',
       },
       files: ['dist'],

@@ -26,12 +26,13 @@ const ini = block('ini');
 const xml = block('xml');
 const started = ['/path/to/agent-ipc/dist/ipc.js', 'broker'];
 
-test('the unit and the property list start the same command, which the program has', () => {
+test('the unit and the property list start the same command, which the program has', async () => {
   const [, line = ''] = /^ExecStart=(.*)$/m.exec(ini) ?? [];
   const [, array = ''] = /<array>(.*?)<\/array>/s.exec(xml) ?? [];
   const words = [...array.matchAll(/<string>(.*?)<\/string>/g)].map(([, word]) => word);
   assert.deepEqual([line.split(' ').slice(1), words.slice(1)], [started, started]);
-  const names = makeProgram({ out: '', errors: '' }, false).commands.map((each) => each.name());
+  const { commands } = await makeProgram({ out: '', errors: '' }, false);
+  const names = commands.map((each) => each.name());
   assert.ok(names.includes('broker'));
 });
 

@@ -41,6 +41,7 @@ const page = 'ui/page/';
 const speakers = [
   'cli/main.ts',
   'cli/hook-main.ts',
+  'cli/mcp-main.ts',
   'mcp/server.ts',
   'cli/output.ts',
   'cli/terminal.ts',

@@ -17,7 +17,7 @@ import {
 } from '../output.ts';
 import { type CommandContext, exitSuccess, exitTimedOut } from '../run.ts';
 
-export function addDirectCommands(program: Command): void {
+export function addCommands(program: Command): void {
   addOperation(program, {
     name: 'send',
     operation: 'send',

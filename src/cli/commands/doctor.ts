@@ -23,7 +23,7 @@ import { programName } from '../program-name.ts';
 import { exitFailed, exitSuccess } from '../run.ts';
 import { painted } from '../terminal.ts';
 
-export function addDoctorCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('doctor')
     .description('Check all that a session needs, and say what to do.')
@@ -131,7 +131,7 @@ async function askBroker(
   host: string,
   port: number,
 ): Promise<BrokerStatus> {
-  if (currentKeys(context.home, env)) return context.clientOf(host, port).status();
+  if (currentKeys(context.home, env)) return (await context.clientOf(host, port)).status();
   const what = `there is no key here yet, so it is not the key of the broker at ${host}:${port}`;
   throw new IpcError('key_mismatch', what, { hint: 'import its key: `ipc help key import`' });
 }

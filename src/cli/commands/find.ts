@@ -34,7 +34,7 @@ const words = `
 never posted, or settled and forgotten, as all ids of a session are when it
 ends. Exits with 1 when an id is unknown.`;
 
-export function addFindCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('find')
     .description('Say what has become of messages, by their ids.')

@@ -47,7 +47,7 @@ const wakeWords: Readonly<Record<Direction, string>> = {
   uninstall: 'only the hook or plugin with which mail wakes its agents',
 };
 
-export function addInstallCommands(program: Command): void {
+export function addCommands(program: Command): void {
   const names = hostTargets.map(({ name }) => name);
   for (const direction of ['install', 'uninstall'] as const) {
     const command = program

@@ -58,7 +58,8 @@ const commands: Readonly<Record<string, KeyCommand>> = {
 
 const oldIsValid = 'The previous key stays valid until `ipc key retire`.';
 
-export function addKeyCommands(key: Command): void {
+export function addCommands(program: Command): void {
+  const key = program.command('key').description('Show or replace the key that opens the mail.');
   for (const [name, { what, example, json, act }] of Object.entries(commands)) {
     const command = key
       .command(name)

@@ -65,7 +65,7 @@ one message; --thread shows the messages that it answers, and their answers.
 With --follow --json a message has a new line whenever its state changes.
 --erase forgets settled mail; mail that is not settled stays.`;
 
-export function addLogCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('log')
     .description('Show what was said, and what became of each message.')

@@ -56,7 +56,7 @@ const dropFields: OutputFields = {
   missing: 'ids of --id that were not dropped',
 };
 
-export function addLookCommands(program: Command): void {
+export function addCommands(program: Command): void {
   addPeek(program);
   addDrop(program);
 }

@@ -25,7 +25,7 @@ import {
 import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../run.ts';
 import { failureIn } from '../worker/failure-answer.ts';
 
-export function addMailCommands(program: Command): void {
+export function addCommands(program: Command): void {
   addOperation(program, {
     name: 'post',
     operation: 'post',

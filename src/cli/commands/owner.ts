@@ -7,7 +7,7 @@ import { writeJson, writeReport } from '../output.ts';
 import { type CommandContext, exitSuccess } from '../run.ts';
 import { addBrokerCommand } from './broker-service.ts';
 
-export function addOwnerCommands(program: Command): void {
+export function addCommands(program: Command): void {
   addBrokerCommand(program);
   addOperation(program, {
     name: 'status',

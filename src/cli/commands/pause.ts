@@ -34,7 +34,7 @@ const resumeWords = `
 What waits is delivered at once, in its order. While all mailboxes are paused,
 one that is resumed by its name stays paused; --all ends every pause.`;
 
-export function addPauseCommands(program: Command): void {
+export function addCommands(program: Command): void {
   const pause = add(
     program,
     'pause',

@@ -20,7 +20,10 @@ import { compact } from './store-compact.ts';
 import { addMove } from './store-move.ts';
 import { retry } from './store-retry.ts';
 
-export function addStoreCommands(store: Command): void {
+export function addCommands(program: Command): void {
+  const store = program
+    .command('store')
+    .description('Check, dump or compact stored mail, or retry dead letters.');
   addCheck(store);
   addDump(store);
   addRetry(store);

@@ -18,7 +18,7 @@ session; on a mailbox it leaves only that mail. / filters, ? shows all keys,
 q quits. The screen takes no mail and settles nothing. It needs 80 columns and
 24 rows. Without a broker it shows the past, and goes on when there is one.`;
 
-export function addTopCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('top')
     .description('Show sessions, mailboxes and the flow of mail on a screen.')

@@ -2,8 +2,8 @@
 //
 // Like `ipc watch` it may end at any moment, so it is no standby; but a page without a broker would show nothing, so it
 // owns one if no other session does for a second.
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { historyIn } from '../../app/environment.ts';
@@ -26,7 +26,7 @@ const uiFields: OutputFields = {
 };
 
 /** Beside the program, where the build puts the page's files. */
-const folder = fileURLToPath(new URL('./ui/', import.meta.url));
+const folder = join(import.meta.dirname, 'ui');
 
 interface UiLine {
   readonly port: number;
@@ -43,7 +43,7 @@ name there is IPC_NAME, or your login. For another machine's broker: --host, or
 IPC_BROKER; for a page on another machine:
 \`ssh -L ${portUiDefault}:127.0.0.1:${portUiDefault} HOST ipc ui\`.`;
 
-export function addUiCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('ui')
     .description('Show the mail in a browser, and take part in it.')

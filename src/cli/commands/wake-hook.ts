@@ -16,7 +16,7 @@ with commas between them), and prints a notice as its host wants it: for Claude
 Code on stderr, with exit code 2. It prints no message and takes none. It ends
 with its host, and at once when there is nothing to wait for.`;
 
-export function addWakeCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const names = Object.keys(hookHosts);
   const command = program
     .command('wake', { hidden: true })

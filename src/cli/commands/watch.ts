@@ -49,7 +49,7 @@ after it was read and released. A host that runs this in a background shell
 wakes its agent when the command ends, or at each line. It outlives any broker,
 and owns one if no other session does.`;
 
-export function addWatchCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('watch')
     .description('Block until a mailbox has unread mail, and take none.')

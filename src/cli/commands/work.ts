@@ -31,7 +31,7 @@ type Plan = Pick<
   'parallel' | 'from' | 'attempts' | 'timeoutMs' | 'sendsPerHour' | 'shutdown'
 > & { readonly passesKey: boolean };
 
-export function addWorkCommand(program: Command): void {
+export function addCommands(program: Command): void {
   const command = program
     .command('work')
     .description('Run a command for each message; its output is the answer.')

@@ -19,8 +19,8 @@ import { currentKeys } from '../../net/keys.ts';
 import { listen, listenError, ownerAddress } from '../../net/listen.ts';
 import { isLoopback } from '../../net/tls.ts';
 import { type Keys, keyBytes } from '../../protocol/handshake.ts';
-import { socketPath } from '../../session/election.ts';
 import { askOwner, type OwnerReport } from '../../session/guest.ts';
+import { socketPath } from '../../session/port-lock.ts';
 import {
   continueHint,
   describeHolder,

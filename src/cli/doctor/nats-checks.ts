@@ -116,7 +116,7 @@ async function brokerFindings(
   ofServer: readonly Finding[],
 ): Promise<Finding[]> {
   try {
-    const status = await context.clientOf(url, port).status();
+    const status = await (await context.clientOf(url, port)).status();
     const { pid, messages } = status;
     const mail = messages === 1 ? '1 unsettled message is' : `${messages} unsettled messages are`;
     const what = `pid ${pid} owns the broker, and ${mail} there`;

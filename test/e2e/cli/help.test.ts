@@ -30,7 +30,7 @@ test('`ipc help` prints the help of the program, and names the topics', async (c
 
 test('`ipc help TOPIC` is its text', async (context) => {
   const { run } = await shell(context);
-  const tree = makeProgram({ out: '', errors: '' }, false);
+  const tree = await makeProgram({ out: '', errors: '' }, false);
   for (const [name, { text }] of Object.entries(topics)) {
     assert.deepEqual((await run(['help', name])).text, `${text(tree)}\n`);
   }

@@ -98,8 +98,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'key retire': keyChange,
 };
 
-test('the manual lists these fields for each command', () => {
-  const program = makeProgram({ out: '', errors: '' }, false);
+test('the manual lists these fields for each command', async () => {
+  const program = await makeProgram({ out: '', errors: '' }, false);
   const table = jsonObjects(program).flatMap(({ commands, fields }) =>
     commands.map((command) => [command, Object.keys(fields)]),
   );

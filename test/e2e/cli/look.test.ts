@@ -286,7 +286,7 @@ test('drop asks at a terminal, and drops nothing that came after the question', 
 
 test('drop clears 3,500 messages, and what was dropped stays gone after the owner was killed', async (context) => {
   const { run, begin, home, port } = await shell(context);
-  const script = `import { open } from ${JSON.stringify(new URL('index.js', `file://${program}`).href)};
+  const script = `import { open } from ${JSON.stringify(new URL('index.mjs', `file://${program}`).href)};
     const mail = await open({ home: ${JSON.stringify(home)}, port: ${port}, env: {} });
     await Promise.all(Array.from({ length: 3500 }, (_, index) => mail.post('B', String(index))));
     await mail.close();`;

@@ -2,7 +2,7 @@
 // without a terminal in test/unit/cli/top.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { program } from '../../support/mcp-host.ts';
@@ -341,8 +341,10 @@ test('q and Ctrl-C quit with 0, a signal with its number, and the terminal is as
 });
 
 test('the packages that draw the screen are in a file that only `ipc top` loads', () => {
-  const text = readFileSync(join(dirname(program), 'program.js'), 'utf8');
-  assert.deepEqual(text.match(/import\("\.\/top\.js"\)/g), ['import("./top.js")']);
+  const dist = dirname(program);
+  const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
+  const text = files.map((name) => readFileSync(join(dist, name), 'utf8')).join('\n');
+  assert.deepEqual(text.match(/import\("\.\/top\.mjs"\)/g), ['import("./top.mjs")']);
   assert.doesNotMatch(text, /node_modules\/(ink|react|react-reconciler|yoga-layout)\//);
 });
 

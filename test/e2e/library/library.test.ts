@@ -268,7 +268,7 @@ test('the example of the README runs, and tolerates a message without a sender',
   mkdirSync(home);
   writeFileSync(
     script,
-    example.replace("'agent-ipc'", JSON.stringify(join(root, 'dist/index.js'))),
+    example.replace("'agent-ipc'", JSON.stringify(join(root, 'dist/index.mjs'))),
   );
   for (const args of [['nobody'], ['somebody', '--from', 'C'], ['shutdown']]) {
     await run(['post', 'ann', ...args]);

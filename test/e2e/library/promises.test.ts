@@ -23,7 +23,7 @@ import { freePort, makeHome } from '../../support/places.ts';
 import { ended } from '../../support/processes/shell.ts';
 
 const library = pathToFileURL(
-  join(fileURLToPath(new URL('../../../../', import.meta.url)), 'dist/index.js'),
+  join(fileURLToPath(new URL('../../../../', import.meta.url)), 'dist/index.mjs'),
 );
 
 /** Of a mailbox: the text and attempt of each message, which goes back as if nobody had looked. */

@@ -14,7 +14,7 @@ async function place(context: TestContext) {
   const above = await makeHome(context);
   const build = join(above, 'dist');
   cpSync(dist, build, { recursive: true });
-  rmSync(join(build, 'nats.js'));
+  rmSync(join(build, 'nats.mjs'));
   const home = join(above, 'home');
   const variables = { PATH: process.env.PATH, HOME: home, IPC_HOME: home };
   const env = { ...variables, IPC_PORT: `${await freePort()}` };
@@ -23,7 +23,7 @@ async function place(context: TestContext) {
   return { build, node, ipc: join(build, 'ipc.js') };
 }
 
-test('without a NATS server the program and its hook do not open dist/nats.js', async (context) => {
+test('without a NATS server the program and its hook do not open dist/nats.mjs', async (context) => {
   const { node, ipc } = await place(context);
   const posted = node([ipc, 'post', 'ann', 'hello']);
   assert.deepEqual([posted.status, posted.stdout.slice(0, 12)], [0, 'Stored as #1']);
@@ -32,13 +32,13 @@ test('without a NATS server the program and its hook do not open dist/nats.js', 
   assert.equal(node([ipc, 'wake', '--for', 'claude']).status, 0);
   const nats = node([ipc, 'post', 'ann', 'hello'], { IPC_BROKER: 'nats://127.0.0.1:1' });
   assert.notEqual(nats.status, 0, 'with one it does');
-  assert.match(nats.stderr, /nats\.js/);
+  assert.match(nats.stderr, /nats\.mjs/);
 });
 
-test('without a NATS server the library does not open dist/nats.js', async (context) => {
+test('without a NATS server the library does not open dist/nats.mjs', async (context) => {
   const { build, node } = await place(context);
   const text = `
-    const { open } = await import(${JSON.stringify(pathToFileURL(join(build, 'index.js')).href)});
+    const { open } = await import(${JSON.stringify(pathToFileURL(join(build, 'index.mjs')).href)});
     const mail = await open();
     await mail.post('ann', 'hello');
     console.log((await mail.wait('ann')).text);

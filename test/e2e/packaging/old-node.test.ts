@@ -56,7 +56,7 @@ for (const [major, version] of Object.entries(versions)) {
 test('on Node 18 the import of the library fails with the same sentence', (context) => {
   const node = fetched('18');
   if (!existsSync(node)) return context.skip('`npm install --prefix .ci/tools` fetches it');
-  const library = pathToFileURL(join(root, 'dist/index.js')).href;
+  const library = pathToFileURL(join(root, 'dist/index.mjs')).href;
   const code = `import('${library}').catch((error) => console.log(error.message))`;
   const { stdout } = spawnSync(node, ['-e', code], { encoding: 'utf8' });
   assert.equal(stdout, `agent-ipc needs Node 20.15 or newer; this is v18.20.8, at ${node}\n`);

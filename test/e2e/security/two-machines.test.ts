@@ -15,7 +15,7 @@ import type { FloodReport } from '../../support/processes/flood-process.ts';
 import { type Host, Relay, start, twoHosts } from '../../support/processes/network-namespaces.ts';
 import { type Place, place, Remote } from '../../support/processes/remote.ts';
 
-const library = new URL('../../../../dist/index.js', import.meta.url);
+const library = new URL('../../../../dist/index.mjs', import.meta.url);
 const floodProgram = fileURLToPath(
   new URL('../../support/processes/flood-process.js', import.meta.url),
 );

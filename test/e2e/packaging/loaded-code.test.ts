@@ -1,0 +1,77 @@
+// What a process loads of the program: the start of a process is most of the time of a short command.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { hostPlace, program } from '../../support/mcp-host.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+
+const dist = dirname(program);
+
+/** A text that is in the code of each part, and in no other. */
+const marks = {
+  commander: 'commander.optionMissingArgument',
+  otherCommands: 'Set up `ipc mcp`',
+  mcpPackages: 'Server does not support',
+  zod: 'invalid_union',
+  session: ' Session=class',
+  broker: 'Broker=class',
+  natsSession: 'NatsSession=class',
+};
+
+function partsIn(files: readonly string[]): string[] {
+  const text = files.map((name) => readFileSync(join(dist, name), 'utf8')).join('\n');
+  return Object.entries(marks).flatMap(([part, mark]) => (text.includes(mark) ? [part] : []));
+}
+
+/** Runs the program to its end, and returns the parts that it had loaded then. */
+async function partsLoaded(
+  context: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const folder = await makeHome(context);
+  const [reporter, report] = [join(folder, 'reporter.cjs'), join(folder, 'loaded.json')];
+  writeFileSync(
+    reporter,
+    `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(report)},
+      JSON.stringify(Object.keys(require.cache))));`,
+  );
+  const words = ['--require', reporter, program, ...args];
+  const { stderr, status } = spawnSync(process.execPath, words, {
+    env: { PATH: process.env.PATH, ...env },
+    input: '',
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  const loaded: string[] = JSON.parse(readFileSync(report, 'utf8'));
+  return partsIn(loaded.filter((path) => dirname(path) === dist).map((path) => basename(path)));
+}
+
+test('each part is somewhere in the program', () => {
+  const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
+  assert.deepEqual(partsIn(files), Object.keys(marks));
+});
+
+test('`ipc post` loads no broker if one is there, and neither the MCP packages nor other commands', async (context) => {
+  const { home, port, host } = await hostPlace(context);
+  const owner = await host();
+  await owner.call({ operation: 'broker_start' });
+  const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
+  const parts = await partsLoaded(context, ['post', 'ann', 'hello'], env);
+  assert.deepEqual(parts, ['commander', 'session']);
+});
+
+test('without a broker it loads that, too', async (context) => {
+  const home = await makeHome(context);
+  const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${await freePort()}` };
+  const parts = await partsLoaded(context, ['post', 'ann', 'hello'], env);
+  assert.deepEqual(parts, ['commander', 'session', 'broker']);
+});
+
+test('`ipc mcp` loads neither commands nor a broker before they are needed', async (context) => {
+  const home = await makeHome(context);
+  const parts = await partsLoaded(context, ['mcp'], { HOME: home, IPC_HOME: home });
+  assert.deepEqual(parts, ['mcpPackages', 'zod', 'session']);
+});
