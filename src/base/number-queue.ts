@@ -64,9 +64,10 @@ export class NumberQueue {
 
   /** The last numbers, at most `max`, in ascending order. */
   last(max: number): number[] {
-    const numbers: number[] = [];
+    let numbers: number[] = [];
     for (let at = this.#chunks.length - 1; at >= 0 && numbers.length < max; at--) {
-      numbers.unshift(...(this.#chunks[at] as number[]).slice(numbers.length - max));
+      const last = (this.#chunks[at] as number[]).slice(numbers.length - max);
+      numbers = numbers.length === 0 ? last : last.concat(numbers);
     }
     return numbers;
   }

@@ -422,8 +422,7 @@ export class Broker {
     const peer = this.#peers.get(to);
     if (!peer) return;
     if (response.kind === 'offer' || response.kind === 'peeked') {
-      const { envelope } = response;
-      const bytes = response.kind === 'peeked' ? response.partBytes : envelope.bodyBytes;
+      const bytes = response.kind === 'peeked' ? response.partBytes : response.envelope.bodyBytes;
       return peer.deliver(encodeResponse(response, body), bytes);
     }
     if (after === 'sync') peer.responseSent();

@@ -63,7 +63,8 @@ export function envelopesFor(
   let next = nextNumber;
   return messages.map(({ id, to, settledAs }) => {
     const number = settledAs ?? next++;
-    return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
+    // In the order of orderedEnvelope().
+    return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
   });
 }
 

@@ -467,8 +467,8 @@ export class State {
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
-      const queues = { ready: new NumberQueue(), held: new NumberQueue() };
-      mailbox = { name, ...queues, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
+      const [ready, held] = [new NumberQueue(), new NumberQueue()];
+      mailbox = { name, ready, held, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
       this.#mailboxes.set(name, mailbox);
       this.#names.add(name);
     }
