@@ -131,8 +131,9 @@ assert(mailboxMessagesMax * 2 <= messagesMax, 'one full mailbox does not fill th
 assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the store');
 /**
  * Memory that the index of the mail takes for a message, beside the texts of its envelope: its id, its mailbox, its
- * sender, the message that it answers, program and machine. `npm run bench -- memory` measures 406 to 494 bytes with
- * the texts of usual mail, which messages share; maps that have just grown add 60.
+ * sender, the message that it answers, program and machine. With the texts of usual mail, which messages share, it is
+ * 350 to 400 bytes (`npm run bench -- memory`). A message whose neighbours by number have all ended has two pages of the
+ * index to itself, which are 260 bytes more.
  */
 export const indexBytesPerMessage = 512;
 /** Memory that the past hold of a message takes beside the name in it: an object and two times. */

@@ -1,5 +1,5 @@
-/** Numbers that share a page: a page with only one of them takes 200 bytes, a full one 14 for each. */
-const pageNumbers = 16;
+/** Numbers that share a page: a page with only one of them takes 150 bytes, a full one 19 for each. */
+const pageNumbers = 8;
 
 /**
  * Values by the number of a message. Numbers are given in order and most messages end soon, so the live ones lie close

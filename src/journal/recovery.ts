@@ -155,15 +155,13 @@ function readInto(reader: Reader, places: FilePlaces, found: RawRecord | LostByt
     places.stamp(record);
     return reader.stamp?.(record);
   }
-  if (!isRecord(found)) {
-    places.lost();
-    return reader.lost(found);
-  }
-  // A valid header tells that it is one record.
-  const place = places.take();
-  const record = unlessCorrupt(decodeRecord, found, corrupt);
-  if (record === corrupt) reader.lost(found);
-  else reader.record(found, record, place);
+  if (isRecord(found)) {
+    // A valid header tells that it is one record, even if it is corrupt.
+    const place = places.take();
+    const record = unlessCorrupt(decodeRecord, found, corrupt);
+    if (record !== corrupt) return reader.record(found, record, place);
+  } else places.lost();
+  reader.lost(found);
 }
 
 const corrupt = Symbol('corrupt');
