@@ -14,13 +14,11 @@ import { History } from '../journal/history.ts';
 import { historyDefault, limitsDefault } from '../journal/journal-options.ts';
 import { listen } from '../net/listen.ts';
 import { socketForbidden } from '../net/network-fault.ts';
-import { lockPort, socketPath } from './port-lock.ts';
+import { socketPath } from './port-lock.ts';
 
 export type ClaimResult =
   /** The store's Unix socket, and the port. */
   | { readonly kind: 'won'; readonly listeners: readonly [Server, Server] }
-  /** Another process holds the port. */
-  | { readonly kind: 'taken' }
   /** An owner in another network namespace serves the store; this socket leads to it. */
   | { readonly kind: 'elsewhere'; readonly path: string };
 
@@ -30,17 +28,8 @@ const temporaryCharacters = 8;
 /** A socket has its temporary name for milliseconds only, unless its process was stopped or died. */
 const staleMs = 60_000;
 
-/** `folder`: the store's folder, which exists. */
-export async function claim(port: number, folder: string): Promise<ClaimResult> {
-  const lock = await lockPort(port);
-  return lock ? claimStore(lock, folder) : { kind: 'taken' };
-}
-
-/** The rest of a claim, by the process that has the lock, which is given up unless the claim is won. */
-export async function claimStore(
-  lock: Server,
-  folder: string,
-): Promise<Exclude<ClaimResult, { kind: 'taken' }>> {
+/** For the process that has the lock, which is given up unless the claim is won. `folder`: the store's, which exists. */
+export async function claimStore(lock: Server, folder: string): Promise<ClaimResult> {
   const path = socketPath(folder);
   try {
     if (await isInUse(path)) {

@@ -12,7 +12,7 @@ import { dial } from '../../src/net/connect.ts';
 import type { Connection, ConnectionTimes } from '../../src/net/connection.ts';
 import { keyLine } from '../../src/net/keys.ts';
 import type { Keys } from '../../src/protocol/handshake.ts';
-import { claim } from '../../src/session/election.ts';
+import { claim } from './claim.ts';
 import { freePort, makeHome } from './places.ts';
 
 export interface OpenOptions extends Partial<BrokerOptions> {

@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Listeners } from '../../../src/broker/listeners.ts';
-import { claim } from '../../../src/session/election.ts';
+import { claim } from '../../support/claim.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 
 async function openDoors(

@@ -5,7 +5,7 @@ import { mkdir, readdir, rename, utimes } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { claim } from '../../../src/session/election.ts';
+import { claim } from '../../support/claim.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 
 test('the next owner removes the sockets of processes that died before they served; sockets that are in use or young stay', async (context) => {
