@@ -68,7 +68,8 @@ const beanstalkd = await startIfThere('beanstalkd_f0', () => Beanstalkd.start())
 const echo = await Echo.start();
 const onPool = bareFile('pool', 16 * 1_024 ** 2);
 const onLoop = bareFile('loop', 16 * 1_024 ** 2);
-const largeOnPool = bareFile('large', 256 * 1_024 ** 2);
+const largeOver = bareFile('large-over', 256 * 1_024 ** 2);
+const largeBehind = bareFile('large-behind', 0);
 const noopServer = await bundleNoopServer();
 const noopPlace = await makePlace();
 const noop = await startHost(noopPlace, noopServer);
@@ -227,7 +228,11 @@ const figures: readonly NamedFigure[] = [
     name: `post_1MB_${largeInFlight}in_flight`,
     title: `Posts of 1 MB, stored, ${largeInFlight} in flight, and bare writes one at a time`,
     unit: 'MegabytesPerSecond',
-    contenders: [largePosts(ipc), largeWrites()],
+    contenders: [
+      largePosts(ipc),
+      largeWrites('bare_append_sync_pool', largeBehind),
+      largeWrites('bare_sync_pool', largeOver),
+    ],
   },
 ];
 
@@ -240,7 +245,7 @@ const rows = compare(new Map([...measured].map(([name, { values }]) => [name, va
 printRows(rows);
 report();
 
-for (const file of [onPool, onLoop, largeOnPool]) file.close();
+for (const file of [onPool, onLoop, largeOver, largeBehind]) file.close();
 await mcpMail.close();
 await noop.end();
 await echo.close();
@@ -332,13 +337,13 @@ function largePosts(system: QueueSystem): Contender {
   };
 }
 
-function largeWrites(): Contender {
+function largeWrites(name: string, file: BareFile): Contender {
   const large = bodyOf(largeBytes);
   return {
-    name: 'bare_sync_pool',
+    name,
     measure: async () =>
-      ((await rateFor(roundMs, 1, () => largeOnPool.store(large))) * largeBytes) / megabyte,
-    after: async () => largeOnPool.rewind(),
+      ((await rateFor(roundMs, 1, () => file.store(large))) * largeBytes) / megabyte,
+    after: async () => file.rewind(),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
   write,
   writeSync,
@@ -15,18 +16,21 @@ const fdatasyncOnPool = promisify(fdatasync);
 
 export class BareFile {
   readonly #file: number;
+  readonly #allocatedBytes: number;
   #offset = 0;
 
   /** `allocatedBytes`: preallocated zeros that are overwritten, so that no sync changes the file length. */
   constructor(path: string, allocatedBytes: number) {
     this.#file = openSync(path, 'wx', 0o600);
+    this.#allocatedBytes = allocatedBytes;
     writeSync(this.#file, Buffer.alloc(allocatedBytes), 0, allocatedBytes, 0);
     fsyncSync(this.#file);
   }
 
-  /** The next bytes go to its start again. */
+  /** The next bytes go to its start again; what was appended behind the zeros is cut off. */
   rewind(): void {
     this.#offset = 0;
+    ftruncateSync(this.#file, this.#allocatedBytes);
   }
 
   async store(bytes: Buffer): Promise<void> {
