@@ -243,9 +243,11 @@ export class GroupCommit {
   }
 
   #beginSync(): void {
-    if (this.#syncing || !this.#isSyncWanted) return;
+    if (this.#syncing || this.#isStopped || !this.#isSyncWanted) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
+      // For what came after it had looked for the last time.
+      this.#beginSync();
     });
   }
 
