@@ -141,12 +141,13 @@ export class GroupCommit {
    * one, so that the next bytes of this connection are not in it. It also resolves if a sync fails, or none follows.
    */
   synced(): Promise<void> {
-    this.endTurn();
     return new Promise((resolve) => {
+      // Before the turn ends: its sync may begin at once.
       this.#onSynced.push(() => {
         if (this.#afterSync.length > 0 && !this.#isStopped) this.#onSynced.push(resolve);
         else resolve();
       });
+      this.endTurn();
       if (this.#isStopped) this.#endWaits();
     });
   }

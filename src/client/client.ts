@@ -118,7 +118,7 @@ export class Client {
     const post = new PostCall(identity, options.id, settles, lists);
     const call = this.#call(post);
     this.#outbox.open(call, post);
-    return this.#link.run(call, options);
+    return this.#runSettling(call, post.leaving, options);
   }
 
   /** The earlier post may have settled nothing, so the deliveries of this one are settled by a request of their own. */
@@ -180,7 +180,9 @@ export class Client {
     const mailboxes = this.#noteRead(from);
     const deliveries: Delivery[] = [];
     let bytesLeft = options.bytesMax ?? fetchBytesMax;
-    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, this.#holdsLeft);
+    // Beside settles that have no response yet, one: then at most one is beyond what a hello can list.
+    const holdsLeft = Math.max(1, holdsMax - this.#holdings.size);
+    let messagesLeft = Math.min(options.messagesMax ?? fetchMessagesMax, holdsLeft);
     const call = this.#call<FetchResult>({
       kind: 'fetch',
       request: (request) => {
@@ -273,7 +275,18 @@ export class Client {
         self.done(notHeld);
       },
     });
-    return this.#link.run(call, options).catch((error: unknown) => {
+    return this.#runSettling(call, leaving, options);
+  }
+
+  /** `leaving`: what the response settles. */
+  #runSettling<Result>(
+    call: PendingCall<Result>,
+    leaving: readonly Held[],
+    options: Cancellable,
+  ): Promise<Result> {
+    const result = this.#link.run(call, options);
+    if (leaving.length === 0) return result;
+    return result.catch((error: unknown) => {
       this.#holdings.notSettled(leaving);
       throw error;
     });
@@ -424,15 +437,10 @@ export class Client {
     if (refusal) throw refusal;
   }
 
-  /** Why no message may be read. */
+  /** Why no message may be read: a hello must be able to list all that this session holds. */
   #holdsRefusal(): IpcError | undefined {
-    if (this.#holdsLeft > 0) return undefined;
+    if (this.#holdings.sizeSettled < holdsMax) return undefined;
     return new IpcError('too_many_holds', `this session holds ${this.#holdings.size} messages`);
-  }
-
-  /** How many more messages this session may hold: a hello must be able to list them all. */
-  get #holdsLeft(): number {
-    return holdsMax - this.#holdings.sizeSettled;
   }
 
   /** The caller of a wait, a watch or a fetch is gone. A delivery that is on its way will be released unread. */

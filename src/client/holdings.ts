@@ -64,8 +64,8 @@ export class Holdings {
   }
 
   /**
-   * For a hello. Waits that end together can deliver more than a hello can list; the session gives up the
-   * rest, and the broker returns it to its mailboxes.
+   * For a hello. Waits that end together, and reads beside settles that have no response yet, can deliver more than a
+   * hello can list; the session gives up the rest, and the broker returns it to its mailboxes.
    */
   listForHello(): Hold[] {
     this.drop(this.all().slice(holdsMax));

@@ -13,6 +13,8 @@ export class PostCall implements PendingCallOptions<PostResult> {
   readonly count: number;
   readonly #id: MessageId | '';
   readonly #settles: readonly Held[];
+  /** Those that the session holds, until the response settles them. */
+  readonly leaving: readonly Held[];
   readonly #checksum: number;
   readonly #outbox: Outbox;
   readonly #holdings: Holdings;
@@ -27,6 +29,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
     this.#id = id ?? '';
     this.#settles = settles;
+    this.leaving = settles.length > 0 ? holdings.settling(settles) : [];
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;
@@ -56,10 +59,10 @@ export class PostCall implements PendingCallOptions<PostResult> {
 
   take(response: Incoming, self: PendingCall<PostResult>): void {
     if (response.kind !== 'stored') return;
-    this.#holdings.drop(this.#settles);
     const { id, number, reader, watched, paused, before, holder, same } = response;
     const { also, duplicate, elsewhere } = response;
     const notHeld = named(this.#settles, response.notHeld);
+    this.#holdings.settled(this.#settles, this.leaving, notHeld);
     const result = {
       id,
       number,

@@ -38,7 +38,8 @@ const labels = new TextTable<string>((text) => text);
 
 /** All texts may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string, folder = ''): Origin {
-  const place = pid % lastOrigins.length;
+  // Each origin is read without its folder first.
+  const place = (2 * pid + Number(folder !== '')) % lastOrigins.length;
   const last = lastOrigins[place];
   const isSame = last?.pid === pid && last.program === program && last.machine === machine;
   if (isSame && (last.folder ?? '') === folder) return last;

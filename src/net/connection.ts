@@ -269,6 +269,8 @@ export class Connection {
       this.#inboxNext++;
       this.#pass(frame, this.#onFrame);
     }
+    this.#inbox.splice(0, this.#inboxNext);
+    this.#inboxNext = 0;
   }
 
   #pass(frame: Frame, onFrame: (frame: Frame) => void): void {

@@ -354,6 +354,8 @@ test('6. a parked wait costs no polling, and survives a failover with its remain
   const standby = session();
   await standby.status();
   await waiter.status();
+  // A second after it has joined, a session loads the code that an owner needs.
+  await standby.wait('nothing', 1_500);
   const began = performance.now();
   const waiting = waiter.wait('box', 4_000);
   await waiter.status();
