@@ -80,6 +80,7 @@ const brokers: readonly Broken[] = [
     const own = await makeEpoch(disk, folder, options.owner, ballast);
     try {`,
     invariant: 'I1',
+    first: 2_601,
     seeds: 500,
   },
   {

@@ -669,7 +669,9 @@ class Simulation {
     await this.#until(() => isClosed, drainMsMax);
     if (!isClosed) return;
     this.#kill(process);
-    const segments = [...this.#disk.files()].filter(([path]) => path.endsWith('.log'));
+    const segments = [...this.#disk.files()].filter(
+      ([path, { length }]) => path.endsWith('.log') && length > 0,
+    );
     const [path, bytes] = pick(this.#random, segments);
     const at = this.#random.below(bytes.length);
     const bit = 1 << this.#random.below(8);
