@@ -3,10 +3,11 @@
 import { IpcError } from '../base/errors.ts';
 import { runHook } from './hooks/hook-run.ts';
 import { sayError } from './output.ts';
-import { exitFailed } from './run.ts';
+import { exitFailed, exitUnsettled } from './run.ts';
 
 const [, , , , host = ''] = process.argv;
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+process.exitCode = exitUnsettled;
 void runHook(host)
   .catch(reportError)
   .then((code) => process.exit(code));

@@ -8,6 +8,11 @@ import { programName } from './program-name.ts';
 export const exitSuccess = 0;
 export const exitFailed = 1;
 export const exitUsage = 2;
+/**
+ * What Node says of a module that awaits what never comes; of a function it would say nothing, and 0 is "stored". A
+ * command begins with it.
+ */
+export const exitUnsettled = 13;
 export const exitTimedOut = 124;
 /** Plus the number of the signal. */
 const exitSignalled = 128;
