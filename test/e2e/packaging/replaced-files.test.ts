@@ -92,12 +92,18 @@ test('one whose files are gone before says what to do, and goes on with the next
   const standby = await place.host({ server: { command: process.execPath, args: [ipc, 'mcp'] } });
   assert.equal((await standby.call(post)).isError, false);
   await owner.kill('SIGKILL');
+  // While this one starts, no call of the standby waits.
+  const next = await place.host();
+  await next.call({ operation: 'broker_start' });
+  assert.equal(standby.child.exitCode, null);
+  assert.equal((await standby.call(post)).isError, false);
+  await next.kill('SIGKILL');
   const { isError, text } = await standby.call(post);
   assert(isError);
   assert.match(text, /version_mismatch/);
   assert.match(text, /a file of agent-ipc is gone.*start it again/s);
-  const next = await place.host();
-  await next.call({ operation: 'broker_start' });
+  const last = await place.host();
+  await last.call({ operation: 'broker_start' });
   assert.equal((await standby.call(post)).isError, false);
 });
 
