@@ -92,7 +92,7 @@ const grownRedis = await startIfWanted([restartFigure], () =>
 const common = { rounds, warmups };
 /** Of processes that are started for it, in which nothing is to be warmed up. */
 const ofStarts = { rounds: isQuick ? 1 : 3, warmups: 0 };
-/** Before the messages are there all the time. */
+/** Measured before the broker with the queued messages stays up. */
 const growthFigures: readonly NamedFigure[] = [
   {
     ...ofStarts,

@@ -1,5 +1,5 @@
-// dist/       what ships: ipc.js, which starts program.cjs if this Node can read it, or for a host's own line mcp.cjs or
-//             wake.cjs; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the screen of `ipc top`,
+// dist/       what ships: ipc.js, which checks the Node, then starts mcp.cjs for `ipc mcp`, wake.cjs for a host's hook,
+//             program.cjs for all else; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the screen of `ipc top`,
 //             and nats.mjs, the clients of NATS, which are loaded for that command or a NATS address alone; ui/, the page
 //             of `ipc ui`, which a browser runs; types/, and the files of plugins/: a host may copy this folder and
 //             nothing else
@@ -43,6 +43,9 @@ if (fault === undefined) {
   process.exitCode = 1;
 }
 `;
+
+/** Modules are strict by themselves, what is made of them is not. */
+const strict = '"use strict";';
 
 /** CommonJS in a module wants a `require`. */
 const requireHead = `import { createRequire as requireFrom } from 'node:module';
@@ -96,6 +99,7 @@ async function bundleProgram(folder) {
       target,
       format: 'cjs',
       platform: 'node',
+      banner: strict,
     });
     const required = code
       .replaceAll(/\bimport\(("\.\/chunk-\w+\.js")\)/g, 'Promise.resolve().then(()=>require($1))')
@@ -138,7 +142,8 @@ async function bundleNats(outfile) {
 }
 
 /**
- * What is loaded only when it is wanted, and is too large for the rest, is in a file of its own.
+ * What is loaded only when it is wanted, and is too large for the rest, is in a file of its own. It is no chunk, because
+ * it stays a module: the layout of Ink awaits at its top level, and the library, which is one, loads nats.mjs too.
  * @param {string} name @param {RegExp} filter @param {string} path
  * @returns {import('esbuild').Plugin}
  */
@@ -166,7 +171,7 @@ const instead = (name, filter, contents) => ({
 });
 /** Ink would connect to a debugger on a port of this machine, if DEV is set to true. */
 const noDevtools = instead('no devtools', /\/devtools\.js$/, '');
-/** A third of the MCP packages checks answers that a server asks of a host's user, and ours asks none. */
+/** A third of the MCP packages validates a user's answers to a server's questions; ours asks none. */
 const noValidator = instead(
   'no validator',
   /^@modelcontextprotocol\/server\/_shims$/,

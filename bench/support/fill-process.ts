@@ -26,6 +26,7 @@ for (let written = 0; written < Number(messages); written += postsPerAppend) {
 }
 await journal.sync();
 await journal.close();
+// A listener keeps the channel open, and so the process alive until its parent has read the report.
 process.once('disconnect', () => {});
 process.send?.('filled');
 

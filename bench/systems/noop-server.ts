@@ -1,4 +1,5 @@
-// An MCP server of the SDK that ours uses, whose one tool does nothing: the limit of a start and of a call.
+// An MCP server of the SDK that ours uses, whose one tool does nothing: the limit of a call, and what a start usually
+// takes. It is bundled as the SDK comes, with all that our build leaves out of it.
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';

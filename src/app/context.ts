@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join, sep } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { IpcError } from '../base/errors.ts';
+import { lateCode } from '../base/late-code.ts';
 import { nameBytesMax, portBrokerDefault } from '../base/limits.ts';
 import type { MailService } from '../model/mail-service.ts';
 import type { Name, Origin } from '../model/message.ts';
@@ -76,9 +77,9 @@ const labelCharactersMax = 50;
 assert(labelCharactersMax * 4 <= nameBytesMax);
 
 /** Most calls name no NATS server, so this code is loaded for those that do. */
-const natsCode = () => import('../session/nats-session.ts');
+const natsCode = () => lateCode(import('../session/nats-session.ts'));
 
-/** For a process that may stay for long before its first call. An update may replace the files of the program. */
+/** Loads the code that a later call or a takeover needs, because an update may replace the program's files meanwhile. */
 export function loadSessionCode(): void {
   loadOwnerCode();
   natsCode().catch(() => {});

@@ -1,18 +1,17 @@
 // Text of a peer as a part of a line of this program.
 import { unseen } from './characters.ts';
 import { errorCharactersMax } from './limits.ts';
+import { once } from './once.ts';
 
 /** Every hidden character is one of these, and most texts have none. */
 const unusual = /[^ -~]/;
-/** Made for the first unusual text, because that takes milliseconds. */
-let hidden: RegExp | undefined;
+const hidden = once(() => new RegExp(`[${unseen}]`, 'gu'));
 
 /** On one line, in quotes, with nothing in it that hides or turns text. */
 export function quoted(text: string): string {
   const json = JSON.stringify(text);
   if (!unusual.test(json)) return json;
-  hidden ??= new RegExp(`[${unseen}]`, 'gu');
-  return json.replace(hidden, (character) =>
+  return json.replace(hidden(), (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

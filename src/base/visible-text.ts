@@ -1,16 +1,11 @@
 // Text of a peer in which nothing is hidden, moves the cursor, colours the terminal, or changes the direction of text.
 import { neededUnseen, unseen } from './characters.ts';
+import { once } from './once.ts';
 
 /** Every hidden character is one of these, and most texts have none. */
 const unusual = /[^\t\n -~]/;
-/** Made for the first unusual text, because that takes milliseconds. */
-let hidden: RegExp | undefined;
-
 /** Emoji and scripts keep what they need; the group is what is hidden. */
-function hiddenForm(): RegExp {
-  hidden ??= new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu');
-  return hidden;
-}
+const hiddenForm = once(() => new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu'));
 
 export interface Sanitized {
   readonly text: string;

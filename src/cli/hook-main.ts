@@ -3,13 +3,15 @@
 import { IpcError } from '../base/errors.ts';
 import { runHook } from './hooks/hook-run.ts';
 import { sayError } from './output.ts';
-import { exitFailed } from './run.ts';
+import { exitFailed, runToEnd } from './run.ts';
 
 const [, , , , host = ''] = process.argv;
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-void runHook(host)
-  .catch(reportError)
-  .then((code) => process.exit(code));
+runToEnd(
+  runHook(host)
+    .catch(reportError)
+    .then((code) => process.exit(code)),
+);
 
 async function reportError(error: unknown): Promise<number> {
   if (!(error instanceof IpcError)) throw error;

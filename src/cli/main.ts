@@ -4,13 +4,13 @@ import { IpcError } from '../base/errors.ts';
 import type { Helped } from './help.ts';
 import { OutputFailed, print, sayError, warnWithHelp } from './output.ts';
 import { makeProgram } from './program.ts';
-import { exitFailed, exitSuccess, exitUsage } from './run.ts';
+import { exitFailed, exitSuccess, exitUsage, runToEnd } from './run.ts';
 import { isColoured } from './terminal.ts';
 
 /** For a host that has started `ipc wake` as a hook, exit code 2 is mail; so a wrong line of it has another one. */
 const exitWrong = process.argv[2] === 'wake' ? exitFailed : exitUsage;
 
-void main();
+runToEnd(main());
 
 async function main(): Promise<void> {
   // A closed pipe is noticed where something is written to it.

@@ -1,6 +1,7 @@
 // The tree of commands. Each command is in a file of commands/, with its arguments, options, examples and
 // fields. commander splits the command line; app/parameters.ts checks the values of operations.
 import { Command, Option } from 'commander';
+import { lateCode } from '../base/late-code.ts';
 import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
 import { beQuiet } from './output.ts';
@@ -23,8 +24,8 @@ export async function makeProgram(
   configureHelp(program, helped, colours);
   program.enablePositionalOptions();
   if (everydayNames.includes(firstWord)) {
-    (await import('./commands/everyday.ts')).addEveryday(program);
-  } else (await import('./commands/all.ts')).addAll(program);
+    (await lateCode(import('./commands/everyday.ts'))).addEveryday(program);
+  } else (await lateCode(import('./commands/all.ts'))).addAll(program);
   addQuiet(program);
   reportWrongLines(program);
   return program;

@@ -8,6 +8,8 @@ import { programName } from './program-name.ts';
 export const exitSuccess = 0;
 export const exitFailed = 1;
 export const exitUsage = 2;
+/** That of Node for a module that awaits what never comes. */
+const exitUnsettled = 13;
 export const exitTimedOut = 124;
 /** Plus the number of the signal. */
 const exitSignalled = 128;
@@ -52,6 +54,18 @@ export async function execute(
   } finally {
     await context.close();
   }
+}
+
+/**
+ * Gives a command that waits for what never comes the exit code that it would have as a module. As a function it would
+ * have 0, which means "stored".
+ */
+export function runToEnd(command: Promise<unknown>): void {
+  const onIdle = () => {
+    process.exitCode = exitUnsettled;
+  };
+  process.on('beforeExit', onIdle);
+  void command.finally(() => process.off('beforeExit', onIdle));
 }
 
 export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void): void {

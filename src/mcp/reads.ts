@@ -245,8 +245,8 @@ export class Reads {
   }
 
   /**
-   * Releases what is to be redelivered to this call, and settles. The settles have left in this turn, so the broker gets
-   * the read of the call behind them; `settling` ends with their responses.
+   * Sends the settles, then releases what is to be redelivered. Without a redelivery the read follows in the same turn,
+   * and does not wait for their sync.
    */
   async #before(
     { mailbox: mailboxes, after }: OperationParameters<'fetch'>,
@@ -351,7 +351,10 @@ export class Reads {
   }
 }
 
-/** The end of a read that left behind the settles of its call. If those fail, the call does: `giveBack` what was read. */
+/**
+ * Waits for a read that was sent after the settles of its call. If a settle fails, `giveBack` returns what was read, and
+ * the call fails.
+ */
 async function behind<Read>(
   settling: Promise<void>,
   reading: Promise<Read>,

@@ -1,6 +1,7 @@
 // `ipc mcp`: one tool on stdio. Nothing is opened, made or bound before the first valid call.
 import { McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
+// With `import { z }` the bundle has the translations of all errors as well.
 import * as z from 'zod';
 import { loadSessionCode } from '../app/context.ts';
 import { environmentFaults } from '../app/environment.ts';

@@ -1,5 +1,6 @@
 // Settles and releases what results handed over, as the tickets decide:
-// 1. before() is called at the start of a call, and settles what its tickets name.
+// 1. before() is called at the start of a call, and settles what its tickets name. A read is sent right behind its
+//    settles, and does not wait for them.
 // 2. hand() gives a ticket to what a result hands over; the transport then follows the result on its way.
 // 3. A result that is cancelled or cannot be written releases its mail.  4. end() settles each `shutdown` that
 // was read, and releases the rest.
@@ -69,9 +70,7 @@ export class Settlement {
     return plan;
   }
 
-  /**
-   * All requests leave at once, before this returns. When one fails, another call can settle what that one did not.
-   */
+  /** All requests leave at once, before this returns. If one fails, another call can settle what is left. */
   async settle(request: ToolRequest, batches: readonly Batch[]): Promise<void> {
     const outcomes = await Promise.allSettled(
       batches.map(({ broker, deliveries }) => request.context.mailOf(broker).settle(deliveries)),

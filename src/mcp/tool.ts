@@ -1,5 +1,6 @@
 // The one tool. A call of it goes:
-// 1. The parameters are checked.  2. The messages of the call's tickets are settled.
+// 1. The parameters are checked.  2. The messages of the call's tickets are settled; a read is sent right behind these
+// settles, and does not wait for them.
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // reports when it is written, or that the host has cancelled the call, and the tickets decide what follows.
 // A call that blocks for long goes on as a task, where the host declares tasks: see tasks.ts.

@@ -4,6 +4,7 @@ import { oddBlank, unseen } from '../base/characters.ts';
 import { crc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
+import { once } from '../base/once.ts';
 
 /**
  * 1 to 200 bytes of UTF-8 in NFC, with no invisible character, no blank but the space, and none at its ends:
@@ -85,21 +86,12 @@ const controlCharacter = /\p{Cc}/u;
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
 const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
-let odd: ReturnType<typeof makeOddForms> | undefined;
-
-/** What a name that is not plain is checked with. It takes milliseconds to make, so a process without such a name does not. */
-function oddForms() {
-  odd ??= makeOddForms();
-  return odd;
-}
-
-function makeOddForms() {
-  return {
-    unseenOrBlank: new RegExp(`[${unseen}]|${oddBlank}`, 'u'),
-    allUnseen: new RegExp(`[${unseen}]`, 'gu'),
-    allOddBlanks: new RegExp(oddBlank, 'gu'),
-  };
-}
+/** What a name that is not plain is checked with. */
+const oddForms = once(() => ({
+  unseenOrBlank: new RegExp(`[${unseen}]|${oddBlank}`, 'u'),
+  allUnseen: new RegExp(`[${unseen}]`, 'gu'),
+  allOddBlanks: new RegExp(oddBlank, 'gu'),
+}));
 
 export function parseName(text: string, parameter = 'name'): Name {
   // A caller in plain JavaScript may pass anything.

@@ -6,6 +6,7 @@ import { checkServerIdentity as checkName, type PeerCertificate } from 'node:tls
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
+import { lateCode } from '../base/late-code.ts';
 import { type NatsAddress, type NatsFiles, natsUrl } from './nats-address.ts';
 import { natsFault } from './nats-faults.ts';
 
@@ -84,7 +85,7 @@ export class NatsServer {
 
   async #connect(): Promise<Nats> {
     if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
-    const library: Library = await import('./nats-library.ts');
+    const library: Library = await lateCode(import('./nats-library.ts'));
     const { address, name } = this.#options;
     const connection = await library.connect({
       servers: [...address.servers],

@@ -123,10 +123,10 @@ export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<C
       errors[index] = error;
       failed += 1;
       if (failed < addresses.length) return begin();
-      const isPort = (_error: unknown, place: number) => 'host' in (addresses[place] ?? {});
-      const ofPorts = errors.filter(isPort);
-      const all = [...ofPorts, ...errors.filter((each) => !ofPorts.includes(each))];
-      reject(all.find((each) => !isUnreachable(each)) ?? all[0]);
+      const ofPorts = errors.filter((_, place) => 'host' in (addresses[place] as DialTarget));
+      reject(
+        [...ofPorts, ...errors].find((each) => !isUnreachable(each)) ?? ofPorts[0] ?? errors[0],
+      );
     };
     begin();
   });

@@ -3,14 +3,15 @@
 //
 // How a session connects:
 // 1. It tries to bind the port. The session that succeeds owns the store: it replays the journal, then
-//    serves.
-// 2. A session that cannot bind the port dials the owner. A port that is taken but refuses connections
-//    belongs to an owner whose last disk write has not ended: try again from 1.
+//    serves. If its code is not loaded yet, the session gives the port up, loads it, and binds again.
+// 2. A session that cannot bind the port dials the owner: the Unix socket of its store, then the port. A port that
+//    is taken but refuses connections belongs to an owner whose last disk write has not ended: try again from 1.
 // 3. When the owner dies or says goodbye, all standbys begin at 1 at once.
 // 4. A session whose own broker failed only dials for a while: see backoff.ts.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { homeFault, IpcError } from '../base/errors.ts';
+import { lateCode } from '../base/late-code.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { version } from '../base/version.ts';
@@ -83,7 +84,7 @@ const standbyMsMin = 1_000;
 let ownerCode: typeof import('./own-store.ts') | undefined;
 
 async function ownerCodeLoaded() {
-  ownerCode ??= await import('./own-store.ts');
+  ownerCode ??= await lateCode(import('./own-store.ts'));
   return ownerCode;
 }
 

@@ -115,6 +115,7 @@ const shared = [
   'app/story-words.ts',
   'app/durations.ts',
   'base/characters.ts',
+  'base/once.ts',
   'base/visible-text.ts',
 ];
 

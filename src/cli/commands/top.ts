@@ -5,6 +5,7 @@ import type { AppContext, BrokerAddress } from '../../app/context.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';
 import { at } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
+import { lateCode } from '../../base/late-code.ts';
 import { withExamples } from '../command-parts.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
 import { isColoured, theTerminal } from '../terminal.ts';
@@ -52,7 +53,7 @@ async function top(
   { context, signal }: CommandContext,
 ): Promise<number> {
   // Loaded only here, because it is as large as the rest of the program.
-  const { showScreen } = await import('../top/screen.ts');
+  const { showScreen } = await lateCode(import('../top/screen.ts'));
   const { stdin, stdout } = theTerminal();
   const source = await sourceOf(context, at);
   await showScreen({

@@ -11,10 +11,9 @@ const dist = dirname(program);
 
 /** A text that is in the code of each part, and in no other. */
 const marks = {
-  commander: 'commander.optionMissingArgument',
+  commander: 'commander.missingMandatoryOptionValue',
   otherCommands: 'Set up `ipc mcp`',
   mcpPackages: 'Server does not support',
-  zod: 'invalid_union',
   session: ' Session=class',
   broker: 'Broker=class',
   natsSession: 'NatsSession=class',
@@ -49,9 +48,25 @@ async function partsLoaded(
   return partsIn(loaded.filter((path) => dirname(path) === dist).map((path) => basename(path)));
 }
 
+const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
+
 test('each part is somewhere in the program', () => {
-  const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
   assert.deepEqual(partsIn(files), Object.keys(marks));
+});
+
+test('each file of the program is strict', () => {
+  for (const name of files) {
+    assert(readFileSync(join(dist, name), 'utf8').startsWith('"use strict";'), name);
+  }
+});
+
+test('the translations of the errors of zod are nowhere in the program', () => {
+  const german = 'E-Mail-Adresse';
+  const locale = join(dist, '../node_modules/zod/v4/locales/de.js');
+  assert(readFileSync(locale, 'utf8').includes(german));
+  for (const name of files) {
+    assert(!readFileSync(join(dist, name), 'utf8').includes(german), name);
+  }
 });
 
 test('`ipc post` loads no broker if one is there, and neither the MCP packages nor other commands', async (context) => {
@@ -73,5 +88,5 @@ test('without a broker it loads that, too', async (context) => {
 test('`ipc mcp` loads neither commands nor a broker before they are needed', async (context) => {
   const home = await makeHome(context);
   const parts = await partsLoaded(context, ['mcp'], { HOME: home, IPC_HOME: home });
-  assert.deepEqual(parts, ['mcpPackages', 'zod', 'session']);
+  assert.deepEqual(parts, ['mcpPackages', 'session']);
 });

@@ -1,7 +1,6 @@
 // What the group commit writes to the log around a sync.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Name } from '../../../src/model/message.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
@@ -14,15 +13,19 @@ test('the sync point of a post is written behind its sync, though no other reque
   const poster = client();
   await poster.status();
   const calls: (number | 'synced')[] = [];
-  gated.onWrite = (buffers) => {
-    // The type of the first record.
-    calls.push(Buffer.concat(buffers).readUInt8(2));
-  };
+  const pointWritten = new Promise<void>((resolve) => {
+    gated.onWrite = (buffers) => {
+      // The type of the first record.
+      const type = Buffer.concat(buffers).readUInt8(2);
+      calls.push(type);
+      if (type === syncPointType) resolve();
+    };
+  });
   gated.onSynced = () => {
     calls.push('synced');
   };
   await poster.post('box' as Name, Buffer.from('alone'));
-  while (calls.at(-1) !== syncPointType) await sleep(1);
+  await pointWritten;
   assert.deepEqual(calls.slice(-2), ['synced', syncPointType]);
   assert.equal(calls.filter((call) => call === syncPointType).length, 1);
 });

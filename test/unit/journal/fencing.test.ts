@@ -9,6 +9,7 @@ import { systemRuntime } from '../../../src/base/runtime.ts';
 import { type Disk, realDisk } from '../../../src/journal/disk.ts';
 import type { Epoch } from '../../../src/journal/epoch.ts';
 import { Fencing } from '../../../src/journal/fencing.ts';
+import { hasWallClock } from '../../../src/journal/filesystem.ts';
 import { epochPath, epochsPath } from '../../../src/journal/paths.ts';
 import { CrashDisk, type ProcessDisk } from '../../support/disk/crash-disk.ts';
 import { openStore, storeFolder } from '../../support/disk/journal-store.ts';
@@ -138,6 +139,9 @@ test('where the times are not from the clock of this machine, every check lists 
 test('on the real disk, a check that lists nothing notices an epoch that was just created', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'fencing-'));
   context.after(() => rmSync(folder, { recursive: true }));
+  if (!hasWallClock(await realDisk.fileSystemType(folder))) {
+    return context.skip('the times of this file system are not trusted, so each check lists');
+  }
   let lists = 0;
   const disk: Disk = {
     ...realDisk,
@@ -152,7 +156,7 @@ test('on the real disk, a check that lists nothing notices an epoch that was jus
   assert.equal(journal.passesFencing(), true);
   lists = 0;
   assert.equal(journal.passesFencing(), true);
-  if (lists > 0) context.diagnostic('the times of this file system are not trusted');
+  assert.equal(lists, 0);
   mkdirSync(join(epochsPath(folder), '00000002'));
   assert.equal(journal.passesFencing(), false);
   await journal.close();
