@@ -24,7 +24,7 @@ export class TextTable<Text extends string> {
     if (known !== undefined && isText(known, bytes, from, end)) return known;
     const text = decode();
     const parsed = this.#parse(text);
-    // Another text may stand for these bytes, and in other encodings a unit is more than a byte.
+    // Only ASCII has as many units as bytes; and `parse` may have changed the text.
     if (parsed === text && text.length === end - from) this.#texts[place] = parsed;
     return parsed;
   }

@@ -58,9 +58,8 @@ export class Peer {
   #isTurnOpen = false;
   #inFlight = 0;
   #saidHello = false;
-  /** Bytes of deliveries that the kernel has taken since the last call of `onFlushed`. */
-  #bytesFlushed = 0;
-  #hasFlushed = false;
+  /** Bytes of deliveries that the kernel has taken since the last call of `onFlushed`; undefined without deliveries. */
+  #bytesFlushed: number | undefined;
 
   /** `turn`: one for all peers of a broker. */
   constructor(connection: Connection, limits: PeerLimits, runtime: PeerRuntime, turn: Turn) {
@@ -135,8 +134,7 @@ export class Peer {
   /** `bytes`: what the delivery counts for in `onFlushed`. */
   deliver(buffers: readonly Buffer[], bytes: number): void {
     this.connection.send(buffers, () => {
-      this.#hasFlushed = true;
-      this.#bytesFlushed += bytes;
+      this.#bytesFlushed = (this.#bytesFlushed ?? 0) + bytes;
     });
     this.#checkUnread();
   }
@@ -147,10 +145,9 @@ export class Peer {
 
   #wrote(): void {
     if (this.connection.bufferedBytes * 2 <= this.#limits.unreadBytesMax) this.resume('unread');
-    if (!this.#hasFlushed) return;
     const bytes = this.#bytesFlushed;
-    this.#hasFlushed = false;
-    this.#bytesFlushed = 0;
+    if (bytes === undefined) return;
+    this.#bytesFlushed = undefined;
     this.onFlushed?.(bytes);
   }
 

@@ -39,6 +39,7 @@ export function addressedMessages(
     const count = post.count + index;
     const isNamed = post.id !== '';
     const id = isNamed ? namedMessageId(post.id, index) : sessionMessageId(session, count);
+    // The same as stored(id), without splitting the id again.
     const storedAs = isNamed
       ? deduplication.stored(id)
       : deduplication.sessions.get(session, count);

@@ -12,9 +12,10 @@ import type { Disk, FolderIdentity } from './disk.ts';
 import { diskFault, type Epoch, isNewest, justReplaced, whyLost } from './epoch.ts';
 import { epochsPath } from './paths.ts';
 
-/** FAT has the coarsest times: 2 s. The wall clock may be set back by a step that is not noticed. */
-const settledMs = 4_000;
+/** A step of the wall clock, backwards, that is not noticed. */
 const clockStepMsMax = 1_000;
+/** Longer than such a step and a tick of the coarsest times together: those of ext4 with small inodes tick each second. */
+const settledMs = 4_000;
 
 /** A time of the last change, from when it was seen first. */
 interface Sight {

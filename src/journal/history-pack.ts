@@ -95,7 +95,7 @@ export class Packer {
     }
   }
 
-  /** The same, one record at each step. */
+  /** The same, with 64 KB of records at each step. */
   *steps(
     bytes: Buffer,
     id: SegmentId,

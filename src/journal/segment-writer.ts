@@ -17,7 +17,7 @@ export interface Preallocation {
 /** How much longer a new segment may be than it is expected to be: sync points, and a longer prologue. */
 const nextBytesExtra = 1_024;
 
-/** One for all: memory that is allocated for each post of 1 MB, and freed again, costs more than writing it. */
+/** Shared, because allocating zeros for each post of 1 MB costs more than writing them. */
 const zeros = Buffer.alloc(256 * 1024);
 
 export class SegmentWriter {

@@ -68,7 +68,7 @@ export class Connection {
   /** In the order of their ends. */
   #awaited: Awaited[] = [];
   /** The frames of the current turn are being collected into one write. */
-  #isTurnOpen = false;
+  #isFlushDue = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #reason: IpcError | undefined;
   #lastReceived: number;
@@ -184,13 +184,13 @@ export class Connection {
       this.#bytesSent += bytes.length;
     }
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
-    if (this.#isTurnOpen) return;
-    this.#isTurnOpen = true;
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
     process.nextTick(this.#endTurn);
   }
 
   #endTurn = (): void => {
-    this.#isTurnOpen = false;
+    this.#isFlushDue = false;
     this.#lastSent = this.#runtime.now();
     this.#flush();
     this.onMemoryChange?.();
