@@ -1,4 +1,5 @@
 // The stream of a store on a NATS server.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
@@ -31,6 +32,10 @@ const slowestBytesPerMs = 16;
 const headerBytesMax = 512;
 const wrongSequence = 10_071;
 const noStream = 10_059;
+const subjectsOverlap = 10_065;
+/** How often, and in what steps, a stream is looked for that another session may be making. */
+const looksMax = 10;
+const lookMs = 50;
 /** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 const messagesAhead = 2_000;
@@ -80,17 +85,21 @@ export class JetStreamLog implements LogStream {
   }
 
   async #findOrMake(mayMake: boolean): Promise<FoundStream> {
+    const found = await this.#find();
+    if (found) return found;
+    if (mayMake) return this.#make();
+    const what = `there is no stream ${this.#name} on ${this.#nats.url} yet, so no session has a broker there`;
+    throw new IpcError('no_broker', what);
+  }
+
+  async #find(): Promise<FoundStream | undefined> {
     try {
       const { config } = await this.#nats.manager.streams.info(this.#name);
       return foundStream(config, this.#prefix);
     } catch (error) {
-      if (apiCode(error) !== noStream) throw natsFault(error, this.#nats.url);
-      if (!mayMake) {
-        const what = `there is no stream ${this.#name} on ${this.#nats.url} yet, so no session has a broker there`;
-        throw new IpcError('no_broker', what);
-      }
+      if (apiCode(error) === noStream) return undefined;
+      throw natsFault(error, this.#nats.url);
     }
-    return this.#make();
   }
 
   /** With one replica where the server is no cluster, but not where a node of a cluster is down. */
@@ -105,10 +114,22 @@ export class JetStreamLog implements LogStream {
         return { ...foundStream(config, this.#prefix), isNew: true };
       } catch (error) {
         last = error;
+        // The server says so, too, while another session is making this stream.
+        const found = apiCode(error) === subjectsOverlap ? await this.#findSoon() : undefined;
+        if (found) return found;
         if (!noRoom.includes(apiCode(error) ?? 0)) break;
       }
     }
     throw natsFault(last, this.#nats.url);
+  }
+
+  async #findSoon(): Promise<FoundStream | undefined> {
+    for (let looks = 0; looks < looksMax; looks++) {
+      await sleep(lookMs);
+      const found = await this.#find();
+      if (found) return found;
+    }
+    return undefined;
   }
 
   async state(): Promise<StreamState> {

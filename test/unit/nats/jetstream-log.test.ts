@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
 import type { Nats } from '../../../src/nats/nats-server.ts';
+import { settingsOf } from '../../../src/nats/stream-settings.ts';
 
 interface Delivered {
   readonly seq: number;
@@ -55,4 +56,29 @@ test('an error of the consumer is one of the server', async () => {
     code: 'unreachable',
     message: 'nats://here:4222: heartbeats missed',
   });
+});
+
+test('a stream that another session is making is found, though the server says that its subjects overlap', async () => {
+  const overlap = Object.assign(new Error('subjects overlap with an existing stream'), {
+    code: 10_065,
+  });
+  const missing = Object.assign(new Error('stream not found'), { code: 10_059 });
+  let looks = 0;
+  const nats = {
+    connection: { info: { max_payload: 1_048_576 } },
+    manager: {
+      streams: {
+        add: () => Promise.reject(overlap),
+        info: async () => {
+          looks += 1;
+          if (looks < 3) throw missing;
+          return { config: settingsOf('ipc-1', 'ipc.1.', 1, 1_000_000_000) };
+        },
+      },
+    },
+    url: 'nats://here:4222',
+  };
+  const log = new JetStreamLog(nats as unknown as Nats, 1);
+  assert.equal((await log.open(true)).isNew ?? false, false);
+  assert.equal(looks, 3);
 });
