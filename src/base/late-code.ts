@@ -1,5 +1,5 @@
-// Code that is loaded when it is needed, because most processes do not need it. An update may have replaced the files of
-// the program since the process began.
+// Code that is loaded when it is needed, because most processes do not need it. An update may have replaced the files
+// of the program since the process began.
 import { IpcError, outOfFiles, systemErrorCode } from './errors.ts';
 
 /** Of CommonJS, of modules, and of a file that goes while Node reads it. */

@@ -132,8 +132,9 @@ assert(mailboxBytesMax * 2 <= storeBytesMax, 'one full mailbox does not fill the
 /**
  * Memory that the index of the mail takes for a message, beside the texts of its envelope: its id, its mailbox, its
  * sender, the message that it answers, program and machine. With the texts of usual mail, which messages share, it is
- * 350 to 400 bytes (`npm run bench -- memory`). A message whose neighbours by number have all ended has a page to itself in
- * each of the two indexes, which takes 260 bytes more: a full store of such messages takes 150 MB beyond indexBytesMax.
+ * 350 to 400 bytes (`npm run bench -- memory`). A message whose neighbours by number have all ended has a page to
+ * itself in each of the two indexes, which takes 260 bytes more: a full store of such messages takes 150 MB beyond
+ * indexBytesMax.
  */
 export const indexBytesPerMessage = 512;
 /** Memory that the past hold of a message takes beside the name in it: an object and two times. */

@@ -126,7 +126,7 @@ export class GroupCommit {
     } catch (error) {
       return this.#options.fail(error);
     }
-    // What was sent, such as deliveries, leaves first.
+    // Deliveries, and other replies that were sent, leave first.
     if (hasSent) this.#runtime.defer(() => this.#beginSync());
     else this.#beginSync();
   }

@@ -7,7 +7,7 @@ import type { MailboxList, MessageId } from '../model/message.ts';
 import type { RequestNumber, WaitRequest, WatchRequest } from '../model/requests.ts';
 import type { Incoming, OpenCall, PendingCall, PendingCallOptions } from './pending-call.ts';
 
-/** What a parked call needs of its session. */
+/** The parts of a session that a parked call uses. */
 export interface ParkingSession {
   now(): number;
   send(request: WaitRequest | WatchRequest): void;

@@ -7,7 +7,7 @@ import type { DeduplicationLimits } from './deduplication.ts';
 import type { EventOfRecord } from './record-events.ts';
 
 export type ConnectionId = number;
-/** What a connection asks, or what has become of it. */
+/** A request of a connection, the end of the connection, or deliveries that its peer has taken. */
 export type Command =
   | PostCommand
   | ImportCommand

@@ -1,4 +1,5 @@
-// What a file system keeps of what a store needs, by the type that statfs(2) reports. Only Linux has these type numbers.
+// The properties of file systems that a store depends on, by the type that statfs(2) reports. Only Linux has these
+// type numbers.
 
 const inMemory = 'its mail is lost when this machine restarts';
 const overNetwork = 'its durability depends on the server, and two machines must not share it';

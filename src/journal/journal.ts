@@ -201,7 +201,7 @@ export class Journal {
     return this.#segments.count > count;
   }
 
-  /** Makes durable what was appended before the call, and adds a sync point. One at a time. storage_failed ends the journal. */
+  /** Makes durable what was appended before the call; adds a sync point. One at a time. storage_failed ends the journal. */
   async sync(): Promise<void> {
     await this.syncFiles();
     this.noteSync();

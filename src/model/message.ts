@@ -86,7 +86,7 @@ const controlCharacter = /\p{Cc}/u;
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
 const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
 
-/** What a name that is not plain is checked with. */
+/** The regular expressions that check a name that is not plain. */
 const oddForms = once(() => ({
   unseenOrBlank: new RegExp(`[${unseen}]|${oddBlank}`, 'u'),
   allUnseen: new RegExp(`[${unseen}]`, 'gu'),

@@ -51,7 +51,7 @@ export class Connection {
   readonly #times: ConnectionTimes;
   readonly #runtime: Runtime;
   readonly #decoder = new FrameDecoder();
-  /** Decoded; those before `#inboxNext` are passed to `onFrame`. */
+  /** Decoded. Those before `#inboxNext` have been passed to `onFrame`; it is 0 but while frames are passed. */
   #inbox: Frame[] = [];
   #inboxNext = 0;
   /** When the first bytes of an incomplete frame came. */
@@ -244,7 +244,6 @@ export class Connection {
   }
 
   #take(frames: Frame[]): void {
-    if (this.#inboxNext === this.#inbox.length) this.#dropInbox();
     if (this.#inbox.length === 0) this.#inbox = frames;
     else this.#inbox.push(...frames);
   }

@@ -91,7 +91,8 @@ export function readFullEnvelope(reader: ByteReader): Envelope {
   const { id, number, to, from, time, answers, bodyBytes, checksum } = short;
   const depth = reader.u32();
   const origin = withFolder(short.origin, reader.text());
-  return { id, number, to, from, time, answers, depth, origin, bodyBytes, checksum };
+  // In the order of orderedEnvelope().
+  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
 }
 
 /** Of a message that was delivered before and not settled: one, else none. */

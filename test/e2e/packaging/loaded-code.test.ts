@@ -1,4 +1,4 @@
-// What a process loads of the program: the start of a process is most of the time of a short command.
+// A process loads only the parts of the program that it needs: a short command spends most of its time on its start.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// What an import that fails becomes.
+// A failed import becomes an error with a code and a hint.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';

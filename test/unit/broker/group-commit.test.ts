@@ -1,4 +1,4 @@
-// What the group commit writes to the log around a sync.
+// The order of a sync and its sync point in the log.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Name } from '../../../src/model/message.ts';

@@ -1,4 +1,4 @@
-// What a session holds while settles are on their way.
+// The messages that a session holds while settles are on their way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Holdings } from '../../../src/client/holdings.ts';
