@@ -10,6 +10,7 @@ import { BareFile } from './support/bare-file.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
 import { bodyOf } from './support/mail.ts';
 import { nowUs, print, rounded } from './support/measure.ts';
+import { BareQueue } from './systems/bare-queue.ts';
 import { Beanstalkd } from './systems/beanstalkd.ts';
 import { Echo } from './systems/echo.ts';
 import { compare, printRows, tableOf } from './systems/goals.ts';
@@ -18,7 +19,8 @@ import { Ipc } from './systems/ipc.ts';
 import { JetStream } from './systems/jetstream.ts';
 import { type Panel, pictureOf } from './systems/picture.ts';
 import {
-  bundleNoopServer,
+  BareMcpMail,
+  bundleServer,
   idleMegabytes,
   McpMail,
   makePlace,
@@ -65,15 +67,17 @@ const redisMemory = await startIfThere('redis_memory', () => Redis.start('memory
 const redisAlways = await startIfThere('redis_aof_always', () => Redis.start('aof_always'));
 const jetStream = await startIfThere('jetstream_lazy_sync', () => JetStream.start());
 const beanstalkd = await startIfThere('beanstalkd_f0', () => Beanstalkd.start());
+const bareQueue = await BareQueue.start();
 const echo = await Echo.start();
 const onPool = bareFile('pool', 16 * 1_024 ** 2);
 const onLoop = bareFile('loop', 16 * 1_024 ** 2);
 const largeOver = bareFile('large-over', 256 * 1_024 ** 2);
 const largeBehind = bareFile('large-behind', 0);
-const noopServer = await bundleNoopServer();
+const noopServer = await bundleServer('noop-server.ts');
 const noopPlace = await makePlace();
 const noop = await startHost(noopPlace, noopServer);
 const mcpMail = await McpMail.start();
+const bareMcpMail = await BareMcpMail.start(bareQueue.port);
 const emptyPlace = await makePlace();
 const emptyMemory = await ipc.memory();
 const crowdedMemory = await crowdedIpc.memory();
@@ -140,7 +144,9 @@ await measureAll(growthFigures);
 const grownIpc = await startIfWanted([postFigure], async () =>
   grown ? Ipc.beside(`ipc_${queuedMessages}queued`, grown) : undefined,
 );
-const systems = present(ipc, crowdedIpc, grownIpc, redisMemory, redisAlways, jetStream, beanstalkd);
+const systems = present(
+  ...[ipc, crowdedIpc, grownIpc, redisMemory, redisAlways, jetStream, beanstalkd, bareQueue],
+);
 const figures: readonly NamedFigure[] = [
   {
     ...common,
@@ -149,7 +155,7 @@ const figures: readonly NamedFigure[] = [
     title: 'Hand-over: from the post to the end of a parked wait',
     unit: 'Us',
     contenders: [
-      ...present(ipc, crowdedIpc, redisMemory, redisAlways, beanstalkd).map(handover),
+      ...present(ipc, crowdedIpc, redisMemory, redisAlways, beanstalkd, bareQueue).map(handover),
       latency('tcp_echo', () => echo.goAround(body)),
     ],
   },
@@ -160,7 +166,7 @@ const figures: readonly NamedFigure[] = [
     title: 'One stored post at a time',
     unit: 'Us',
     contenders: [
-      ...present(ipc, grownIpc, redisAlways, jetStream, beanstalkd).map(post),
+      ...present(ipc, grownIpc, redisAlways, jetStream, beanstalkd, bareQueue).map(post),
       bareSync('bare_sync_pool', onPool, () => onPool.store(body)),
       bareSync('bare_sync_loop', onLoop, async () => onLoop.storeOnLoop(body)),
     ],
@@ -170,14 +176,14 @@ const figures: readonly NamedFigure[] = [
     name: `post_${bytes}B_${manyInFlight}in_flight`,
     title: `Stored posts, ${manyInFlight} in flight`,
     unit: 'PerSecond',
-    contenders: present(ipc, redisAlways, jetStream, beanstalkd).map(posts),
+    contenders: present(ipc, redisAlways, jetStream, beanstalkd, bareQueue).map(posts),
   },
   {
     ...common,
     name: `take_settle_${bytes}B_${manyInFlight}in_flight`,
     title: `Messages taken and settled, ${manyInFlight} in flight`,
     unit: 'PerSecond',
-    contenders: present(ipc, redisAlways).map(takes),
+    contenders: present(ipc, redisAlways, bareQueue).map(takes),
   },
   {
     ...common,
@@ -221,6 +227,8 @@ const figures: readonly NamedFigure[] = [
       latency('noop_tool', callNoop),
       latency('ipc_post_to_wait', async () => (await mcpMail.handOver(body)).arrivedUs),
       latency('ipc_post_to_stored', async () => (await mcpMail.handOver(body)).storedUs),
+      latency('bare_post_to_wait', async () => (await bareMcpMail.handOver(body)).arrivedUs),
+      latency('bare_post_to_stored', async () => (await bareMcpMail.handOver(body)).storedUs),
     ],
   },
   {
@@ -230,6 +238,7 @@ const figures: readonly NamedFigure[] = [
     unit: 'MegabytesPerSecond',
     contenders: [
       largePosts(ipc),
+      largePosts(bareQueue),
       largeWrites('bare_append_sync_pool', largeBehind),
       largeWrites('bare_sync_pool', largeOver),
     ],
@@ -242,6 +251,7 @@ for (const system of systems) {
 }
 await medianFor(warmupMs, callNoop);
 await medianFor(warmupMs, async () => (await mcpMail.handOver(body)).arrivedUs);
+await medianFor(warmupMs, async () => (await bareMcpMail.handOver(body)).arrivedUs);
 
 await measureAll(figures);
 const rows = compare(new Map([...measured].map(([name, { values }]) => [name, values])));
@@ -250,6 +260,7 @@ report();
 
 for (const file of [onPool, onLoop, largeOver, largeBehind]) file.close();
 await mcpMail.close();
+await bareMcpMail.close();
 await noop.end();
 await echo.close();
 for (const system of systems) await system.close();

@@ -14,22 +14,32 @@ interface Goal {
   readonly isLeast?: boolean;
   /** Megabytes above the baseline, instead of a ratio. */
   readonly isDifference?: boolean;
+  /** What does as little as a program in Node can for the same: see docs/internals/benchmarks.md. */
+  readonly limit?: string;
+}
+
+interface Result {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
 }
 
 export interface Row extends Goal {
   /** Of the comparisons within a round; undefined if one of those compared was missing. */
-  readonly result:
-    | { readonly median: number; readonly lowest: number; readonly highest: number }
-    | undefined;
+  readonly result: Result | undefined;
+  /** The same comparison, of the limit. */
+  readonly limitResult: Result | undefined;
 }
 
-const handover = { figure: 'handover_256B_1in_flight', measured: 'ipc' };
-const post = { figure: 'post_256B_1in_flight', measured: 'ipc' };
-const posts = { figure: 'post_256B_256in_flight', measured: 'ipc', isLeast: true };
-const takes = { figure: 'take_settle_256B_256in_flight', measured: 'ipc', isLeast: true };
+const limit = 'bare_queue';
+const handover = { figure: 'handover_256B_1in_flight', measured: 'ipc', limit };
+const post = { figure: 'post_256B_1in_flight', measured: 'ipc', limit };
+const rate = { measured: 'ipc', isLeast: true, limit };
+const posts = { figure: 'post_256B_256in_flight', ...rate };
+const takes = { figure: 'take_settle_256B_256in_flight', ...rate };
 const start = { figure: 'process_start_to_exit', baseline: 'node_e_0' };
 const mcpCall = { figure: 'mcp_call_256B_1in_flight', baseline: 'noop_tool' };
-const large = { figure: 'post_1MB_4in_flight', measured: 'ipc', isLeast: true };
+const large = { figure: 'post_1MB_4in_flight', ...rate };
 
 const goals: readonly Goal[] = [
   {
@@ -112,23 +122,25 @@ const goals: readonly Goal[] = [
     ...mcpCall,
     what: 'post to wait through three MCP processes / one call of that no-op tool',
     measured: 'ipc_post_to_wait',
+    limit: 'bare_post_to_wait',
     goal: 2,
   },
   {
     ...mcpCall,
     what: 'post to "stored" through them / the same',
     measured: 'ipc_post_to_stored',
+    limit: 'bare_post_to_stored',
     goal: 2.5,
   },
   {
-    ...handover,
+    figure: handover.figure,
     what: 'hand-over with 10,000 waits parked / with 1',
     measured: 'ipc_10000waits',
     baseline: 'ipc',
     goal: 1.2,
   },
   {
-    ...post,
+    figure: post.figure,
     what: `post with ${countOf(queuedMessages)} messages queued in ${countOf(queuedMailboxes)} mailboxes / empty`,
     measured: `ipc_${queuedMessages}queued`,
     baseline: 'ipc',
@@ -177,31 +189,47 @@ const goals: readonly Goal[] = [
 export function compare(figures: ReadonlyMap<string, Values>): Row[] {
   return goals
     .filter(({ figure }) => figures.has(figure))
-    .map((goal) => ({ ...goal, result: resultOf(goal, figures.get(goal.figure)) }));
+    .map((goal) => {
+      const values = figures.get(goal.figure);
+      const { measured, limit } = goal;
+      const limitResult = limit === undefined ? undefined : resultOf(goal, values, limit);
+      return { ...goal, result: resultOf(goal, values, measured), limitResult };
+    });
 }
 
 /** A line for each row. */
 export function printRows(rows: readonly Row[]): void {
-  for (const { figure, measured, baseline, result, goal, isLeast, isDifference } of rows) {
+  for (const row of rows) {
+    const { figure, measured, baseline, result, goal, isLeast, isDifference, limitResult } = row;
     const kind = isDifference ? 'minus' : 'over';
     const bound = isLeast ? { atLeast: goal } : { atMost: goal };
     const compared = baseline === undefined ? 'goal' : `${kind}_${baseline}`;
-    print(`${figure}_${measured}_${compared}`, { ...(result ?? { missing: true }), bound });
+    print(`${figure}_${measured}_${compared}`, {
+      ...(result ?? { missing: true }),
+      bound,
+      ...(limitResult && { limit: limitResult.median }),
+    });
   }
 }
 
 /** A table in Markdown. */
 export function tableOf(rows: readonly Row[]): string {
-  const lines = rows.map(({ what, result, goal, isLeast }) => {
+  const lines = rows.map(({ what, result, goal, isLeast, limitResult }) => {
     const cells = result
       ? [`${result.median}`, `${result.lowest} to ${result.highest}`]
       : ['missing', ''];
-    return `| ${[what, ...cells, `${isLeast ? '>=' : '<='} ${goal}`].join(' | ')} |`;
+    const bound = `${isLeast ? '>=' : '<='} ${goal}`;
+    return `| ${[what, ...cells, bound, limitResult?.median ?? ''].join(' | ')} |`;
   });
-  return ['| figure | median | rounds | goal |', '|---|---|---|---|', ...lines, ''].join('\n');
+  const head = ['| figure | median | rounds | goal | limit |', '|---|---|---|---|---|'];
+  return [...head, ...lines, ''].join('\n');
 }
 
-function resultOf({ measured, baseline, isDifference }: Goal, values: Values | undefined) {
+function resultOf(
+  { baseline, isDifference }: Goal,
+  values: Values | undefined,
+  measured: string,
+): Result | undefined {
   const ones = values?.get(measured);
   const others = baseline === undefined ? ones?.map(() => 1) : values?.get(baseline);
   if (ones === undefined || others === undefined) return undefined;

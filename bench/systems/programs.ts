@@ -39,13 +39,16 @@ export function runPost({ home, port }: Place, body: Buffer): Promise<number> {
   return runNode([program, 'post', 'cli', body.toString()], env);
 }
 
-/** All of the SDK in one file. */
-export async function bundleNoopServer(): Promise<ServerCommand> {
+/** A server of this folder with all of the SDK in one file. */
+export async function bundleServer(
+  file: string,
+  ...args: readonly string[]
+): Promise<ServerCommand> {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
-  const outfile = join(makeBenchFolder(), 'noop-server.mjs');
+  const outfile = join(makeBenchFolder(), 'server.mjs');
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [join(root, 'bench/systems/noop-server.ts')],
+    entryPoints: [join(root, 'bench/systems', file)],
     write: false,
     bundle: true,
     platform: 'node',
@@ -57,7 +60,7 @@ export async function bundleNoopServer(): Promise<ServerCommand> {
     logLevel: 'silent',
   });
   writeFileSync(outfile, outputFiles[0]?.contents ?? '');
-  return { command: process.execPath, args: [outfile] };
+  return { command: process.execPath, args: [outfile, ...args] };
 }
 
 /** `server`: ours by default. */
@@ -127,5 +130,39 @@ export class McpMail {
 
   async close(): Promise<void> {
     for (const host of [this.#poster, this.#reader, this.#owner]) await host.end();
+  }
+}
+
+/** Two MCP servers that pass their calls on to the bare queue. */
+export class BareMcpMail {
+  readonly #poster: McpHost;
+  readonly #reader: McpHost;
+
+  private constructor(poster: McpHost, reader: McpHost) {
+    this.#poster = poster;
+    this.#reader = reader;
+  }
+
+  static async start(queuePort: number): Promise<BareMcpMail> {
+    const server = await bundleServer('relay-server.ts', `${queuePort}`);
+    const place = await makePlace();
+    return new BareMcpMail(await startHost(place, server), await startHost(place, server));
+  }
+
+  /** As of McpMail. */
+  async handOver(body: Buffer): Promise<{ readonly storedUs: number; readonly arrivedUs: number }> {
+    const arrived = this.#reader.begin({ operation: 'wait' }).answer.then(() => nowUs());
+    await this.#reader.call({ operation: 'clear' });
+    const startUs = nowUs();
+    const posted = this.#poster.call({ operation: 'post', message: body.toString() });
+    const stored = posted.then(() => nowUs());
+    const arrivedUs = (await arrived) - startUs;
+    const storedUs = (await stored) - startUs;
+    await this.#reader.call({ operation: 'settle' });
+    return { storedUs, arrivedUs };
+  }
+
+  async close(): Promise<void> {
+    for (const host of [this.#poster, this.#reader]) await host.end();
   }
 }
