@@ -391,7 +391,7 @@ export const syncStallMsMin = 1_000;
 export const corruptionListedMax = 32;
 /** Bytes of bodies kept in memory. Older bodies are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
-/** Memory of a cached body beside its bytes, for its Buffer and its entry. */
+/** Memory of bodies that were written together, beside the bytes of their records. */
 export const bodyCacheEntryBytes = 400;
 
 /**

@@ -62,14 +62,15 @@ export class NumberQueue {
     return numbers;
   }
 
-  /** The last numbers, at most `max`, in ascending order. */
-  last(max: number): number[] {
-    let numbers: number[] = [];
-    for (let at = this.#chunks.length - 1; at >= 0 && numbers.length < max; at--) {
-      const last = (this.#chunks[at] as number[]).slice(numbers.length - max);
-      numbers = numbers.length === 0 ? last : last.concat(numbers);
+  /** The number before the last `skipped` ones. */
+  fromEnd(skipped: number): number | undefined {
+    let left = skipped;
+    for (let at = this.#chunks.length - 1; at >= 0; at--) {
+      const chunk = this.#chunks[at] as number[];
+      if (left < chunk.length) return chunk[chunk.length - 1 - left];
+      left -= chunk.length;
     }
-    return numbers;
+    return undefined;
   }
 
   countAbove(after: number): number {

@@ -36,6 +36,8 @@ export class Holds {
     holds: readonly Hold[],
     session: SessionId,
   ): { settles: number[]; unstored: Hold[]; notHeld: Hold[] } {
+    // Of nearly every post.
+    if (holds.length === 0) return { settles: [], unstored: [], notHeld: [] };
     const settles = new Set<number>();
     const unstored = new Map<MessageId, Hold>();
     const notHeld: Hold[] = [];

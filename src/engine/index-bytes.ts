@@ -1,5 +1,5 @@
 import { indexBytesPerMessage, pastHoldBytes } from '../base/limits.ts';
-import type { Envelope, PastHold } from '../model/message.ts';
+import type { Envelope, Origin, PastHold } from '../model/message.ts';
 
 /** The part of an envelope that determines how much memory its message takes. */
 export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin'>;
@@ -10,9 +10,20 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
  * alone, so each owner of a store counts the same.
  */
 export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
-  const ofOrigin = textBytes(origin.program) + textBytes(origin.machine) + textBytes(origin.folder);
   const ofOthers = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
-  return indexBytesPerMessage + ofOrigin + ofOthers;
+  return indexBytesPerMessage + originBytes(origin) + ofOthers;
+}
+
+/** The origin that was counted last, and its bytes: messages of one process share theirs. */
+let lastOrigin: Origin | undefined;
+let lastOriginBytes = 0;
+
+function originBytes(origin: Origin): number {
+  if (origin === lastOrigin) return lastOriginBytes;
+  const { program, machine, folder } = origin;
+  lastOrigin = origin;
+  lastOriginBytes = textBytes(program) + textBytes(machine) + textBytes(folder);
+  return lastOriginBytes;
 }
 
 /** Memory that the past hold of a message takes. */

@@ -91,11 +91,20 @@ function heldAhead(
 
 /** A message without a sender says nothing about who posted it. */
 function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number) {
-  if (envelope.from === '') return undefined;
-  for (const { envelope: other, holder } of state.newest(mailbox, sameTextLook)) {
-    if (other.number === envelope.number || !isSameText(other, envelope)) continue;
+  const numbers = envelope.from === '' ? undefined : state.numbersIn(mailbox);
+  if (!numbers) return undefined;
+  // The newest first. Without lists: this runs for each post.
+  for (let ready = 0, held = 0; ready + held < sameTextLook; ) {
+    const lastReady = numbers.ready.fromEnd(ready) ?? 0;
+    const number = Math.max(lastReady, numbers.held.fromEnd(held) ?? 0);
+    if (number === 0) return undefined;
+    if (number === lastReady) ready++;
+    else held++;
+    if (number === envelope.number) continue;
+    const { envelope: other, holder } = state.live(number);
+    if (!isSameText(other, envelope)) continue;
     const ageMs = Math.max(0, time - other.time);
-    return { number: other.number, ageMs, isHeld: holder !== undefined } satisfies SameText;
+    return { number, ageMs, isHeld: holder !== undefined } satisfies SameText;
   }
   return undefined;
 }

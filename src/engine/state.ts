@@ -45,6 +45,11 @@ interface HeldMail {
 
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
+export interface MailboxNumbers {
+  readonly ready: Pick<NumberQueue, 'fromEnd'>;
+  readonly held: Pick<NumberQueue, 'fromEnd'>;
+}
+
 interface MailboxState {
   readonly name: Name;
   readonly ready: NumberQueue;
@@ -237,13 +242,9 @@ export class State {
     return first.map((number) => this.live(number));
   }
 
-  /** The messages with the highest numbers, ready or held, at most `max`, the newest first. */
-  newest(mailbox: Name, max: number): LiveMessage[] {
-    const found = this.#mailboxes.get(mailbox);
-    if (!found) return [];
-    const numbers = [...found.ready.last(max), ...found.held.last(max)];
-    const last = numbers.sort((one, other) => other - one).slice(0, max);
-    return last.map((number) => this.live(number));
+  /** The numbers of its messages. */
+  numbersIn(mailbox: Name): MailboxNumbers | undefined {
+    return this.#mailboxes.get(mailbox);
   }
 
   /** Ready messages with numbers below this one. */

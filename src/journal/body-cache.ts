@@ -1,36 +1,85 @@
+// Bodies in memory: not one by one, but as the bytes of the log that were written together. So a message costs the
+// cache nothing but a count. Bytes stay until no message in them is live, or until newer ones take their place.
 import { bodyCacheEntryBytes } from '../base/limits.ts';
-import { NumberQueue } from '../base/number-queue.ts';
 import { ownBytes } from '../base/own-bytes.ts';
+import { bodyBytesAt } from './record-framing.ts';
 
-/** Bodies by message number, which take a limited number of bytes of memory; the lowest number is evicted first. */
+/** Where a record lies in its file. */
+interface Place {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** One buffer of those that were written: records with their bodies, or one large body. */
+export class WrittenBytes {
+  readonly #cache: BodyCache;
+  /** Where it begins in the file. */
+  readonly #offset: number;
+  /** undefined when it is not in the cache any more. */
+  bytes: Buffer | undefined;
+  /** Live messages whose bodies lie in it. */
+  #live = 0;
+
+  constructor(cache: BodyCache, bytes: Buffer, offset: number) {
+    this.#cache = cache;
+    this.#offset = offset;
+    this.bytes = bytes;
+  }
+
+  /** A message whose body lies in it becomes live. */
+  enter(): void {
+    this.#live++;
+  }
+
+  leave(): void {
+    this.#live--;
+    if (this.#live === 0) this.#cache.drop(this);
+  }
+
+  /** The body of the record at this place. */
+  bodyOf({ offset, bytes }: Place): Buffer | undefined {
+    const begin = offset - this.#offset;
+    // A large body lies in a buffer of its own, behind the rest of its record.
+    if (!this.bytes || begin < 0) return this.bytes;
+    const end = begin + bytes;
+    return this.bytes.subarray(end - bodyBytesAt(this.bytes, begin), end);
+  }
+}
+
 export class BodyCache {
   readonly #bytesMax: number;
-  readonly #bodies = new Map<number, Buffer>();
-  /** A Map walks over the places of all entries that were deleted before its first one. */
-  readonly #numbers = new NumberQueue();
+  /** In the order in which they were written, with some that were dropped. */
+  #written: WrittenBytes[] = [];
+  #dropped = 0;
+  /** All before it were dropped. */
+  #first = 0;
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  get(number: number): Buffer | undefined {
-    return this.#bodies.get(number);
+  /** `offset`: where they were written in the file. */
+  add(bytes: Buffer, offset: number): WrittenBytes {
+    const written = new WrittenBytes(this, ownBytes(bytes), offset);
+    this.#written.push(written);
+    this.#bytes += memoryOf(written);
+    while (this.#bytes > this.#bytesMax) this.drop(this.#written[this.#first++] as WrittenBytes);
+    if (this.#dropped * 2 > this.#written.length) {
+      this.#written = this.#written.filter((each) => each.bytes !== undefined);
+      this.#dropped = this.#first = 0;
+    }
+    return written;
   }
 
-  add(number: number, body: Buffer): void {
-    this.delete(number);
-    this.#bodies.set(number, ownBytes(body));
-    this.#numbers.add(number);
-    this.#bytes += bodyCacheEntryBytes + body.length;
-    while (this.#bytes > this.#bytesMax) this.delete(this.#numbers.first as number);
+  drop(written: WrittenBytes): void {
+    if (!written.bytes) return;
+    this.#bytes -= memoryOf(written);
+    this.#dropped++;
+    written.bytes = undefined;
   }
+}
 
-  delete(number: number): void {
-    const body = this.#bodies.get(number);
-    if (!body) return;
-    this.#bytes -= bodyCacheEntryBytes + body.length;
-    this.#bodies.delete(number);
-    this.#numbers.delete(number);
-  }
+function memoryOf({ bytes }: WrittenBytes): number {
+  return bytes ? bodyCacheEntryBytes + bytes.buffer.byteLength : 0;
 }

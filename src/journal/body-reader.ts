@@ -1,7 +1,6 @@
 // Reads the bodies of live messages, from memory or from the log, many with one read. A body that does not
 // fit its checksum any more is corrupt: it is undefined here, and in the layers above.
 import assert from 'node:assert/strict';
-import { BodyCache } from './body-cache.ts';
 import type { Disk } from './disk.ts';
 import { diskFault } from './epoch.ts';
 import type { LiveIndex, Location, LogFile } from './live-index.ts';
@@ -26,7 +25,6 @@ export class BodyReader {
   readonly #folder: string;
   /** Kept up to date by the journal. */
   readonly #live: LiveIndex;
-  readonly #cache: BodyCache;
   readonly #onCorrupt: (number: number, file: LogFile) => void;
 
   /** `onCorrupt` is called with a body that was valid when the log was read or written. */
@@ -34,41 +32,30 @@ export class BodyReader {
     disk: Disk,
     folder: string,
     live: LiveIndex,
-    cacheBytesMax: number,
     onCorrupt: (number: number, file: LogFile) => void,
   ) {
     this.#disk = disk;
     this.#folder = folder;
     this.#live = live;
-    this.#cache = new BodyCache(cacheBytesMax);
     this.#onCorrupt = onCorrupt;
-  }
-
-  /** Keeps the body in memory, until newer ones take its place. */
-  keep(number: number, body: Buffer): void {
-    this.#cache.add(number, body);
-  }
-
-  /** Called when the message ends. */
-  forget(number: number): void {
-    this.#cache.delete(number);
   }
 
   /** undefined if the body is corrupt. Throws storage_failed if it cannot be read at all. */
   read(number: number): Buffer | undefined {
-    const cached = this.#cache.get(number);
-    if (cached || this.#live.isCorrupt(number)) return cached;
+    if (this.#live.isCorrupt(number)) return undefined;
     const location = this.#locate(number);
-    return this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
+    const cached = location.written?.bodyOf(location);
+    return cached ?? this.#bodyIn(this.#readRun(location, location.bytes), 0, number, location);
   }
 
   /** read() of each, with few reads if they are in log order. */
   readAll(numbers: readonly number[]): (Buffer | undefined)[] {
     let run: Run | undefined;
     return numbers.map((number, index) => {
-      const cached = this.#cache.get(number);
-      if (cached || this.#live.isCorrupt(number)) return cached;
+      if (this.#live.isCorrupt(number)) return undefined;
       const location = this.#locate(number);
+      const cached = location.written?.bodyOf(location);
+      if (cached) return cached;
       const { file, offset, bytes } = location;
       if (file !== run?.file || offset < run.begin || offset + bytes > run.end) {
         const end = this.#runEnd(numbers, index, location);

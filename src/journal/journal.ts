@@ -10,8 +10,8 @@ import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
-import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import { BodyCache } from './body-cache.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, Compaction, rewriteAll } from './compaction.ts';
 import type { SegmentCorruption } from './corruption.ts';
@@ -63,6 +63,7 @@ export class Journal {
   readonly #sequence: RecordSequence;
   /** The number of the first record of this epoch: none of an earlier epoch counts from there on. */
   #startSequence = 0;
+  readonly #bodyCache: BodyCache;
   readonly #bodyReader: BodyReader;
   readonly #quarantine: Quarantine;
   #fileSystemType: number | undefined;
@@ -114,8 +115,8 @@ export class Journal {
       this.#live.markCorrupt(number);
       this.#quarantine.noteMessage(file, number);
     };
-    const { bodyCacheBytesMax } = this.#limits;
-    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, bodyCacheBytesMax, onCorrupt);
+    this.#bodyCache = new BodyCache(this.#limits.bodyCacheBytesMax);
+    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, onCorrupt);
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
     this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
     this.#own = own;
@@ -179,10 +180,6 @@ export class Journal {
     const first = this.#sequence.next;
     if (records.length === 0) return first;
     this.#write(records);
-    for (const record of records) {
-      if (record.kind !== 'posted' || !record.body) continue;
-      for (const { number } of envelopesOf(record)) this.#bodyReader.keep(number, record.body);
-    }
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
     return first;
@@ -434,13 +431,8 @@ export class Journal {
     this.#segments.files.push(file);
     this.#spaceCheck.begun();
     this.#compaction.snapshotBytes = 2 * headerBytes + byteLength(snapshot);
-    this.#apply(encoded, file, 2 * headerBytes);
+    applyEncoded(this.#live, encoded, file, 2 * headerBytes);
     this.#sequence.wrote(numbered, stamp);
-  }
-
-  #apply(encoded: EncodedRecords, file: LogFile, offset: number): void {
-    const ended = (number: number) => this.#bodyReader.forget(number);
-    applyEncoded(this.#live, encoded, file, offset, ended);
   }
 
   #header(prologueBytes: number): SegmentRecord {
@@ -475,7 +467,7 @@ export class Journal {
     // The length of the log writer's segment, since it writes sync points as well.
     const offset = this.#logWriter.bytes;
     this.#logWriter.append(encoded.buffers);
-    this.#apply(encoded, file, offset);
+    applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
     file.bytes = this.#logWriter.bytes;
   }
 

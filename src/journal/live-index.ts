@@ -7,6 +7,7 @@ import { NumberQueue } from '../base/number-queue.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import type { WrittenBytes } from './body-cache.ts';
 import type { StoreRecord } from './record-codec.ts';
 import type { SegmentId } from './record-framing.ts';
 
@@ -21,6 +22,8 @@ export interface Location {
   readonly offset: number;
   /** Length of the whole record. */
   readonly bytes: number;
+  /** What was written with it, and has its body; absent if this owner did not write it. */
+  readonly written?: WrittenBytes | undefined;
 }
 
 interface LiveFile {
@@ -83,19 +86,16 @@ export class LiveIndex {
     return all.sort((one, other) => offsetOf(one) - offsetOf(other));
   }
 
-  /** Returns the messages that the record ended. */
-  apply(record: JournalRecord | StoreRecord, location: Location): readonly number[] {
+  apply(record: JournalRecord | StoreRecord, location: Location): void {
     switch (record.kind) {
       case 'posted':
         for (const envelope of envelopesOf(record)) this.#place(envelope, record.body, location);
         return this.#end(record.settles);
       case 'copied':
-        this.#place(record.envelope, record.body, location);
-        return [];
+        return this.#place(record.envelope, record.body, location);
       case 'settled':
         return this.#end(record.numbers);
       default:
-        return [];
     }
   }
 
@@ -104,6 +104,7 @@ export class LiveIndex {
     this.#remove(number);
     if (!body) this.#corrupt.add(number);
     this.#locations.set(number, location);
+    location.written?.enter();
     const file = this.#file(location.file);
     file.numbers.add(number);
     file.bytes += location.bytes;
@@ -111,9 +112,8 @@ export class LiveIndex {
     this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
 
-  #end(numbers: readonly number[]): readonly number[] {
+  #end(numbers: readonly number[]): void {
     for (const number of numbers) this.#remove(number);
-    return numbers;
   }
 
   #remove(number: number): void {
@@ -121,6 +121,7 @@ export class LiveIndex {
     if (!location) return;
     this.#locations.delete(number);
     this.#corrupt.delete(number);
+    location.written?.leave();
     const file = this.#file(location.file);
     file.numbers.delete(number);
     file.bytes -= location.bytes;

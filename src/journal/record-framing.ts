@@ -161,6 +161,11 @@ export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHea
   return { meta, bodyOffset, end: bodyOffset + bodyBytes };
 }
 
+/** Length of the body of the record that begins at `offset`, whose header is valid. */
+export function bodyBytesAt(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32BE(offset + 8);
+}
+
 /** Length of the whole record, going by its first 20 bytes, which may be corrupt. */
 export function recordBytes(bytes: Buffer): number {
   if (bytes.length < recordHeaderBytes || bytes.readUInt16BE(0) !== magic) return recordHeaderBytes;

@@ -1,6 +1,7 @@
 // Records as they are written to one segment.
 import { ByteWriter } from '../base/binary.ts';
 import type { JournalRecord } from '../model/records.ts';
+import type { BodyCache, WrittenBytes } from './body-cache.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { type StoreRecord, writeRecord } from './record-codec.ts';
 import type { Seed } from './record-framing.ts';
@@ -60,19 +61,30 @@ export function encodedEntries(entries: readonly SegmentEntry[]): EncodedRecords
   };
 }
 
-/** `offset`: of the first of them in the file. `ended` is called with each message that they end. */
+/** `offset`: of the first of them in the file. Their bodies stay in the cache, if there is one. */
 export function applyEncoded(
   live: LiveIndex,
-  { records, ends }: EncodedRecords,
+  { records, buffers, ends }: EncodedRecords,
   file: LogFile,
   offset: number,
-  ended: (number: number) => void,
+  cache?: BodyCache,
 ): void {
-  let begin = offset;
-  for (const [index, record] of records.entries()) {
-    const bytes = offset + (ends[index] as number) - begin;
-    if (record)
-      for (const number of live.apply(record, { file, offset: begin, bytes })) ended(number);
-    begin += bytes;
+  let begin = 0;
+  /** Buffers up to here are done, and where they end. */
+  let [taken, takenEnd] = [0, 0];
+  let written: WrittenBytes | undefined;
+  for (let index = 0; index < records.length; index++) {
+    const [record, end] = [records[index], ends[index] as number];
+    // The body of a record is at its end.
+    while (takenEnd < end) {
+      takenEnd += (buffers[taken++] as Buffer).length;
+      written = undefined;
+    }
+    if (record && 'body' in record && record.body) {
+      const buffer = buffers[taken - 1] as Buffer;
+      written ??= cache?.add(buffer, offset + takenEnd - buffer.length);
+    }
+    if (record) live.apply(record, { file, offset: offset + begin, bytes: end - begin, written });
+    begin = end;
   }
 }

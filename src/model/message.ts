@@ -185,11 +185,15 @@ export function parseNamedId(text: string): MessageId {
   return text as MessageId;
 }
 
+/** The session of the id that was split last: most ids in a row are of one session. */
+let lastSession = '' as SessionId;
+
 /** The session and count of a generated id; undefined for an id that a caller chose. */
 export function splitId(id: MessageId): { session: SessionId; count: number } | undefined {
   if (!sessionMessageIdForm.test(id)) return undefined;
-  const dot = id.indexOf('.');
-  return { session: id.slice(0, dot) as SessionId, count: Number(id.slice(dot + 1)) };
+  if (!id.startsWith(`${lastSession}.`)) lastSession = id.slice(0, id.indexOf('.')) as SessionId;
+  const count = Number(id.slice(lastSession.length + 1));
+  return { session: lastSession, count };
 }
 
 /** The bytes of a body, unchanged. Invalid UTF-8 is refused, not replaced. */

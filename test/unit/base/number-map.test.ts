@@ -22,3 +22,14 @@ test('a value that is set again replaces the one before, and counts once', () =>
   map.delete(7);
   assert.deepEqual([map.get(7), map.size], [undefined, 0]);
 });
+
+test('a neighbour of the last value that was deleted is set, and found', () => {
+  const map = new NumberMap<string>();
+  map.set(8, 'one');
+  map.delete(8);
+  map.set(9, 'other');
+  assert.deepEqual(
+    [map.get(8), map.get(9), map.get(16), map.get(9)],
+    [undefined, 'other', undefined, 'other'],
+  );
+});

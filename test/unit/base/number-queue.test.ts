@@ -81,6 +81,13 @@ test(`with random numbers added and deleted, the queue is a sorted set (SEED=${s
   assert.deepEqual(all(numbers), [...model].sort(ascending));
 });
 
+test('numbers are counted from the end over all chunks', () => {
+  const numbers = new NumberQueue();
+  for (let number = 1; number <= 1_200; number++) numbers.add(number);
+  const found = [0, 1, 600, 1_199, 1_200].map((skipped) => numbers.fromEnd(skipped));
+  assert.deepEqual(found, [1_200, 1_199, 600, 1, undefined]);
+});
+
 function ascending(one: number, other: number): number {
   return one - other;
 }

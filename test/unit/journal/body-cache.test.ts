@@ -1,23 +1,50 @@
+// Bodies that are kept in memory as the bytes that were written.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bodyCacheEntryBytes } from '../../../src/base/limits.ts';
 import { BodyCache } from '../../../src/journal/body-cache.ts';
+import { segmentSeed } from '../../../src/journal/record-framing.ts';
+import { encodeAll } from '../../../src/journal/segment-entries.ts';
+import { postedRecord } from '../../support/disk/journal-model.ts';
 
-test('a small body that is cached keeps no memory but its own', () => {
+const seed = segmentSeed({ epoch: 1, segment: 1 });
+
+test('each body is found in the bytes that were written together, and a large one in its own', () => {
   const cache = new BodyCache(1_000_000);
-  const chunk = Buffer.alloc(65_536, 'x');
-  cache.add(1, chunk.subarray(100, 356));
-  assert.equal(cache.get(1)?.toString(), 'x'.repeat(256));
-  assert.equal(cache.get(1)?.buffer.byteLength, 256);
+  const large = 'y'.repeat(20_000);
+  const records = [postedRecord(1, 'one'), postedRecord(2, 'two'), postedRecord(3, large)];
+  const { buffers, ends } = encodeAll(records, seed);
+  const [first = 0, second = 0, third = 0] = ends;
+  const small = cache.add(buffers[0] as Buffer, 1_000);
+  const own = cache.add(buffers[1] as Buffer, 1_000 + (buffers[0] as Buffer).length);
+  const found = [
+    small.bodyOf({ offset: 1_000, bytes: first }),
+    small.bodyOf({ offset: 1_000 + first, bytes: second - first }),
+    own.bodyOf({ offset: 1_000 + second, bytes: third - second }),
+  ];
+  assert.deepEqual(found.map(String), ['one', 'two', large]);
 });
 
-test('bodies without a byte take room in the cache, too; the oldest is evicted', () => {
-  const cache = new BodyCache(10 * bodyCacheEntryBytes);
-  for (let number = 1; number <= 11; number++) cache.add(number, Buffer.alloc(0));
-  assert.equal(cache.get(1), undefined);
-  assert.equal(cache.get(2)?.length, 0);
-  cache.delete(2);
-  cache.delete(2);
-  cache.add(12, Buffer.alloc(0));
-  assert.equal(cache.get(3)?.length, 0);
+test('few bytes of a large buffer keep no memory but their own', () => {
+  const cache = new BodyCache(1_000_000);
+  const chunk = Buffer.alloc(65_536, 'x');
+  assert.equal(cache.add(chunk.subarray(100, 356), 0).bytes?.buffer.byteLength, 256);
+});
+
+test('bytes go with the last message in them that is live, or when newer ones need the room', () => {
+  const cache = new BodyCache(3 * (bodyCacheEntryBytes + 100));
+  const kept = [1, 2, 3, 4, 5].map(() => {
+    const written = cache.add(Buffer.alloc(100), 0);
+    written.enter();
+    written.enter();
+    return written;
+  });
+  const areThere = () => kept.map(({ bytes }) => bytes !== undefined);
+  assert.deepEqual(areThere(), [false, false, true, true, true]);
+  kept[3]?.leave();
+  assert.deepEqual(areThere(), [false, false, true, true, true]);
+  kept[3]?.leave();
+  assert.deepEqual(areThere(), [false, false, true, false, true]);
+  for (let more = 0; more < 2; more++) cache.add(Buffer.alloc(100), 0);
+  assert.deepEqual(areThere(), [false, false, false, false, true]);
 });
