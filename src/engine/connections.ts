@@ -10,7 +10,7 @@ import type {
   WaitRequest,
 } from '../model/requests.ts';
 import type { ConnectionId } from './commands.ts';
-import type { Waiter } from './waiters.ts';
+import type { Waiter } from './wait-lines.ts';
 import type { Watch } from './watches.ts';
 
 export interface SessionConnection {

@@ -49,14 +49,15 @@ import { importMessage } from './imports.ts';
 import { Looks } from './looks.ts';
 import { droppable, fetchable, firstReadyOf } from './mailbox-reads.ts';
 import { Matching } from './matching.ts';
-import { NameCounts } from './name-counts.ts';
+import { NameUnion } from './name-union.ts';
 import { OutcomeBuilder } from './outcome-builder.ts';
 import { pauseRecords, pausingResponse, waitedFor } from './pauses.ts';
 import { parkRefusal, quotaRefusal, standRefusal, watchRefusal } from './quota.ts';
 import { ReadyChanges } from './ready-changes.ts';
 import { Replies } from './replies.ts';
 import { type LiveMessage, State } from './state.ts';
-import { type Waiter, Waiters } from './waiters.ts';
+import type { Waiter } from './wait-lines.ts';
+import { Waiters } from './waiters.ts';
 import { Watches } from './watches.ts';
 
 export class Engine {
@@ -65,7 +66,7 @@ export class Engine {
   readonly #state: State;
   readonly #holds: Holds;
   /** The mailboxes that a status lists. */
-  readonly #names = new NameCounts();
+  readonly #names = new NameUnion();
   readonly #waiters = new Waiters<SessionConnection>(this.#names);
   readonly #watches: Watches<SessionConnection>;
   readonly #connections = new Connections();
@@ -327,7 +328,7 @@ export class Engine {
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
-    const { request, mailboxes, answers, waitMs } = wait;
+    const { request, mailboxes, answers } = wait;
     const refusal =
       parkRefusal(connection, this.#parked, this.#limits) ??
       standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
@@ -336,9 +337,7 @@ export class Engine {
     // No other wait may have it: that would have been served before.
     const ready = this.#mayDeliver(connection) && firstReadyOf(mailboxes, answers, this.#state);
     if (ready) return this.#deliverToWait(ready, connection, request);
-    const call = { owner: connection, session: connection.session, request, mailboxes, answers };
-    const waiter = this.#waiters.park({ ...call, deadline: instant.now + waitMs });
-    connection.waiters.set(request, waiter);
+    connection.waiters.set(request, this.#waiters.park(connection, wait, instant.now));
     this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 

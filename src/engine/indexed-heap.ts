@@ -23,6 +23,10 @@ export class IndexedHeap<Item extends Indexed> {
     return this.#heap[0];
   }
 
+  has(item: Item): boolean {
+    return this.#heap[item.index] === item;
+  }
+
   add(item: Item): void {
     item.index = this.#heap.length;
     this.#heap.push(item);

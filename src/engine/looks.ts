@@ -16,18 +16,19 @@ import { foundResponse } from './found.ts';
 import { peekResponses } from './mailbox-reads.ts';
 import { sessionsOf } from './session-list.ts';
 import type { State } from './state.ts';
-import { statusOf, type WaitCounts, type WatchCounts } from './status.ts';
+import { statusOf, type WatchCounts } from './status.ts';
+import type { Waiters } from './waiters.ts';
 
 export class Looks {
   readonly #state: State;
-  readonly #waiters: WaitCounts;
+  readonly #waiters: Waiters<SessionConnection>;
   readonly #watches: WatchCounts;
   readonly #connections: Connections;
   readonly #limits: EngineLimits;
 
   constructor(
     state: State,
-    parked: { readonly waiters: WaitCounts; readonly watches: WatchCounts },
+    parked: { readonly waiters: Waiters<SessionConnection>; readonly watches: WatchCounts },
     connections: Connections,
     limits: EngineLimits,
   ) {
@@ -46,8 +47,8 @@ export class Looks {
   }
 
   /** How many other sessions wait on the mailbox. */
-  others(mailbox: Name, { session }: SessionConnection): number {
-    return this.#waiters.others(mailbox, session);
+  others(mailbox: Name, own: SessionConnection): number {
+    return this.#waiters.others(mailbox, own);
   }
 
   isWatched = (mailbox: Name): boolean => this.#watches.count(mailbox) > 0;
@@ -61,13 +62,11 @@ export class Looks {
     return undefined;
   }
 
-  #otherFolderOn(mailbox: Name, { session, origin }: SessionConnection): string | undefined {
+  #otherFolderOn(mailbox: Name, { origin: own }: SessionConnection): string | undefined {
     let looked = 0;
-    for (const other of this.#waiters.sessionsOn(mailbox)) {
-      if (looked++ === otherFolderLook || origin.folder === undefined) break;
-      const folder = this.#connections.ofSession(other)?.origin.folder;
-      const isOther = other !== session && folder !== undefined && folder !== origin.folder;
-      if (isOther) return folder;
+    for (const { origin } of this.#waiters.ownersOn(mailbox)) {
+      if (looked++ === otherFolderLook || own.folder === undefined) break;
+      if (origin.folder !== undefined && origin.folder !== own.folder) return origin.folder;
     }
     return undefined;
   }

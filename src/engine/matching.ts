@@ -3,7 +3,8 @@ import type { MessageId, Name } from '../model/message.ts';
 import type { SessionConnection } from './connections.ts';
 import { firstReadyOf } from './mailbox-reads.ts';
 import type { LiveMessage, State } from './state.ts';
-import type { Waiter, Waiters } from './waiters.ts';
+import type { Waiter } from './wait-lines.ts';
+import type { Waiters } from './waiters.ts';
 
 /** Mail that a step may have made ready, or that may be delivered again. */
 export interface ReadyMail {
@@ -59,7 +60,7 @@ export class Matching {
 
   /** A message of a mailbox that the wait lists before this one. */
   #listedBefore(waiter: Waiter<SessionConnection>, mailbox: Name): LiveMessage | undefined {
-    if (waiter.mailboxes.length === 1) return undefined;
+    if (!waiter.isOnSeveral) return undefined;
     return firstReadyOf(this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver), '', this.#state);
   }
 

@@ -42,15 +42,15 @@ export function pausingResponse(
 export function waitedFor(
   mailboxes: readonly Name[],
   state: Pick<State, 'answersIn' | 'counts'>,
-  waiters: Pick<Waiters<never>, 'linesOf' | 'mailboxNames'>,
+  waiters: Pick<Waiters<never>, 'questionsOn' | 'mailboxNames'>,
 ): ReadyMail[] {
   const all = mailboxes.length > 0 ? mailboxes : [...waiters.mailboxNames()];
   return all
     .filter((mailbox) => state.counts(mailbox).ready > 0)
     .flatMap((mailbox) => {
-      const [lines, answers] = [waiters.linesOf(mailbox), state.answersIn(mailbox)];
+      const [waited, answers] = [waiters.questionsOn(mailbox), state.answersIn(mailbox)];
       // Either may be long, so the shorter one is gone through.
-      const questions = lines.size < answers.size ? lines.keys() : answers.questions();
+      const questions = waited.size < answers.size ? waited.keys() : answers.questions();
       const asked = [...questions].map((question) => ({ mailbox, answers: question }));
       return [...asked, { mailbox, answers: '' as const }];
     });

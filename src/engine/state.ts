@@ -18,7 +18,7 @@ import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
-import { NameCounts } from './name-counts.ts';
+import { NameUnion } from './name-union.ts';
 import { NumberSet } from './number-set.ts';
 import { PausedMailboxes } from './paused-mailboxes.ts';
 import { ReadyChanges } from './ready-changes.ts';
@@ -86,7 +86,7 @@ export class State {
   readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
-  readonly #names: NameCounts;
+  readonly #names: NameUnion;
   readonly #changes: ReadyChanges;
   #nextNumber = 1;
   #bytes = 0;
@@ -95,9 +95,9 @@ export class State {
   #settledInReplay: NumberSet | undefined = new NumberSet();
 
   /** `names` also counts the mailboxes that have messages; `changes` learns which ready mail changes. */
-  constructor(limits: DeduplicationLimits, names = new NameCounts(), changes = new ReadyChanges()) {
+  constructor(limits: DeduplicationLimits, names = new NameUnion(), changes = new ReadyChanges()) {
     this.deduplication = new Deduplication(limits);
-    this.#names = names;
+    this.#names = names.join(this.#mailboxes);
     this.#changes = changes;
   }
 
@@ -438,7 +438,7 @@ export class State {
     }
     if (mailbox.ready.size + mailbox.held.size > 0) return;
     this.#mailboxes.delete(name);
-    this.#names.remove(name);
+    this.#names.removed(name);
   }
 
   /** The newest record says what a session is called, for all that it holds. */
@@ -470,8 +470,8 @@ export class State {
     if (!mailbox) {
       const [ready, held] = [new NumberQueue(), new NumberQueue()];
       mailbox = { name, ready, held, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
+      this.#names.adding(name);
       this.#mailboxes.set(name, mailbox);
-      this.#names.add(name);
     }
     return mailbox;
   }

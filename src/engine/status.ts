@@ -9,7 +9,7 @@ import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';
 import type { Watches } from './watches.ts';
 
-export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames' | 'others' | 'sessionsOn'>;
+export type WaitCounts = Pick<Waiters<never>, 'count' | 'mailboxNames'>;
 export type WatchCounts = Pick<Watches<never>, 'count' | 'mailboxNames' | 'isUnread'>;
 
 /** The broker replaces it. */

@@ -16,7 +16,7 @@ import type { MailboxList, Name } from '../model/message.ts';
 import type { RequestNumber, Told, WatchRequest } from '../model/requests.ts';
 import type { ConnectionId, EngineLimits } from './commands.ts';
 import { IndexedHeap } from './indexed-heap.ts';
-import type { NameCounts } from './name-counts.ts';
+import type { NameUnion } from './name-union.ts';
 import type { ReadyChanges } from './ready-changes.ts';
 import type { State } from './state.ts';
 
@@ -85,7 +85,7 @@ export interface EndedWatch<Owner> {
 export class Watches<Owner extends WatchOwner> {
   readonly #state: State;
   readonly #changes: ReadyChanges;
-  readonly #names: NameCounts;
+  readonly #names: NameUnion;
   readonly #limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>;
   readonly #watched = new Map<Name, Watched<Owner>>();
   readonly #due = new IndexedHeap<Watched<Owner>>(({ due }) => due);
@@ -104,12 +104,12 @@ export class Watches<Owner extends WatchOwner> {
   constructor(
     state: State,
     changes: ReadyChanges,
-    names: NameCounts,
+    names: NameUnion,
     limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>,
   ) {
     this.#state = state;
     this.#changes = changes;
-    this.#names = names;
+    this.#names = names.join(this.#watched);
     this.#limits = limits;
   }
 
@@ -260,8 +260,8 @@ export class Watches<Owner extends WatchOwner> {
       const line = new IndexedHeap<Stand<Owner>>(placeOf);
       const outside = { due: 0, index: 0, isInHeap: false };
       watched = { mailbox, line, count: 0, readySince, turn: undefined, ...outside };
+      this.#names.adding(mailbox);
       this.#watched.set(mailbox, watched);
-      this.#names.add(mailbox);
       this.#changes.isWanted = true;
     }
     return watched;
@@ -287,7 +287,7 @@ export class Watches<Owner extends WatchOwner> {
       this.#due.add(watched);
     } else if (watched.count === 0) {
       this.#watched.delete(watched.mailbox);
-      this.#names.remove(watched.mailbox);
+      this.#names.removed(watched.mailbox);
       this.#changes.isWanted = this.#watched.size > 0;
     }
   }

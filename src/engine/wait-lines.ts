@@ -1,0 +1,244 @@
+// The lines in which parked waits stand. What one owner has on one mailbox for the same answers is a line. Nearly all
+// mailboxes have one line, which is all that is kept of them. Only a crowd of lines needs maps, and an order.
+import type { MailboxList, MessageId, Name } from '../model/message.ts';
+import type { RequestNumber } from '../model/requests.ts';
+import { IndexedHeap } from './indexed-heap.ts';
+
+/** A wait on one of its mailboxes. */
+export interface Stand<Owner> {
+  readonly waiter: Waiter<Owner>;
+  readonly line: WaitLine<Owner>;
+  older: Stand<Owner> | undefined;
+  newer: Stand<Owner> | undefined;
+}
+
+const noStands: readonly never[] = [];
+
+/** A parked wait. It is its own stand on the first of its mailboxes, which mostly is the only one. */
+export class Waiter<Owner> implements Stand<Owner> {
+  readonly line: WaitLine<Owner>;
+  older: Stand<Owner> | undefined = undefined;
+  newer: Stand<Owner> | undefined = undefined;
+  readonly request: RequestNumber;
+  /** Milliseconds on the engine's clock; a whole number, which takes no memory beside its field. */
+  readonly deadline: number;
+  /** Counts the waits in the order in which they were parked. */
+  readonly place: number;
+  index = 0;
+  readonly #further: readonly Stand<Owner>[];
+
+  /** `line`: on the first of its mailboxes. `further`: on the others. */
+  constructor(
+    line: WaitLine<Owner>,
+    further: readonly WaitLine<Owner>[],
+    { request, deadline, place }: Pick<Waiter<Owner>, 'request' | 'deadline' | 'place'>,
+  ) {
+    this.line = line;
+    this.request = request;
+    this.deadline = deadline;
+    this.place = place;
+    this.#further = further.length === 0 ? noStands : further.map((each) => standOf(this, each));
+  }
+
+  get waiter(): this {
+    return this;
+  }
+
+  get owner(): Owner {
+    return this.line.owner;
+  }
+
+  get isOnSeveral(): boolean {
+    return this.#further.length > 0;
+  }
+
+  /** In the order in which they are served when several have mail. */
+  get mailboxes(): MailboxList {
+    return [this.line.mailbox, ...this.#further.map(({ line }) => line.mailbox)];
+  }
+
+  /** One for each of its mailboxes, in their order. */
+  get stands(): readonly Stand<Owner>[] {
+    return [this, ...this.#further];
+  }
+}
+
+function standOf<Owner>(waiter: Waiter<Owner>, line: WaitLine<Owner>): Stand<Owner> {
+  return { waiter, line, older: undefined, newer: undefined };
+}
+
+/** The line whose first wait was parked first is the first. */
+export class LineHeap<Owner> extends IndexedHeap<WaitLine<Owner>> {
+  constructor() {
+    super(({ oldest }) => oldest?.waiter.place ?? 0);
+  }
+}
+
+/** All lines of one mailbox. */
+export interface WaitLines<Owner> {
+  /** How many waits stand in them. */
+  readonly count: number;
+  /** Each once. */
+  readonly owners: Iterable<Owner>;
+  /** The messages whose answers are waited for; '' for any message. */
+  readonly questions: Pick<ReadonlySet<MessageId | ''>, 'size' | 'keys'>;
+  /** How many owners there are beside this one. */
+  others(owner: Owner): number;
+  /** The first line for these answers that does not lie aside. */
+  first(answers: MessageId | ''): WaitLine<Owner> | undefined;
+  /** In which the line lies while it does not lie aside; a line that is alone needs none. */
+  heapOf(line: WaitLine<Owner>): LineHeap<Owner> | undefined;
+  enter(stand: Stand<Owner>): void;
+  leave(stand: Stand<Owner>): void;
+}
+
+export class WaitLine<Owner> implements WaitLines<Owner> {
+  readonly owner: Owner;
+  readonly mailbox: Name;
+  readonly answers: MessageId | '';
+  count = 0;
+  oldest: Stand<Owner> | undefined = undefined;
+  #newest: Stand<Owner> | undefined = undefined;
+  /** That of its crowd, or one of those aside. */
+  heap: LineHeap<Owner> | undefined = undefined;
+  index = 0;
+
+  constructor(owner: Owner, mailbox: Name, answers: MessageId | '') {
+    this.owner = owner;
+    this.mailbox = mailbox;
+    this.answers = answers;
+  }
+
+  get owners(): readonly Owner[] {
+    return [this.owner];
+  }
+
+  get questions(): ReadonlySet<MessageId | ''> {
+    return new Set([this.answers]);
+  }
+
+  others(owner: Owner): number {
+    return owner === this.owner ? 0 : 1;
+  }
+
+  first(answers: MessageId | ''): this | undefined {
+    return answers === this.answers && !this.heap ? this : undefined;
+  }
+
+  heapOf(): undefined {
+    return undefined;
+  }
+
+  enter(stand: Stand<Owner>): void {
+    stand.older = this.#newest;
+    if (this.#newest) this.#newest.newer = stand;
+    this.#newest = stand;
+    if (!this.oldest) beginWith(stand, this);
+    this.count++;
+  }
+
+  leave({ older, newer }: Stand<Owner>): void {
+    this.count--;
+    if (newer) newer.older = older;
+    else this.#newest = older;
+    if (older) older.newer = newer;
+    else beginWith(newer, this);
+  }
+
+  moveTo(heap: LineHeap<Owner> | undefined): void {
+    const { oldest } = this;
+    beginWith(undefined, this);
+    this.heap = heap;
+    beginWith(oldest, this);
+  }
+}
+
+/** Its place in its heap is that of its oldest wait. An empty line lies in none. */
+function beginWith<Owner>(oldest: Stand<Owner> | undefined, line: WaitLine<Owner>): void {
+  if (line.oldest) line.heap?.delete(line);
+  line.oldest = oldest;
+  if (oldest) line.heap?.add(line);
+}
+
+/** The lines for the same. */
+interface SameLines<Owner> {
+  readonly byOwner: Map<Owner, WaitLine<Owner>>;
+  readonly heap: LineHeap<Owner>;
+}
+
+/** The lines of a mailbox that has had several at a time. */
+export class Crowd<Owner> implements WaitLines<Owner> {
+  readonly #lines = new Map<MessageId | '', SameLines<Owner>>();
+  /** How many lines each owner has. */
+  readonly #owners = new Map<Owner, number>();
+  #count: number;
+
+  /** `line` was alone, and may lie aside. */
+  constructor(line: WaitLine<Owner>) {
+    this.#count = line.count;
+    const heap = this.#add(line);
+    if (!line.heap) line.moveTo(heap);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get owners(): Iterable<Owner> {
+    return this.#owners.keys();
+  }
+
+  get questions(): ReadonlyMap<MessageId | '', unknown> {
+    return this.#lines;
+  }
+
+  others(owner: Owner): number {
+    return this.#owners.size - (this.#owners.has(owner) ? 1 : 0);
+  }
+
+  first(answers: MessageId | ''): WaitLine<Owner> | undefined {
+    return this.#lines.get(answers)?.heap.first;
+  }
+
+  heapOf({ answers }: WaitLine<Owner>): LineHeap<Owner> | undefined {
+    return this.#lines.get(answers)?.heap;
+  }
+
+  /** Begins one if there is none. */
+  lineOf(owner: Owner, mailbox: Name, answers: MessageId | ''): WaitLine<Owner> {
+    const there = this.#lines.get(answers)?.byOwner.get(owner);
+    if (there) return there;
+    const line = new WaitLine(owner, mailbox, answers);
+    line.moveTo(this.#add(line));
+    return line;
+  }
+
+  enter(stand: Stand<Owner>): void {
+    stand.line.enter(stand);
+    this.#count++;
+  }
+
+  leave(stand: Stand<Owner>): void {
+    stand.line.leave(stand);
+    this.#count--;
+    if (stand.line.count === 0) this.#delete(stand.line);
+  }
+
+  #add(line: WaitLine<Owner>): LineHeap<Owner> {
+    const { owner, answers } = line;
+    const same = this.#lines.get(answers) ?? { byOwner: new Map(), heap: new LineHeap() };
+    this.#lines.set(answers, same);
+    same.byOwner.set(owner, line);
+    this.#owners.set(owner, (this.#owners.get(owner) ?? 0) + 1);
+    return same.heap;
+  }
+
+  #delete({ owner, answers }: WaitLine<Owner>): void {
+    const same = this.#lines.get(answers);
+    same?.byOwner.delete(owner);
+    if (same?.byOwner.size === 0) this.#lines.delete(answers);
+    const lines = (this.#owners.get(owner) ?? 0) - 1;
+    if (lines > 0) this.#owners.set(owner, lines);
+    else this.#owners.delete(owner);
+  }
+}
