@@ -2,7 +2,6 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
-import { NumberMap } from '../base/number-map.ts';
 import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
@@ -10,7 +9,6 @@ import {
   isDeadLetter,
   type MessageId,
   type Name,
-  type PastHold,
   type SessionId,
 } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
@@ -18,23 +16,14 @@ import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
+import { asPosted, type LiveMessage, MessageTable, type MutableMessage } from './message-table.ts';
 import { NameUnion } from './name-union.ts';
 import { NumberSet } from './number-set.ts';
 import { PausedMailboxes } from './paused-mailboxes.ts';
 import { ReadyChanges } from './ready-changes.ts';
 import type { KnownMail } from './record-events.ts';
 
-export interface LiveMessage {
-  readonly envelope: Envelope;
-  readonly mailbox: Name;
-  readonly attempt: number;
-  /** undefined when the message is ready to be delivered. */
-  readonly holder: SessionId | undefined;
-  /** When its holder got it, in milliseconds since 1970; undefined if an earlier version delivered it. */
-  readonly heldSince: number | undefined;
-  /** The last hold that ended without a settle and counted as an attempt. */
-  readonly lastHold: PastHold | undefined;
-}
+export type { LiveMessage } from './message-table.ts';
 
 /** The holds of one session. */
 interface HeldMail {
@@ -42,8 +31,6 @@ interface HeldMail {
   /** The name of the session; '' when that is not known. */
   name: Name | '';
 }
-
-type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
 export interface MailboxNumbers {
   readonly ready: Pick<NumberQueue, 'fromEnd'>;
@@ -79,8 +66,7 @@ export class State {
   readonly deduplication: Deduplication;
   readonly pausedMailboxes = new PausedMailboxes();
   readonly paused: KnownMail['paused'] = this.pausedMailboxes.names;
-  readonly #messages = new NumberMap<MutableMessage>();
-  readonly #numbers = new Map<MessageId, number>();
+  readonly #messages = new MessageTable();
   /** Only mailboxes that have messages. */
   readonly #mailboxes = new Map<Name, MailboxState>();
   readonly #holds = new Map<SessionId, HeldMail>();
@@ -140,7 +126,7 @@ export class State {
         }
         return this.#settle(record.settles);
       case 'copied':
-        this.#add(record.envelope, record.mailbox, record.attempt);
+        if (this.#add(record.envelope, record.mailbox, record.attempt) && isReady(record)) return;
         this.#change(record.envelope.number, {
           mailbox: record.mailbox,
           attempt: record.attempt,
@@ -196,15 +182,15 @@ export class State {
   }
 
   withId(id: MessageId): LiveMessage | undefined {
-    const number = this.#numbers.get(id);
+    const number = this.#messages.numberOf(id);
     return number === undefined ? undefined : this.live(number);
   }
 
   /** The depth of an answer to that message. When the message is settled already, the count begins again. */
   depthOfAnswer(answered: MessageId | ''): number {
     if (answered === '') return 0;
-    const number = this.#numbers.get(answered);
-    return 1 + (number === undefined ? 0 : this.live(number).envelope.depth);
+    const number = this.#messages.numberOf(answered);
+    return 1 + (number === undefined ? 0 : this.#look(number).envelope.depth);
   }
 
   /** The ready message with the lowest number. */
@@ -239,7 +225,7 @@ export class State {
     if (!found) return [];
     const numbers = [...found.ready.above(after, max), ...found.held.above(after, max)];
     const first = numbers.sort((one, other) => one - other).slice(0, max);
-    return first.map((number) => this.live(number));
+    return first.map((number) => this.#look(number));
   }
 
   /** The numbers of its messages. */
@@ -345,7 +331,7 @@ export class State {
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
-    const message = this.#messages.get(number);
+    const message = this.#messages.read(number);
     if (!message) return undefined;
     const { envelope, mailbox, attempt, holder = '', heldSince: since, lastHold } = message;
     const copy = { kind: 'copied', envelope, mailbox, attempt, holder, lastHold } as const;
@@ -355,28 +341,22 @@ export class State {
 
   /** Infinite without a number. */
   #timeOf(number: number | undefined): number {
-    return number === undefined ? Number.POSITIVE_INFINITY : this.live(number).envelope.time;
+    return number === undefined ? Number.POSITIVE_INFINITY : this.#look(number).envelope.time;
   }
 
-  #add(envelope: Envelope, mailbox: Name, attempt: number): void {
+  /** False if it was there before, or was settled behind this record. */
+  #add(envelope: Envelope, mailbox: Name, attempt: number): boolean {
     const { number } = envelope;
     this.reserveNumbersBelow(number + 1);
-    if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
-    // Without a spread, which would keep some fields outside of the object and take 24 bytes more.
-    const message: MutableMessage = {
-      envelope,
-      mailbox,
-      attempt,
-      holder: undefined,
-      heldSince: undefined,
-      lastHold: undefined,
-    };
-    this.#messages.set(number, message);
-    this.#numbers.set(envelope.id, number);
+    if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return false;
+    const message = asPosted(envelope, mailbox, attempt);
     this.#enter(message);
     // Each decoded record has a string of its own. Those of a mailbox share one.
     if (envelope.to === message.mailbox) (envelope as { to: Name }).to = message.mailbox;
+    if (this.#settledInReplay) this.#messages.addReplayed(message);
+    else this.#messages.add(message);
     this.#bytes += envelope.bodyBytes;
+    return true;
   }
 
   #settle(numbers: readonly number[]): void {
@@ -384,10 +364,8 @@ export class State {
       this.#settledInReplay?.add(number);
       const message = this.#messages.get(number);
       if (!message) continue;
-      const { id } = message.envelope;
       this.#leave(message);
       this.#messages.delete(number);
-      if (this.#numbers.get(id) === number) this.#numbers.delete(id);
       this.#bytes -= message.envelope.bodyBytes;
     }
   }
@@ -465,6 +443,13 @@ export class State {
     return message;
   }
 
+  /** The message as it is now, for those that look at many. */
+  #look(number: number): LiveMessage {
+    const message = this.#messages.read(number);
+    assert(message, `message ${number} is live`);
+    return message;
+  }
+
   #mailbox(name: Name): MailboxState {
     let mailbox = this.#mailboxes.get(name);
     if (!mailbox) {
@@ -489,6 +474,11 @@ function leaveReady(mailbox: MailboxState, { number, answers: question }: Envelo
 
 function liveIndexBytes({ envelope, lastHold }: LiveMessage): number {
   return indexBytesOf(envelope) + pastHoldBytesOf(lastHold);
+}
+
+/** A copy of a message that nobody holds, or held before. */
+function isReady({ holder, lastHold }: CopiedRecord): boolean {
+  return holder === '' && lastHold === undefined;
 }
 
 function holderOf({ holder, holding }: Pick<CopiedRecord, 'holder' | 'holding'>) {

@@ -1,0 +1,140 @@
+// The unsettled messages, by number and by id. Those that a replay finds only wait, perhaps a million of them, so their
+// envelopes are packed. A message becomes an object when somebody asks for it to deliver or change it.
+import { NumberMap } from '../base/number-map.ts';
+import type { Envelope, MessageId, Name, PastHold, SessionId } from '../model/message.ts';
+import { CountIndex } from './count-index.ts';
+import { PackedEnvelopes } from './packed-envelopes.ts';
+
+export interface LiveMessage {
+  readonly envelope: Envelope;
+  readonly mailbox: Name;
+  readonly attempt: number;
+  /** undefined when the message is ready to be delivered. */
+  readonly holder: SessionId | undefined;
+  /** When its holder got it, in milliseconds since 1970; undefined if an earlier version delivered it. */
+  readonly heldSince: number | undefined;
+  /** The last hold that ended without a settle and counted as an attempt. */
+  readonly lastHold: PastHold | undefined;
+}
+
+export type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
+
+export class MessageTable {
+  /** An object, or the row of a packed envelope. */
+  readonly #messages = new NumberMap<MutableMessage | number>();
+  readonly #packed = new PackedEnvelopes();
+  /** Of the messages that were packed when they were added. */
+  readonly #packedIds = new CountIndex((number) => this.#countOf(number));
+  /** Of all others. */
+  readonly #ids = new Map<MessageId, number>();
+
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  has(number: number): boolean {
+    return this.#messages.has(number);
+  }
+
+  /** The message itself, which changes with its state. */
+  get(number: number): MutableMessage | undefined {
+    const found = this.#messages.get(number);
+    if (typeof found !== 'number') return found;
+    const message = asPosted(this.#packed.read(found));
+    this.#packed.delete(found);
+    this.#messages.set(number, message);
+    return message;
+  }
+
+  /** The message as it is now, for those that look at many. */
+  read(number: number): LiveMessage | undefined {
+    const found = this.#messages.get(number);
+    return typeof found === 'number' ? asPosted(this.#packed.read(found)) : found;
+  }
+
+  /** The newest message with this id. */
+  numberOf(id: MessageId): number | undefined {
+    return this.#ids.get(id) ?? this.#packedNumberOf(id);
+  }
+
+  add(message: MutableMessage): void {
+    const { id, number } = message.envelope;
+    this.#messages.set(number, message);
+    this.#ids.set(id, number);
+  }
+
+  /** Like add(), but packs a message that waits as it was posted, under a generated id. */
+  addReplayed(message: MutableMessage): void {
+    const { envelope } = message;
+    const count = isAsPosted(message) ? countIn(envelope.id) : 0;
+    const session =
+      count > 0 ? this.#packedIds.add(sessionIn(envelope.id), count, envelope.number) : undefined;
+    // Of its session, a later count was read before, or this one.
+    if (session === undefined) return this.add(message);
+    this.#messages.set(envelope.number, this.#packed.add(envelope, session, count));
+  }
+
+  delete(number: number): void {
+    const found = this.#messages.get(number);
+    if (found === undefined) return;
+    const { id } = typeof found === 'number' ? this.#packed.read(found) : found.envelope;
+    if (this.#ids.get(id) === number) this.#ids.delete(id);
+    else if (this.#packedNumberOf(id) === number)
+      this.#packedIds.delete(sessionIn(id), countIn(id));
+    if (typeof found === 'number') this.#packed.delete(found);
+    this.#messages.delete(number);
+  }
+
+  #packedNumberOf(id: MessageId): number | undefined {
+    const count = this.#packedIds.isEmpty ? 0 : countIn(id);
+    return count > 0 ? this.#packedIds.get(sessionIn(id), count) : undefined;
+  }
+
+  #countOf(number: number): number {
+    const found = this.#messages.get(number);
+    if (typeof found === 'number') return this.#packed.countAt(found);
+    return found ? countIn(found.envelope.id) : 0;
+  }
+}
+
+/** Whether attempts and holds are those of a message that was just posted, in its first mailbox. */
+function isAsPosted({ envelope, mailbox, attempt, holder, heldSince, lastHold }: LiveMessage) {
+  const wasHeld = (holder ?? heldSince ?? lastHold) !== undefined;
+  return attempt === 1 && mailbox === envelope.to && !wasHeld;
+}
+
+export function asPosted(envelope: Envelope, mailbox = envelope.to, attempt = 1): MutableMessage {
+  // Without a spread, which would keep some fields outside of the object and take 24 bytes more.
+  return {
+    envelope,
+    mailbox,
+    attempt,
+    holder: undefined,
+    heldSince: undefined,
+    lastHold: undefined,
+  };
+}
+
+const sessionCharacters = 16;
+const countDigitsMax = 15;
+const dot = '.'.charCodeAt(0);
+const zero = '0'.charCodeAt(0);
+
+/** The count in an id of the form SESSION.COUNT; 0 for any other. */
+function countIn(id: MessageId): number {
+  const first = sessionCharacters + 1;
+  if (id.charCodeAt(sessionCharacters) !== dot || id.length > first + countDigitsMax) return 0;
+  if (id.charCodeAt(first) === zero) return 0;
+  let count = 0;
+  for (let at = first; at < id.length; at++) {
+    const code = id.charCodeAt(at);
+    if (code < zero || code > zero + 9) return 0;
+    count = 10 * count + code - zero;
+  }
+  return count;
+}
+
+/** Of an id that has a count. */
+function sessionIn(id: MessageId): SessionId {
+  return id.slice(0, sessionCharacters) as SessionId;
+}
