@@ -6,8 +6,10 @@
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -16,7 +18,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createServer } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import zlib from 'node:zlib';
 import { build as bundle, transform } from 'esbuild';
 import { nodeFault } from './node-version.js';
 import { compiled, root, shipped, stop } from './project.js';
@@ -29,20 +33,68 @@ const screen = join(root, 'src/cli/top/screen.ts');
 const nats = join(root, 'src/nats/nats-library.ts');
 const page = join(root, 'src/ui/page');
 
-/** Any Node from 12 on can read it, and says one sentence if it is too old for the rest. */
-const entry = `#!/usr/bin/env node
+/**
+ * Any Node from 12 on can read it, and says one sentence if it is too old for the rest. `made`: what the build has
+ * compiled; another Node compiles program.cjs itself, and so does one with other flags, which V8 sees.
+ * @param {{ by: string; sum: number } | undefined} made
+ */
+const entry = (made) => `#!/usr/bin/env node
 const fault = (${nodeFault})();
+const made = ${JSON.stringify(made ?? {})};
 const [, , command, option] = process.argv;
 const words = process.argv.length - 2;
 if (fault === undefined) {
   const isHook = command === 'wake' && option === '--for' && words === 3;
   const name = isHook ? 'wake' : command === 'mcp' && words === 1 ? 'mcp' : 'program';
-  require('./' + name + '.cjs');
+  const file = __dirname + '/' + name + '.cjs';
+  const run = name === 'program' && made.by === process.version + process.arch && compiled(file);
+  if (run) run(require('module').createRequire(file), __dirname);
+  else require(file);
 } else {
   process.stderr.write('ipc: ' + fault + '\\n');
   process.exitCode = 1;
 }
+
+/* undefined when a byte of the two files is not as it was made: V8 does not look, and would run what is there. */
+function compiled(filename) {
+  const { readFileSync } = require('fs');
+  const { crc32 } = require('zlib');
+  let source, cachedData;
+  try {
+    source = readFileSync(filename);
+    cachedData = readFileSync(__dirname + '/program.cache');
+  } catch (error) {
+    return undefined;
+  }
+  if (crc32(cachedData, crc32(source)) !== made.sum) return undefined;
+  return ${scriptOf('source')}.runInThisContext();
+}
 `;
+
+/** The code that makes a script of program.cjs. `source`: the variable with its bytes. */
+function scriptOf(/** @type {string} */ source) {
+  return `new (require('vm').Script)('(function (require, __dirname) {' + ${source} + '\\n})', {
+    filename,
+    cachedData,
+    importModuleDynamically: require('vm').constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  })`;
+}
+
+/** Functions that have run are in the cache, so a post is made. */
+const warmUp = (/** @type {string} */ filename, /** @type {string} */ cache) => `
+const { readFileSync, writeFileSync } = require('fs');
+const filename = ${JSON.stringify(filename)};
+const cachedData = undefined;
+const script = ${scriptOf('readFileSync(filename)')};
+process.on('exit', (code) => {
+  if (code === 0) writeFileSync(${JSON.stringify(cache)}, script.createCachedData());
+});
+process.argv.push('post', 'warm', 'x', '--from', 'build');
+script.runInThisContext()(require('module').createRequire(filename), require('path').dirname(filename));
+`;
+
+/** On a busy machine it takes a second. */
+const warmUpMsMax = 20_000;
 
 /** Modules are strict by themselves, what is made of them is not. */
 const strict = '"use strict";';
@@ -58,13 +110,14 @@ if (nodeFault !== undefined) throw new Error(nodeFault);`;
 export async function build() {
   await replaceFolder(shipped, async (folder) => {
     cpSync(join(root, 'plugins'), folder, { recursive: true });
-    writeFileSync(join(folder, 'ipc.js'), entry, { mode: 0o755 });
     const bundled = [
       ...(await bundleProgram(folder)),
       ...(await bundleScreen(join(folder, 'top.mjs'))),
       ...(await bundleNats(join(folder, 'nats.mjs'))),
       ...(await bundlePage(join(folder, 'ui'))),
     ];
+    const made = await compileProgram(folder);
+    writeFileSync(join(folder, 'ipc.js'), entry(made), { mode: 0o755 });
     writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
     await bundleLibrary(join(folder, 'index.mjs'));
     const types = join(folder, 'types');
@@ -89,24 +142,129 @@ async function bundleProgram(folder) {
     splitting: true,
     chunkNames: 'chunk-[hash]',
     define: { 'import.meta.dirname': '__dirname' },
-    plugins: [screenApart, natsApart, noValidator],
+    plugins: [screenApart, natsApart, noValidator, noSubprograms, plainAssert, lateBuiltins],
     metafile: true,
     write: false,
   });
-  for (const { path, text } of outputFiles) {
-    const { code } = await transform(text, {
-      ...readable,
-      target,
-      format: 'cjs',
-      platform: 'node',
-      banner: strict,
-    });
-    const required = code
-      .replaceAll(/\bimport\(("\.\/chunk-\w+\.js")\)/g, 'Promise.resolve().then(()=>require($1))')
-      .replaceAll(/(?<="\.\/chunk-\w+)\.js(?=")/g, '.cjs');
-    writeFileSync(path.replace(/\.js$/, '.cjs'), required);
+  const chunks = new Map();
+  for (const { path, text } of outputFiles)
+    chunks.set(basename(path, '.js'), await toCommonJs(text));
+  const everyday = Object.entries(metafile.outputs).find(
+    ([, { entryPoint }]) => entryPoint === 'src/cli/commands/everyday.ts',
+  );
+  const together = neededBy(['program', basename(everyday?.[0] ?? '', '.js')], chunks);
+  for (const [name, code] of chunks) {
+    const text = name === 'program' ? inOneFile(together, chunks) : code;
+    writeFileSync(join(folder, `${name}.cjs`), text);
   }
   return packagesIn(metafile);
+}
+
+/**
+ * What esbuild would make of the imports and exports of a chunk are accessors, which call each other. No chunk changes
+ * what it has exported, so values do.
+ * @param {string} text @returns {Promise<string>}
+ */
+async function toCommonJs(text) {
+  const pairs = (
+    /** @type {string} */ list,
+    /** @type {RegExp} */ as,
+    /** @type {string} */ pair,
+  ) =>
+    list
+      .split(',')
+      .map((each) => each.replace(as, pair))
+      .join(',');
+  const plain = text
+    .replaceAll(
+      /\bimport\{([^}]*)\}from"\.\/(chunk-\w+)\.js";/g,
+      (_line, list, name) =>
+        `const{${pairs(list, /^(\S+) as (\S+)$/, '$1:$2')}}=require("./${name}.cjs");`,
+    )
+    .replaceAll(/\bimport"\.\/(chunk-\w+)\.js";/g, 'require("./$1.cjs");')
+    .replace(
+      /\bexport\{([^}]*)\};\s*$/,
+      (_line, list) => `module.exports={${pairs(list, /^(\S+) as (\S+)$/, '$2:$1')}};`,
+    );
+  const { code } = await transform(plain, {
+    ...readable,
+    target,
+    format: 'cjs',
+    platform: 'node',
+    banner: strict,
+  });
+  return code.replaceAll(
+    /\bimport\("\.\/(chunk-\w+)\.js"\)/g,
+    'Promise.resolve().then(()=>require("./$1.cjs"))',
+  );
+}
+
+/**
+ * The chunks that these load at once, each behind those that it needs itself.
+ * @param {string[]} names @param {Map<string, string>} chunks @param {Set<string>} found @returns {Set<string>}
+ */
+function neededBy(names, chunks, found = new Set()) {
+  for (const name of names.filter((each) => !found.has(each))) {
+    const needs = (chunks.get(name) ?? '').matchAll(/=require\("\.\/(chunk-\w+)\.cjs"\)/g);
+    neededBy(
+      Array.from(needs, ([, each]) => each ?? ''),
+      chunks,
+      found,
+    );
+    found.add(name);
+  }
+  return found;
+}
+
+/**
+ * Finding, reading and compiling a file takes Node longer than the code of most chunks. Other chunks get what is in this
+ * file from the cache of `require`.
+ * @param {Set<string>} names @param {Map<string, string>} chunks @returns {string}
+ */
+function inOneFile(names, chunks) {
+  const parts = [...names].filter((name) => name !== 'program');
+  const functions = parts.map((name) => `"./${name}.cjs"(module,require){${chunks.get(name)}}`);
+  return `${strict}
+const chunks={${functions.join(',\n')}};
+const load=(name)=>{
+  const file=__dirname+name.slice(1);
+  if(!(file in require.cache)&&name in chunks){
+    const made=require.cache[file]={id:file,filename:file,exports:{},loaded:true,children:[]};
+    chunks[name](made,load);
+  }
+  return (require.cache[file]??{exports:require(name)}).exports;
+};
+((require)=>{${chunks.get('program')}})(load);
+`;
+}
+
+/**
+ * Makes program.cache, which spares a process that posts the time to compile program.cjs: a post is made here, with a
+ * state folder of its own. Where that is not possible, as in a sandbox without network, there is no cache.
+ * @param {string} folder
+ */
+async function compileProgram(folder) {
+  const file = join(folder, 'program.cjs');
+  const cache = join(folder, 'program.cache');
+  const run = join(folder, 'warm-up.cjs');
+  const home = join(folder, 'warm-up');
+  const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${await freePort()}` };
+  writeFileSync(run, warmUp(file, cache));
+  spawnSync(process.execPath, [run], { env, stdio: 'ignore', timeout: warmUpMsMax });
+  rmSync(run);
+  rmSync(home, { recursive: true, force: true });
+  if (!existsSync(cache)) return undefined;
+  const sum = zlib.crc32(readFileSync(cache), zlib.crc32(readFileSync(file)));
+  return { by: process.version + process.arch, sum };
+}
+
+/** @returns {Promise<number>} */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  server.close();
+  return port;
 }
 
 /**
@@ -157,15 +315,17 @@ const screenApart = apart('screen apart', /\/top\/screen\.ts$/, './top.mjs');
 const natsApart = apart('nats apart', /\/nats-library\.ts$/, './nats.mjs');
 
 /**
- * Bundles `contents` in the place of a module.
- * @param {string} name @param {RegExp} filter @param {string} contents
+ * Bundles `contents` in the place of a module, for those that import it.
+ * @param {string} name @param {RegExp} filter @param {string} contents @param {RegExp} by
  * @returns {import('esbuild').Plugin}
  */
-const instead = (name, filter, contents) => ({
+const instead = (name, filter, contents, by = /.*/) => ({
   name,
   setup(plugin) {
     const namespace = name.replaceAll(' ', '-');
-    plugin.onResolve({ filter }, ({ path }) => ({ path, namespace }));
+    plugin.onResolve({ filter }, ({ path, importer }) =>
+      by.test(importer) ? { path, namespace } : undefined,
+    );
     plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents }));
   },
 });
@@ -178,6 +338,40 @@ const noValidator = instead(
   `export { default as process } from 'node:process';
   export class DefaultJsonSchemaValidator {}`,
 );
+
+/** commander can run a subcommand as a program of its own; ours has none. */
+const noSubprograms = instead('no subprograms', /^node:child_process$/, '', /\/commander\//);
+/** node:assert costs the start of a process 1 ms. */
+const plainAssert = instead(
+  'plain assert',
+  /^node:assert\/strict$/,
+  `export default function assert(value, message = 'this must not happen') {
+    if (!value) throw Object.assign(new Error(message), { name: 'AssertionError', code: 'ERR_ASSERTION' });
+  }`,
+);
+/** What few runs need, or late, is loaded by its first call. It takes the start of a process 1 ms each. */
+/** @type {import('esbuild').Plugin} */
+const lateBuiltins = {
+  name: 'late builtins',
+  setup(plugin) {
+    const filter = /^node:(tls|fs\/promises|dns\/promises|readline)$/;
+    plugin.onResolve({ filter }, ({ path, namespace }) =>
+      namespace === 'late' ? { path, external: true } : { path, namespace: 'late' },
+    );
+    plugin.onLoad({ filter, namespace: 'late' }, async ({ path }) => {
+      const functions = Object.entries(await import(path)).filter(
+        ([name, value]) => name !== 'default' && typeof value === 'function',
+      );
+      const late = functions.map(
+        ([name]) => `export function ${name}(...args) {
+          const { ${name} } = require('${path}');
+          return new.target ? new ${name}(...args) : ${name}(...args);
+        }`,
+      );
+      return { contents: late.join('\n') };
+    });
+  },
+};
 
 /** @param {string} folder @returns {Promise<string[]>} the folders of the packages in it */
 async function bundlePage(folder) {

@@ -7,7 +7,8 @@ const places = 16_384;
  * once. Each text has one place, which the last one has that was read.
  */
 export class TextTable<Text extends string> {
-  readonly #texts: (Text | undefined)[] = Array.from({ length: places });
+  /** Made by the first read: a process that only posts has none, and ends sooner. */
+  #texts: (Text | undefined)[] | undefined;
   readonly #parse: (text: string) => Text;
 
   constructor(parse: (text: string) => Text) {
@@ -20,6 +21,7 @@ export class TextTable<Text extends string> {
     let sum = end - from;
     for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
     const place = (sum ^ (sum >>> 14)) & (places - 1);
+    this.#texts ??= new Array(places).fill(undefined);
     const known = this.#texts[place];
     if (known !== undefined && isText(known, bytes, from, end)) return known;
     const text = decode();

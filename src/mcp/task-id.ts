@@ -41,7 +41,7 @@ export function fitsTaskId(call: TaskCall): boolean {
 
 /** `nonce`: four characters of base 32. */
 export function makeTaskId(call: TaskCall, nonce: string, [key]: Keys): string {
-  assert.equal(nonce.length, nonceCharacters);
+  assert(nonce.length === nonceCharacters);
   const list = listOf(call, nonce);
   const id = Buffer.concat([macOf(list, key), list]).toString('base64url');
   assert(id.length <= taskIdCharactersMax, 'a call whose id is too long becomes no task');

@@ -124,7 +124,7 @@ export class Tickets {
 
   /** `nonce`: four characters of base 32, of this process alone. */
   constructor(nonce: string) {
-    assert.match(nonce, /^[0-9a-v]{4}$/);
+    assert(/^[0-9a-v]{4}$/.test(nonce));
     this.#nonce = nonce;
   }
 

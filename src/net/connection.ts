@@ -8,7 +8,6 @@
 // slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
@@ -119,7 +118,7 @@ export class Connection {
 
   /** The peer is in this place, on this machine: all others are behind TLS. */
   get isLocal(): boolean {
-    return !(this.#socket instanceof TLSSocket);
+    return !('encrypted' in this.#socket);
   }
 
   /** Called for every heartbeat that is received. */

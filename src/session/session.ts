@@ -2,6 +2,7 @@
 // broker on another machine it only dials.
 //
 // How a session connects:
+// 0. A new session dials first, as in 2: most often there is an owner.
 // 1. It tries to bind the port. The session that succeeds owns the store: it replays the journal, then
 //    serves. If its code is not loaded yet, the session gives the port up, loads it, and binds again.
 // 2. A session that cannot bind the port dials the owner: the Unix socket of its store, then the port. A port that
@@ -100,8 +101,9 @@ export class Session extends Client implements MailService {
   #broker: Broker | undefined;
   /** After stop() it does not own again before its own start(). */
   #isStopped = false;
-  /** The owner has another store than ours, or writes a format that this version cannot read. */
-  #isForeign = false;
+  #lastWelcome: Welcome | undefined;
+  /** Undefined until it is asked for: a session that only posts ends before. */
+  #foreign: boolean | undefined = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
@@ -140,7 +142,7 @@ export class Session extends Client implements MailService {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
-    this.#isForeign = false;
+    this.#foreign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
     return this.#startResult(welcome, options);
@@ -222,9 +224,11 @@ export class Session extends Client implements MailService {
       ownership === 'never' ? this.#keysThatAre() : await this.#withFiles(loadKeys(home, env));
     const keysNow = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
+    // A new session most often finds an owner, so it dials first; after a takeover there is none.
+    let isFirst = this.#lastWelcome === undefined;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
       const isEarly = ownership === 'late' && patience.passedMs < takeoverMsMax;
-      const bids = this.#mayBid() && !isEarly;
+      const bids = this.#mayBid() && !isEarly && !isFirst;
       const targets = bids ? await this.#withFiles(this.#bid(keysNow)) : await this.#addresses();
       try {
         const connection = await dialAny(targets, acceptable);
@@ -232,9 +236,11 @@ export class Session extends Client implements MailService {
         connection.endWhenRetired(keysNow);
         return connection;
       } catch (error) {
-        if (!this.#mayTryAgain(error, patience.passedMs)) throw await this.#explain(error);
+        const isOver = !this.#mayTryAgain(error, patience.passedMs);
+        if (isOver && !(isFirst && isForbidden(error))) throw await this.#explain(error);
       }
-      await sleep(pauseMs);
+      if (!isFirst) await sleep(pauseMs);
+      isFirst = false;
     }
   }
 
@@ -375,12 +381,17 @@ export class Session extends Client implements MailService {
   }
 
   #welcomed(welcome: Welcome): void {
-    if (this.#options.host === undefined) {
-      const isReadable = welcome.format <= journalFormat;
-      this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
-    }
-    if (this.#mayOwn()) setTimeout(loadOwnerCode, standbyMsMin).unref();
+    this.#lastWelcome = welcome;
+    if (this.#options.host === undefined) this.#foreign = undefined;
+    setTimeout(() => this.#mayOwn() && loadOwnerCode(), standbyMsMin).unref();
     this.#welcomes.add(welcome);
+  }
+
+  /** The last owner had another store than ours, or wrote a format that this version cannot read. */
+  get #isForeign(): boolean {
+    const { format, store } = this.#lastWelcome ?? {};
+    this.#foreign ??= format === undefined || format > journalFormat || store !== this.#ownStore();
+    return this.#foreign;
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */
@@ -445,6 +456,10 @@ function sessionWords({ pid, program }: PortOwner, note: OwnerNote | undefined):
 function withoutDowngrade(keys: Keys, proved: Buffer | undefined): Keys {
   const [newest] = keys;
   return proved?.equals(newest) ? [newest] : keys;
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof IpcError && error.code === 'network_forbidden';
 }
 
 /** `bind`: an address or a host name, or several with commas between them. */

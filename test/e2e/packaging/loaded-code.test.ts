@@ -78,6 +78,28 @@ test('`ipc post` loads no broker if one is there, and neither the MCP packages n
   assert.deepEqual(parts, ['commander', 'session']);
 });
 
+test('it binds nothing if a broker is there', async (context) => {
+  const { home, port, host } = await hostPlace(context);
+  const owner = await host();
+  await owner.call({ operation: 'broker_start' });
+  const reporter = join(await makeHome(context), 'reporter.cjs');
+  writeFileSync(
+    reporter,
+    `const { prototype } = require('node:net').Server;
+    const { listen } = prototype;
+    prototype.listen = function (...args) {
+      process.stderr.write('it listens\\n');
+      return listen.apply(this, args);
+    };`,
+  );
+  const words = ['--require', reporter, program, 'post', 'ann', 'hello', '--from', 'ben'];
+  const { stderr } = spawnSync(process.execPath, words, {
+    env: { PATH: process.env.PATH, HOME: home, IPC_HOME: home, IPC_PORT: `${port}` },
+    encoding: 'utf8',
+  });
+  assert.equal(stderr, 'Next: ipc wait ben\n');
+});
+
 test('without a broker it loads that, too', async (context) => {
   const home = await makeHome(context);
   const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${await freePort()}` };
