@@ -21,6 +21,12 @@ export class ByteWriter {
     return this.#length;
   }
 
+  /** Empty again: what `bytes()` returned before is overwritten. */
+  clear(): this {
+    this.#length = 0;
+    return this;
+  }
+
   u8(value: number): this {
     const offset = this.#reserve(1);
     this.#buffer.writeUInt8(value, offset);
@@ -111,7 +117,7 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#buffer.readUInt8(this.#take(1));
+    return this.#buffer[this.#take(1)] as number;
   }
 
   u16(): number {
@@ -119,13 +125,13 @@ export class ByteReader {
   }
 
   u32(): number {
-    return this.#buffer.readUInt32BE(this.#take(4));
+    return u32At(this.#buffer, this.#take(4));
   }
 
   u64(): number {
     const offset = this.#take(8);
-    const high = this.#buffer.readUInt32BE(offset);
-    const low = this.#buffer.readUInt32BE(offset + 4);
+    const high = u32At(this.#buffer, offset);
+    const low = u32At(this.#buffer, offset + 4);
     // The sum with a product of floating point would take a box of its own in memory.
     if (high === 0) return low;
     const value = high * 2 ** 32 + low;
@@ -192,4 +198,11 @@ export class ByteReader {
     this.#offset = offset + bytes;
     return offset;
   }
+}
+
+/** Bytes that are there: checking them once more, as readUInt32BE does, would take longer than reading them. */
+function u32At(bytes: Buffer, offset: number): number {
+  const high = ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number);
+  const low = ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number);
+  return high * 2 ** 16 + low;
 }

@@ -38,18 +38,26 @@ import { importSession, sessionIdOf, sessionSecretBytes } from '../protocol/sess
 import { Deadlines } from './deadlines.ts';
 import { eventsCall } from './events-call.ts';
 import { dropAll, type Exchange, findAll, type ResponseOf, retryAll, slices } from './exchanges.ts';
-import { Holdings, holdOf, named } from './holdings.ts';
+import { Holdings, holdOf } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
 import { type ParkedCall, ParkedWait, ParkedWatch, type ParkingSession } from './parked-call.ts';
 import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-call.ts';
 import { PostCall } from './post-call.ts';
+import { SettleCall } from './settle-call.ts';
 
 /** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
 const waitSlackMs = 250;
 
 export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
   readonly sessionList: readonly SessionStatus[];
+}
+
+/** The settles that were made in one turn, without a signal. */
+interface SettlesOfTurn {
+  readonly settle: SettleCall;
+  readonly call: PendingCall<readonly Held[]>;
+  readonly notHeld: Promise<readonly Held[]>;
 }
 
 export class Client {
@@ -62,6 +70,8 @@ export class Client {
   #requestNumber = 0;
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
+  /** The last ones: a settle joins them until they are sent. */
+  #settles: SettlesOfTurn | undefined;
   #name: Name | undefined;
   readonly #readMailboxes = new ReadMailboxes();
 
@@ -118,7 +128,7 @@ export class Client {
     const post = new PostCall(identity, options.id, settles, lists);
     const call = this.#call(post);
     this.#outbox.open(call, post);
-    return this.#runSettling(call, post.leaving, options);
+    return this.#link.run(call, options);
   }
 
   /** The earlier post may have settled nothing, so the deliveries of this one are settled by a request of their own. */
@@ -258,38 +268,33 @@ export class Client {
   settle(deliveries: readonly Held[], options: Cancellable = {}): Promise<readonly Held[]> {
     const refusal = this.#refusal(options);
     if (refusal) return Promise.reject(refusal);
-    if (deliveries.length === 1) return this.#settle(deliveries, options);
-    const parts = slices(deliveries, holdsMax).map((slice) => this.#settle(slice, options));
+    const isRequest = deliveries.length > 0 && deliveries.length <= holdsMax;
+    if (isRequest && this.#link.isOpen && !options.signal) return this.#settleInTurn(deliveries);
+    const parts = slices(deliveries, holdsMax).map((slice) => {
+      return this.#link.run(this.#call(new SettleCall(slice, this.#holdings)), options);
+    });
     return Promise.all(parts).then((notHeld) => notHeld.flat());
   }
 
-  #settle(deliveries: readonly Held[], options: Cancellable): Promise<readonly Held[]> {
-    const leaving = this.#holdings.settling(deliveries);
-    const call = this.#call<readonly Held[]>({
-      kind: 'settle',
-      request: (request) => ({ kind: 'settle', request, holds: deliveries.map(holdOf) }),
-      take: (response, self) => {
-        if (response.kind !== 'settled') return;
-        const notHeld = named(deliveries, response.notHeld);
-        this.#holdings.settled(deliveries, leaving, notHeld);
-        self.done(notHeld);
-      },
+  /** All settles of one turn are one request, but for those that a signal may end. */
+  #settleInTurn(deliveries: readonly Held[]): Promise<readonly Held[]> {
+    return this.#settlesWith(deliveries).notHeld.then((notHeld) => {
+      if (notHeld.length === 0) return notHeld;
+      const others = new Set(notHeld);
+      return deliveries.filter((each) => others.has(each));
     });
-    return this.#runSettling(call, leaving, options);
   }
 
-  /** `leaving`: what the response settles. */
-  #runSettling<Result>(
-    call: PendingCall<Result>,
-    leaving: readonly Held[],
-    options: Cancellable,
-  ): Promise<Result> {
-    const result = this.#link.run(call, options);
-    if (leaving.length === 0) return result;
-    return result.catch((error: unknown) => {
-      this.#holdings.notSettled(leaving);
-      throw error;
-    });
+  #settlesWith(deliveries: readonly Held[]): SettlesOfTurn {
+    const open = this.#settles;
+    if (open?.call.hasCaller && !open.call.sent && open.settle.hasRoomFor(deliveries)) {
+      open.settle.add(deliveries);
+      return open;
+    }
+    const settle = new SettleCall(deliveries, this.#holdings);
+    const call = this.#call(settle);
+    this.#settles = { settle, call, notHeld: this.#link.runAtEndOfTurn(call) };
+    return this.#settles;
   }
 
   async release(

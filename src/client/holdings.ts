@@ -1,50 +1,78 @@
 // The messages that one session holds. A hello lists them all, so that a broker knows after a reconnect
 // what it must not deliver to others.
 import { holdsMax } from '../base/limits.ts';
-import { type Held, withoutBody } from '../model/mail-service.ts';
+import type { Held } from '../model/mail-service.ts';
 import type { Hold } from '../model/message.ts';
 
+/** A message that the session holds. */
+export interface OwnHold extends Held {
+  /** Its settle is on its way. */
+  isLeaving: boolean;
+  /** A message that is held, too, and has the same number: after a crash undid this one, another got its number. */
+  namesake: OwnHold | undefined;
+}
+
 export class Holdings {
-  /** By number and id: after a crash undid a message, another one can get its number. */
-  readonly #held = new Map<string, Held>();
-  /** Those of them whose settle is on its way. */
-  readonly #leaving = new Set<Held>();
+  readonly #byNumber = new Map<number, OwnHold>();
+  #size = 0;
+  #leaving = 0;
 
   get size(): number {
-    return this.#held.size;
+    return this.#size;
   }
 
   /** How many are left after the settles on their way: the broker gets a request that is sent now behind those. */
   get sizeSettled(): number {
-    return this.#held.size - this.#leaving.size;
+    return this.#size - this.#leaving;
   }
 
   all(): Held[] {
-    return [...this.#held.values()];
+    const all: Held[] = [];
+    for (const first of this.#byNumber.values()) {
+      for (let each: OwnHold | undefined = first; each; each = each.namesake) {
+        all.push({ envelope: each.envelope });
+      }
+    }
+    return all;
   }
 
-  add(delivery: Held): void {
-    this.revoke([delivery.envelope]);
-    this.#held.set(keyOf(delivery.envelope), withoutBody(delivery));
+  add({ envelope }: Held): void {
+    this.#remove(envelope);
+    const holding: OwnHold = { envelope, isLeaving: false, namesake: undefined };
+    let last = this.#byNumber.get(envelope.number);
+    while (last?.namesake) last = last.namesake;
+    if (last) last.namesake = holding;
+    else this.#byNumber.set(envelope.number, holding);
+    this.#size++;
   }
 
   /** Their settle is sent. Returns those of them that the session holds, for `settled` or `notSettled`. */
-  settling(deliveries: readonly Held[]): readonly Held[] {
-    const held = deliveries.map(({ envelope }) => this.#held.get(keyOf(envelope)));
-    const leaving = held.filter((each) => each !== undefined);
-    for (const each of leaving) this.#leaving.add(each);
+  settling(deliveries: readonly Held[]): readonly OwnHold[] {
+    const leaving: OwnHold[] = [];
+    for (const { envelope } of deliveries) {
+      const held = this.#find(envelope);
+      if (held === undefined) continue;
+      if (!held.isLeaving) this.#leaving++;
+      held.isLeaving = true;
+      leaving.push(held);
+    }
     return leaving;
   }
 
   /** `notHeld`: those that another session held. One of them that was offered to this session since stays. */
-  settled(deliveries: readonly Held[], leaving: readonly Held[], notHeld: readonly Held[]): void {
+  settled(
+    deliveries: readonly Held[],
+    leaving: readonly OwnHold[],
+    notHeld: readonly Held[],
+  ): void {
+    if (notHeld.length === 0) return this.drop(deliveries);
     const others = new Set(notHeld);
     this.drop(deliveries.filter((each) => !others.has(each)));
-    this.drop(leaving.filter((each) => this.#held.get(keyOf(each.envelope)) === each));
+    this.drop(leaving.filter((each) => this.#find(each.envelope) === each));
   }
 
-  notSettled(leaving: readonly Held[]): void {
-    for (const each of leaving) this.#leaving.delete(each);
+  notSettled(leaving: readonly OwnHold[]): void {
+    for (const each of leaving) this.#stays(each);
   }
 
   drop(held: readonly Held[]): void {
@@ -55,12 +83,29 @@ export class Holdings {
     for (const hold of holds) this.#remove(hold);
   }
 
+  #stays(holding: OwnHold): void {
+    if (holding.isLeaving) this.#leaving--;
+    holding.isLeaving = false;
+  }
+
+  #find({ number, id }: Hold): OwnHold | undefined {
+    let each = this.#byNumber.get(number);
+    while (each && each.envelope.id !== id) each = each.namesake;
+    return each;
+  }
+
   #remove(hold: Hold): void {
-    const key = keyOf(hold);
-    const held = this.#held.get(key);
+    const held = this.#find(hold);
     if (!held) return;
-    this.#held.delete(key);
-    this.#leaving.delete(held);
+    const first = this.#byNumber.get(hold.number);
+    if (first !== held) {
+      let before = first;
+      while (before && before.namesake !== held) before = before.namesake;
+      if (before) before.namesake = held.namesake;
+    } else if (held.namesake) this.#byNumber.set(hold.number, held.namesake);
+    else this.#byNumber.delete(hold.number);
+    this.#size--;
+    this.#stays(held);
   }
 
   /**
@@ -79,10 +124,12 @@ export function holdOf({ envelope: { number, id } }: Held): Hold {
 
 /** Those of the deliveries that the broker named. */
 export function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
-  if (holds.length === 0) return [];
+  if (holds.length === 0) return none;
   const keys = new Set(holds.map(keyOf));
   return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
 }
+
+const none: readonly Held[] = [];
 
 function keyOf({ number, id }: Hold): string {
   return `${number} ${id}`;

@@ -84,6 +84,7 @@ const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'storage_failed',
   'store_newer',
 ]);
+const later: ReadonlySet<string> = new Set(laterRequests);
 /** Request numbers begin again after this one; those above it are the link's own. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
@@ -96,6 +97,8 @@ export class Link {
   #state: LinkState = { kind: 'down' };
   /** By request number, in the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
+  /** It is sent before any other request. */
+  #delayed: OpenCall | undefined;
   readonly #watchdog: Watchdog;
   #connectTimer: Timer | undefined;
   #pauseMs = retryMs;
@@ -161,7 +164,26 @@ export class Link {
     return result;
   }
 
+  /** Sends the call at the end of this turn, or before the next request: until then it may grow. The link is open. */
+  runAtEndOfTurn<Result>(call: PendingCall<Result>): Promise<Result> {
+    this.#sendDelayed();
+    const result = call.attach();
+    this.#watchdog.watch(call);
+    this.#calls.set(call.number, call);
+    this.#delayed = call;
+    process.nextTick(this.#sendDelayed);
+    return result;
+  }
+
+  #sendDelayed = (): void => {
+    const call = this.#delayed;
+    this.#delayed = undefined;
+    if (!call || this.#state.kind !== 'open' || !this.#calls.has(call.number)) return;
+    this.#sendCall(call, this.#state.welcome);
+  };
+
   send(request: RequestToSend): void {
+    if (this.#delayed) this.#sendDelayed();
     if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
       this.#state.connection.send(encodeRequest(request));
     }
@@ -169,6 +191,7 @@ export class Link {
 
   /** Fails the open calls, says goodbye if `goodbye`, and ends. Waits for the peer until `late`. */
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
+    this.#sendDelayed();
     const state = this.#state;
     this.#state = { kind: 'closed' };
     this.#runtime.clearTimer(this.#connectTimer);
@@ -351,6 +374,7 @@ export class Link {
     if (state.kind === 'closed' || !('connection' in state) || state.connection !== connection)
       return;
     this.#state = { kind: 'down' };
+    this.#delayed = undefined;
     connection.destroy();
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (isParked(call) || call.kind === 'fetch')) call.over();
@@ -375,7 +399,7 @@ export class Link {
 
   /** A broker closes the connection over a request that it does not know, which would end what this session holds. */
   #sendCall(call: OpenCall, { requests = [], pid }: Welcome): void {
-    if (laterRequests.includes(call.kind) && !requests.includes(call.kind)) {
+    if (later.has(call.kind) && !requests.includes(call.kind)) {
       const deed = call.kind === 'events' ? 'tell what happens to mail' : call.kind;
       const what = `the session that owns the broker (pid ${pid}) is older, and cannot ${deed}`;
       const hint = 'end that session or update it, then try again';
@@ -388,9 +412,9 @@ export class Link {
 
 function deliveryOf(offer: Offer, body: Buffer | undefined): Delivery {
   const { envelope, mailbox, attempt, others, remaining, elsewhere, lastHold, otherFolder } = offer;
-  const history = lastHold && { lastHold };
-  const company = otherFolder !== undefined && { otherFolder };
-  return { envelope, mailbox, attempt, others, remaining, elsewhere, body, ...history, ...company };
+  const usual = { envelope, mailbox, attempt, others, remaining, elsewhere, body };
+  if (lastHold === undefined && otherFolder === undefined) return usual;
+  return { ...usual, ...(lastHold && { lastHold }), ...(otherFolder && { otherFolder }) };
 }
 
 /** The broker keeps the call until there is mail, or something happens to it. */

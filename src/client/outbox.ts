@@ -76,8 +76,7 @@ export class Outbox {
   }
 
   over(callNumber: number): void {
-    this.#open.delete(callNumber);
-    this.#abandoned.delete(callNumber);
+    if (this.#open.delete(callNumber)) this.#abandoned.delete(callNumber);
   }
 
   abandoned(callNumber: number): void {

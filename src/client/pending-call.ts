@@ -18,6 +18,8 @@ export interface PendingCallOptions<Result> {
   /** Made anew for each sending: less time and fewer bytes are left, and more posts are acknowledged. */
   request(number: RequestNumber): CallRequest;
   take(response: Incoming, call: PendingCall<Result>): void;
+  /** Called before the caller's promise is rejected. */
+  rejected?(): void;
   /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
   /** The result when no broker answered in time; undefined if the call goes on. */
@@ -94,7 +96,9 @@ export class PendingCall<Result = unknown> {
     const reject = this.#reject;
     this.over();
     this.#detach();
-    reject?.(error);
+    if (!reject) return;
+    this.#options.rejected?.();
+    reject(error);
   }
 
   /** Rejects the caller; `abandon` decides what becomes of the request. */
@@ -102,6 +106,7 @@ export class PendingCall<Result = unknown> {
     const reject = this.#reject;
     if (!reject) return;
     this.#detach();
+    this.#options.rejected?.();
     reject(error);
     this.#options.abandon?.(this);
   }

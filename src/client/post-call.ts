@@ -2,7 +2,7 @@
 import type { Held, PostResult } from '../model/mail-service.ts';
 import { bodyChecksum, type MessageId } from '../model/message.ts';
 import type { PostRequest, RequestNumber } from '../model/requests.ts';
-import { type Holdings, named } from './holdings.ts';
+import { type Holdings, named, type OwnHold } from './holdings.ts';
 import type { Outbox, PostIdentity } from './outbox.ts';
 import type { Incoming, PendingCall, PendingCallOptions } from './pending-call.ts';
 
@@ -14,7 +14,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
   readonly #id: MessageId | '';
   readonly #settles: readonly Held[];
   /** Those that the session holds, until the response settles them. */
-  readonly leaving: readonly Held[];
+  readonly #leaving: readonly OwnHold[];
   readonly #checksum: number;
   readonly #outbox: Outbox;
   readonly #holdings: Holdings;
@@ -29,7 +29,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
     this.#id = id ?? '';
     this.#settles = settles;
-    this.leaving = settles.length > 0 ? holdings.settling(settles) : [];
+    this.#leaving = settles.length > 0 ? holdings.settling(settles) : [];
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;
@@ -62,7 +62,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     const { id, number, reader, watched, paused, before, holder, same } = response;
     const { also, duplicate, elsewhere } = response;
     const notHeld = named(this.#settles, response.notHeld);
-    this.#holdings.settled(this.#settles, this.leaving, notHeld);
+    this.#holdings.settled(this.#settles, this.#leaving, notHeld);
     const result = {
       id,
       number,
@@ -79,6 +79,10 @@ export class PostCall implements PendingCallOptions<PostResult> {
     };
     if (!self.hasCaller && this.count > 0) this.#outbox.keepResult(this.identity, result);
     self.done(result);
+  }
+
+  rejected(): void {
+    this.#holdings.notSettled(this.#leaving);
   }
 
   abandon(self: PendingCall<PostResult>): void {

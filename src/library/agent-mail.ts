@@ -44,6 +44,7 @@ import {
   type DropOptions,
   type FetchOptions,
   type FindOptions,
+  noOptions,
   type OpenOptions,
   type PeekOptions,
   type PingOptions,
@@ -203,13 +204,16 @@ export class AgentMail {
    * abort, a message that was already on its way is released unread.
    * @throws `too_many_waits`, `too_many_holds`.
    */
-  async wait(
+  wait(
     from: string | readonly string[],
-    options: WaitOptions = {},
+    options: WaitOptions = noOptions,
   ): Promise<Message | undefined> {
-    const { timeoutMs = waitMsDefault, signal } = parseOptions('wait', options, waitOptionNames);
-    const delivery = await this.#mail.wait(mailboxesIn(from), { timeoutMs, signal });
-    return this.#messageOf(delivery);
+    try {
+      const { timeoutMs = waitMsDefault, signal } = parseOptions('wait', options, waitOptionNames);
+      return this.#mail.wait(mailboxesIn(from), { timeoutMs, signal }).then(this.#messageOf);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -467,9 +471,8 @@ export class AgentMail {
     yield* watchEvents(this.#mail, { since, after, mailboxes, bodies, timeoutMs, signal });
   }
 
-  #messageOf(delivery: Delivery | undefined): Message | undefined {
-    return delivery && new Message(this.#mail, delivery);
-  }
+  #messageOf = (delivery: Delivery | undefined): Message | undefined =>
+    delivery && new Message(this.#mail, delivery);
 }
 
 /**

@@ -4,10 +4,17 @@ import { firstLine, partText } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import type { FoundMessage, FoundState } from '../model/look-results.ts';
 import type { MailElsewhere } from '../model/mail-ahead.ts';
-import type { Delivery, MailService, PeekedMessage } from '../model/mail-service.ts';
+import type { Delivery, Held, MailService, PeekedMessage } from '../model/mail-service.ts';
 import type { HoldEnd, Origin, PastHold } from '../model/message.ts';
 import type { Holder } from '../model/requests.ts';
-import { type CallOptions, parseOptions, type ReleaseOptions } from './library-options.ts';
+import {
+  type CallOptions,
+  noOptions,
+  parseOptions,
+  type ReleaseOptions,
+} from './library-options.ts';
+
+const signalOnly = ['signal'] as const;
 
 /** How the library acts on a message; programs do not see it. */
 export interface MessageHandle {
@@ -126,12 +133,15 @@ export class Message {
    * as a broker can be reached, unless this process ends before.
    * @throws `not_held` when another session holds it by now.
    */
-  async settle(options: CallOptions = {}): Promise<void> {
-    const { signal } = parseOptions('settle', options, ['signal']);
-    this.#handle.isOver = true;
-    const { mail, delivery } = this.#handle;
-    const notHeld = await mail.settle([delivery], { signal });
-    if (notHeld.length > 0) throw notHeldError(this.number);
+  settle(options: CallOptions = noOptions): Promise<void> {
+    try {
+      const given = parseOptions('settle', options, signalOnly);
+      this.#handle.isOver = true;
+      const { mail, delivery } = this.#handle;
+      return mail.settle([delivery], given).then(checkHeld);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -145,6 +155,11 @@ export class Message {
     const { mail, delivery } = this.#handle;
     await mail.release([delivery], how);
   }
+}
+
+/** @throws `not_held` when another session holds the message that was settled. */
+function checkHeld([notHeld]: readonly Held[]): void {
+  if (notHeld) throw notHeldError(notHeld.envelope.number);
 }
 
 /** A message that `peek` saw. It was not read: it stays where it is, and this process does not hold it. */

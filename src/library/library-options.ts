@@ -214,12 +214,16 @@ const parsers = {
 type OptionName = keyof typeof parsers;
 type Options = { readonly [K in OptionName]?: ReturnType<(typeof parsers)[K]> | undefined };
 
+/** The options of a call that was made without any. */
+export const noOptions = Object.freeze({});
+
 /** Throws `cancelled` if the signal among the options is already aborted: nothing has begun then. */
 export function parseOptions<K extends OptionName>(
   call: string,
   given: unknown,
   names: readonly K[],
 ): Pick<Options, K> {
+  if (given === noOptions) return noOptions as Options;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     const what = `the options of ${call} must be an object, not ${shown(given)}`;
     throw new IpcError('bad_parameter', what);

@@ -336,9 +336,9 @@ export class Connection {
     this.#bytesWritten = end;
     this.#lastWritten = this.#runtime.now();
     this.#flush();
-    while ((this.#awaited[0]?.end ?? Number.POSITIVE_INFINITY) <= end) {
-      this.#awaited.shift()?.onWritten();
-    }
+    let written = 0;
+    while ((this.#awaited[written]?.end ?? Number.POSITIVE_INFINITY) <= end) written++;
+    if (written > 0) for (const { onWritten } of this.#awaited.splice(0, written)) onWritten();
     this.onWrote?.();
     this.onMemoryChange?.();
   }

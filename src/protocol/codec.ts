@@ -26,7 +26,14 @@ import {
 } from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
 import { encodeFrame, type Frame, noBytes } from './frame.ts';
-import { checkBody, checkNoBody, checkNoHeader, holdsBytes, readHeader } from './header-fields.ts';
+import {
+  checkBody,
+  checkNoBody,
+  checkNoHeader,
+  holdsBytes,
+  holdsHeader,
+  readHeader,
+} from './header-fields.ts';
 import {
   decodeHello,
   decodeWelcome,
@@ -280,7 +287,7 @@ function requestHeader(request: RequestToSend): Buffer {
     case 'fetch':
       return fetchHeader(request);
     case 'settle':
-      return holdsBytes(request.holds);
+      return holdsHeader(request.holds);
     case 'release':
       return releaseHeader(request);
     case 'retry':
@@ -337,7 +344,7 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
     case 'end':
       return endHeader(response);
     case 'settled':
-      return holdsBytes(response.notHeld);
+      return holdsHeader(response.notHeld);
     case 'retried':
       return retriedHeader(response);
     case 'listening':

@@ -1,5 +1,5 @@
 // The headers of a wait, a watch and a fetch, and of a notice. What only a read of several mailboxes has is at the end.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
@@ -26,6 +26,7 @@ import type {
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
+  headerWriter,
   nameBytesMin,
   readHeader,
   readListUpTo,
@@ -39,23 +40,24 @@ const toldBytes = 8 + 4 + 8 + 4;
 
 export function waitHeader({ mailboxes, waitMs, answers }: WaitRequest): Buffer {
   const [first, ...rest] = mailboxes;
-  const writer = new ByteWriter().text(first).u32(waitMs).text(answers);
+  const writer = headerWriter().text(first).u32(waitMs).text(answers);
   writeOptionalList(writer, rest, (name) => writer.text(name));
   return writer.bytes();
 }
 
 export function decodeWait(frame: Frame): WaitRequest {
-  const { first, waitMs, answers, rest } = readHeader(frame, (reader) => ({
-    first: readName(reader),
-    waitMs: reader.u32(),
-    answers: readMessageIdOrNone(reader),
-    rest: readRest(reader),
-  }));
+  const reader = new ByteReader(frame.header);
+  const first = readName(reader);
+  const waitMs = reader.u32();
+  const answers = readMessageIdOrNone(reader);
+  const rest = readRest(reader);
+  reader.end();
   checkWaitMs(waitMs);
   if (answers !== '' && rest.length > 0) {
     throw new IpcError('bad_parameter', 'a wait for an answer names one mailbox');
   }
-  const mailboxes = checkedMailboxes('wait', [first, ...rest]);
+  const mailboxes: MailboxList =
+    rest.length === 0 ? [first] : checkedMailboxes('wait', [first, ...rest]);
   return { kind: 'wait', request: frame.request, mailboxes, answers, waitMs };
 }
 

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { IpcError } from '../../../src/base/errors.ts';
 import { Client } from '../../../src/client/client.ts';
+import type { Held } from '../../../src/model/mail-service.ts';
 import type { Envelope, Hold, MessageId, Name } from '../../../src/model/message.ts';
 import type { Request, Response } from '../../../src/model/requests.ts';
 import type { Connection } from '../../../src/net/connection.ts';
@@ -102,6 +103,101 @@ test('two messages that got the same number because of a crash are told apart by
   assert.deepEqual(listed, [[], holds]);
   assert.deepEqual(await client.settle([one, other]), [other]);
   await client.close(0);
+});
+
+function held(number: number): Held {
+  return { envelope: { number, id: `m${number}` as MessageId } };
+}
+
+/** A client that is connected, and what its broker gets from it: kinds, and the numbers that a settle names. */
+async function joined(answer: (request: Request) => Response | undefined) {
+  const got: string[] = [];
+  const hear = (request: Request): Response | undefined => {
+    if (request.kind === 'hello') {
+      const welcome = { ...identity, kind: 'welcome', request: request.request } as const;
+      return { ...welcome, revoked: [], messages: 0, requests: [] };
+    }
+    const numbers = request.kind === 'settle' ? request.holds.map(({ number }) => number) : [];
+    got.push([request.kind, ...numbers].join(' '));
+    return answer(request);
+  };
+  const client = clientOf(() => new PlayedConnection(hear));
+  void client.status().catch(() => {});
+  while (!client.welcome) await setImmediate();
+  return { client, got };
+}
+
+function settledBut(...others: number[]) {
+  return ({ kind, request, ...rest }: Request): Response | undefined => {
+    if (kind !== 'settle') return undefined;
+    const holds = 'holds' in rest ? rest.holds : [];
+    return {
+      kind: 'settled',
+      request,
+      notHeld: holds.filter((each) => others.includes(each.number)),
+    };
+  };
+}
+
+test('the settles of one turn are one request, and each caller gets those of its messages that another session holds', async () => {
+  const { client, got } = await joined(settledBut(2, 4));
+  const [one, two, three, four] = [held(1), held(2), held(3), held(4)];
+  const results = [client.settle([one]), client.settle([two]), client.settle([three, four])];
+  assert.deepEqual(await Promise.all(results), [[], [two], [four]]);
+  assert.deepEqual(got, ['status', 'settle 1 2 3 4']);
+  assert.deepEqual(await client.settle([three]), []);
+  assert.deepEqual(got, ['status', 'settle 1 2 3 4', 'settle 3']);
+});
+
+test('a request that follows settles in their turn is sent behind them', async () => {
+  const { client, got } = await joined(settledBut());
+  const first = [client.settle([held(1)]), client.settle([held(2)])];
+  void client.wait(A, { timeoutMs: 1_000 }).catch(() => {});
+  const last = client.settle([held(3)]);
+  await Promise.all([...first, last]);
+  assert.deepEqual(got, ['status', 'settle 1 2', 'wait', 'settle 3']);
+  await client.close(0);
+});
+
+test('a settle with a signal is a request of its own: its abort ends no other', async () => {
+  const { client, got } = await joined(settledBut());
+  const abort = new AbortController();
+  const others = [client.settle([held(1)])];
+  const aborted = assert.rejects(client.settle([held(2)], { signal: abort.signal }), {
+    code: 'cancelled',
+  });
+  others.push(client.settle([held(3)]));
+  abort.abort();
+  await aborted;
+  assert.deepEqual(await Promise.all(others), [[], []]);
+  assert.deepEqual(got, ['status', 'settle 1', 'settle 2', 'settle 3']);
+});
+
+test('the settles of one turn are sent again together after a lost connection', async () => {
+  let isLost = false;
+  const answer = settledBut(2);
+  const { client, got } = await joined((request) => {
+    if (request.kind !== 'settle' || isLost) return answer(request);
+    isLost = true;
+    return { kind: 'going', request: 0 };
+  });
+  const [one, two] = [held(1), held(2)];
+  const results = await Promise.all([client.settle([one]), client.settle([two])]);
+  assert.deepEqual(results, [[], [two]]);
+  assert.deepEqual(got.slice(-2), ['status', 'settle 1 2']);
+  assert.equal(got.filter((each) => each === 'settle 1 2').length, 2);
+  await client.close(0);
+});
+
+test('settles that fail together are each rejected', async () => {
+  const { client } = await joined(({ kind, request }) => {
+    return kind === 'settle'
+      ? { kind: 'error', request, code: 'storage_failed', message: 'EIO' }
+      : undefined;
+  });
+  const results = await Promise.allSettled([client.settle([held(1)]), client.settle([held(2)])]);
+  const codes = results.map((each) => each.status === 'rejected' && each.reason.code);
+  assert.deepEqual(codes, ['storage_failed', 'storage_failed']);
 });
 
 for (const kind of ['offer', 'peeked'] as const) {
