@@ -7,6 +7,7 @@
 // The kernel does not report how much of a write it has taken, so a large write is cut into slices: a
 // slow link on which bytes move does not count as dead.
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
@@ -15,6 +16,7 @@ import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
 import { type Frame, FrameDecoder, noBytes } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
+import { freeChunk } from './free-chunk.ts';
 
 export interface ConnectionTimes {
   readonly handshakeMs: number;
@@ -231,6 +233,8 @@ export class Connection {
     this.#lastReceived = this.#runtime.now();
     try {
       const frames = this.#decoder.push(chunk);
+      // Without a frame in it, its bytes were copied.
+      if (frames.length === 0 && this.#socket instanceof Socket) freeChunk(chunk);
       this.#noteIncomplete(frames.length > 0);
       this.#take(frames);
     } catch (error) {

@@ -50,8 +50,8 @@ export function setRequest(bytes: Buffer, offset: number, request: number): void
 
 /**
  * Takes bytes in chunks of any size and returns frames. A frame that is whole in one chunk shares the
- * chunk's memory; any other frame is collected in memory of its own. A decoder that threw cannot be used
- * again.
+ * chunk's memory; any other frame is collected in memory of its own. So after a push() that returned no
+ * frame, the chunk's memory is not used. A decoder that threw cannot be used again.
  */
 export class FrameDecoder {
   readonly #prefix = Buffer.alloc(prefixBytes);

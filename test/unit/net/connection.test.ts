@@ -107,6 +107,21 @@ test('the frames of one turn arrive in one chunk', async () => {
   await ear.closed;
 });
 
+test('the chunks of a large body give their memory back, all but the last', async () => {
+  const { client, server, serverSocket } = await connectedPair();
+  const chunks: { readonly chunk: Buffer; readonly cameWith: number }[] = [];
+  serverSocket.on('data', (chunk: Buffer) => chunks.push({ chunk, cameWith: chunk.length }));
+  const ear = new FrameCollector(server);
+  const body = Buffer.alloc(1_048_576, 'x');
+  client.send(encodeFrame({ type: 1, request: 1, header: Buffer.alloc(0), body }));
+  assert.ok((await ear.next())[0]?.body.equals(body));
+  const large = chunks.slice(0, -1).filter(({ cameWith }) => cameWith === 65_536);
+  assert.ok(large.length > 0);
+  assert.deepEqual(new Set(large.map(({ chunk }) => chunk.length)), new Set([0]));
+  client.close();
+  await ear.closed;
+});
+
 test('frames that came before the handlers were set are not lost', async () => {
   const { client, server } = await connectedPair();
   const written = new Promise<void>((resolve) => client.send(goodbye(7), resolve));
