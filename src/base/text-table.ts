@@ -1,16 +1,17 @@
-/** Longest text that is kept, and how many are: with the longest ones a table takes 1.5 MB. */
+/** Longest text that is kept. */
 const textBytesMax = 64;
-const places = 16_384;
 
 /**
  * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
  * once. Each text has one place, which the last one has that was read.
  */
 export class TextTable<Text extends string> {
-  readonly #texts: (Text | undefined)[] = Array.from({ length: places });
+  readonly #texts: (Text | undefined)[];
   readonly #parse: (text: string) => Text;
 
-  constructor(parse: (text: string) => Text) {
+  /** `places`: how many are kept, a power of two. With 16,384 of the longest texts a table takes 1.5 MB. */
+  constructor(parse: (text: string) => Text, places = 16_384) {
+    this.#texts = Array.from({ length: places });
     this.#parse = parse;
   }
 
@@ -19,7 +20,7 @@ export class TextTable<Text extends string> {
     if (end - from > textBytesMax) return this.#parse(decode());
     let sum = end - from;
     for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
-    const place = (sum ^ (sum >>> 14)) & (places - 1);
+    const place = (sum ^ (sum >>> 14)) & (this.#texts.length - 1);
     const known = this.#texts[place];
     if (known !== undefined && isText(known, bytes, from, end)) return known;
     const text = decode();

@@ -45,11 +45,6 @@ interface HeldMail {
 
 type MutableMessage = { -readonly [Field in keyof LiveMessage]: LiveMessage[Field] };
 
-export interface MailboxNumbers {
-  readonly ready: Pick<NumberQueue, 'fromEnd'>;
-  readonly held: Pick<NumberQueue, 'fromEnd'>;
-}
-
 interface MailboxState {
   readonly name: Name;
   readonly ready: NumberQueue;
@@ -243,7 +238,7 @@ export class State {
   }
 
   /** The numbers of its messages. */
-  numbersIn(mailbox: Name): MailboxNumbers | undefined {
+  numbersIn(mailbox: Name): Pick<MailboxState, 'ready' | 'held'> | undefined {
     return this.#mailboxes.get(mailbox);
   }
 
