@@ -1,6 +1,5 @@
-/** Longest text that is kept, and how many are: with the longest ones a table takes 1.5 MB. */
+/** Longest text that is kept. */
 const textBytesMax = 64;
-const places = 16_384;
 
 /**
  * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
@@ -9,9 +8,12 @@ const places = 16_384;
 export class TextTable<Text extends string> {
   /** Made by the first read: a process that only posts has none, and ends sooner. */
   #texts: (Text | undefined)[] | undefined;
+  readonly #places: number;
   readonly #parse: (text: string) => Text;
 
-  constructor(parse: (text: string) => Text) {
+  /** `places`: how many are kept, a power of two. With 16,384 of the longest texts a table takes 1.5 MB. */
+  constructor(parse: (text: string) => Text, places = 16_384) {
+    this.#places = places;
     this.#parse = parse;
   }
 
@@ -20,8 +22,8 @@ export class TextTable<Text extends string> {
     if (end - from > textBytesMax) return this.#parse(decode());
     let sum = end - from;
     for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
-    const place = (sum ^ (sum >>> 14)) & (places - 1);
-    this.#texts ??= new Array(places).fill(undefined);
+    const place = (sum ^ (sum >>> 14)) & (this.#places - 1);
+    this.#texts ??= new Array(this.#places).fill(undefined);
     const known = this.#texts[place];
     if (known !== undefined && isText(known, bytes, from, end)) return known;
     const text = decode();

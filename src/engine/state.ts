@@ -32,10 +32,6 @@ interface HeldMail {
   name: Name | '';
 }
 
-export interface MailboxNumbers {
-  readonly ready: Pick<NumberQueue, 'fromEnd'>;
-  readonly held: Pick<NumberQueue, 'fromEnd'>;
-}
 
 interface MailboxState {
   readonly name: Name;
@@ -229,7 +225,7 @@ export class State {
   }
 
   /** The numbers of its messages. */
-  numbersIn(mailbox: Name): MailboxNumbers | undefined {
+  numbersIn(mailbox: Name): Pick<MailboxState, 'ready' | 'held'> | undefined {
     return this.#mailboxes.get(mailbox);
   }
 

@@ -34,6 +34,8 @@ const lastOrigins: (Origin | undefined)[] = Array.from({ length: 64 });
 const storedNames = new TextTable<Name | ''>((text) =>
   text === '' ? '' : shared(parseStoredName(text)),
 );
+/** Of requests: those of a mailbox's posts follow each other. */
+const names = new TextTable<Name | ''>((text) => (text === '' ? '' : shared(parseName(text))), 512);
 const labels = new TextTable<string>((text) => text);
 
 /** All texts may be empty. */
@@ -174,12 +176,12 @@ export function readStoredNameOrNone(reader: ByteReader): Name | '' {
 
 /** A name in a request. */
 export function readName(reader: ByteReader): Name {
-  return shared(parseName(reader.text()));
+  const name = reader.textIn(names);
+  return name === '' ? parseName(name) : name;
 }
 
 export function readNameOrNone(reader: ByteReader): Name | '' {
-  const text = reader.text();
-  return text === '' ? '' : shared(parseName(text));
+  return reader.textIn(names);
 }
 
 export function readMessageId(reader: ByteReader): MessageId {

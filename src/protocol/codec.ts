@@ -12,7 +12,14 @@ import {
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import type { ErrorResponse, Hello, ReleaseRequest, Request, Response } from '../model/requests.ts';
+import type {
+  ErrorResponse,
+  Hello,
+  ReleaseRequest,
+  Request,
+  Response,
+  StoredResponse,
+} from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import { decodeErase, decodeErased, erasedHeader, eraseHeader } from './erase-codec.ts';
 import {
@@ -25,7 +32,7 @@ import {
   eventsHeader,
 } from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
-import { encodeFrame, type Frame, noBytes } from './frame.ts';
+import { encodeBodiless, encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
   checkBody,
   checkNoBody,
@@ -56,7 +63,7 @@ import {
 } from './look-codec.ts';
 import { decodeEnd, decodeOffer, endHeader, offerHeader } from './offer-codec.ts';
 import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
-import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { decodePost, decodeStored, postHeader, writeStored } from './post-codec.ts';
 import {
   decodeFetch,
   decodeNotice,
@@ -138,14 +145,14 @@ export function encodeRequest(request: RequestToSend): Buffer[] {
 
 /** `body`: the body of an offer or of a peeked message; undefined when it is damaged. */
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
+  const { request } = response;
   const type = responseTypes[response.kind];
+  // Of every post: its header takes no buffer of its own.
+  if (response.kind === 'stored') {
+    return encodeBodiless({ type, request }, (writer) => writeStored(writer, response));
+  }
   const header = responseHeader(response, !body);
-  return encodeFrame({
-    type,
-    request: response.request,
-    header,
-    body: responseBody(response, body) ?? noBytes,
-  });
+  return encodeFrame({ type, request, header, body: responseBody(response, body) ?? noBytes });
 }
 
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
@@ -331,7 +338,7 @@ function hasBody(kind: Request['kind']): boolean {
 }
 
 /** `isDamaged`: there is no body to send. */
-function responseHeader(response: Response, isDamaged: boolean): Buffer {
+function responseHeader(response: Exclude<Response, StoredResponse>, isDamaged: boolean): Buffer {
   switch (response.kind) {
     case 'offer':
       return offerHeader(response, isDamaged);
@@ -339,8 +346,6 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
       return peekedHeader(response, isDamaged && response.partBytes > 0);
     case 'welcome':
       return welcomeHeader(response);
-    case 'stored':
-      return storedHeader(response);
     case 'end':
       return endHeader(response);
     case 'settled':

@@ -68,8 +68,8 @@ export function decodePost(frame: Frame): PostRequest {
   return post;
 }
 
-export function storedHeader(stored: StoredResponse): Buffer {
-  const writer = new ByteWriter().u64(stored.number).text(stored.id);
+export function writeStored(writer: ByteWriter, stored: StoredResponse): void {
+  writer.u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(readerCode(stored));
   writeHolds(writer, stored.notHeld);
   writeAhead(writer, stored);
@@ -78,7 +78,6 @@ export function storedHeader(stored: StoredResponse): Buffer {
     writer.u64(also.number).text(also.id).u8(readerCode(also));
     writeAhead(writer, also);
   });
-  return writer.bytes();
 }
 
 export function decodeStored(frame: Frame): StoredResponse {
