@@ -14,7 +14,7 @@ import { BareQueue } from './systems/bare-queue.ts';
 import { Beanstalkd } from './systems/beanstalkd.ts';
 import { Echo } from './systems/echo.ts';
 import { compare, printRows, tableOf } from './systems/goals.ts';
-import { bytesPerMessage, GrownRedis, GrownStore } from './systems/growth.ts';
+import { bytesPerMessage, GrownRedis, GrownStore, type Memory } from './systems/growth.ts';
 import { Ipc } from './systems/ipc.ts';
 import { JetStream } from './systems/jetstream.ts';
 import { type Panel, pictureOf } from './systems/picture.ts';
@@ -123,10 +123,11 @@ const growthFigures: readonly NamedFigure[] = [
     unit: 'Bytes',
     rounds: 1,
     contenders: [
-      {
-        name: 'ipc',
-        measure: async () => (crowdedMemory.heapBytes - emptyMemory.heapBytes) / crowdWaits,
-      },
+      { name: 'ipc', measure: async () => bytesPerWait(crowdedMemory) },
+      ...[1, 100].map((mailboxes) => ({
+        name: `ipc_${mailboxes}mailbox${mailboxes > 1 ? 'es' : ''}`,
+        measure: () => bytesPerWaitOn(mailboxes),
+      })),
     ],
   },
   {
@@ -275,6 +276,18 @@ async function measureAll(figures: readonly NamedFigure[]): Promise<void> {
 /** Fills or starts what one of these figures needs. */
 async function startIfWanted<System>(names: readonly string[], start: () => Promise<System>) {
   return names.some(isWanted) ? start() : undefined;
+}
+
+/** `crowded`: of a broker with the waits. */
+function bytesPerWait(crowded: Memory): number {
+  return (crowded.heapBytes - emptyMemory.heapBytes) / crowdWaits;
+}
+
+async function bytesPerWaitOn(mailboxes: number): Promise<number> {
+  const crowded = await Ipc.start('', crowdWaits, mailboxes);
+  const memory = await crowded.memory();
+  await crowded.close();
+  return bytesPerWait(memory);
 }
 
 async function startIfThere<System>(name: string, start: () => Promise<System>) {

@@ -16,7 +16,7 @@ export const brokerCosts = {
   idleBytes: cost(63_000_000, 'process without sessions: `npm run bench -- idle`'),
   idleOpenFiles: cost(29, 'the same'),
   connectionBytes: cost(35_700, 'idle session, resident: `npm run bench -- idle`'),
-  waitBytes: cost(4_800, 'parked wait, resident: `npm run bench -- idle`'),
+  waitBytes: cost(1_500, 'parked wait, resident: `npm run bench -- idle`'),
   messageBytes: cost(1_054, 'queued, without its body: `npm run bench -- memory`, usual names'),
   lifeUs: cost(137, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
   lifeUsPerKibibyte: cost(22, 'the same, by 256 and 2,048 bytes'),

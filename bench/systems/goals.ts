@@ -153,7 +153,13 @@ const goals: readonly Goal[] = [
     goal: 400,
   },
   {
-    what: 'memory for each of 10,000 parked waits, bytes',
+    what: 'memory for each of 10,000 parked waits, all on one mailbox, bytes',
+    figure: 'memory_10000waits',
+    measured: 'ipc_1mailbox',
+    goal: 200,
+  },
+  {
+    what: 'the same, each on a mailbox of its own',
     figure: 'memory_10000waits',
     measured: 'ipc',
     goal: 200,

@@ -34,15 +34,16 @@ export class Ipc implements QueueSystem {
     this.#reader = reader;
   }
 
-  /** `waits`: how many are parked, in a process of their own, beside those that are measured. */
-  static async start(name = 'ipc', waits = 0): Promise<Ipc> {
+  /** `waits`: how many are parked, in a process of their own, beside those that are measured, on so many `mailboxes`. */
+  static async start(name = 'ipc', waits = 0, mailboxes = waits): Promise<Ipc> {
     const store = { home: makeBenchFolder(), port: await freePort() };
     const args = [store.home, `${store.port}`];
     const processes = [new BenchProcess('broker-process.js', ...args)];
     await processes[0]?.next();
     if (waits > 0) {
       const each = `${waits / crowdSessions}`;
-      const crowd = new BenchProcess('team-process.js', ...args, `${crowdSessions}`, each);
+      const team = [`${crowdSessions}`, each, `${mailboxes}`];
+      const crowd = new BenchProcess('team-process.js', ...args, ...team);
       await crowd.next();
       processes.unshift(crowd);
     }

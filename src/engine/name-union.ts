@@ -1,8 +1,9 @@
 import type { Name } from '../model/message.ts';
+import type { NameMap } from './name-map.ts';
 
 /** How many names at least one of several places has. Each place says which names it adds, and which it has removed. */
 export class NameUnion {
-  readonly #places: Pick<ReadonlyMap<Name, unknown>, 'has'>[] = [];
+  readonly #places: Pick<NameMap<unknown>, 'has'>[] = [];
   #size = 0;
 
   get size(): number {
@@ -10,7 +11,7 @@ export class NameUnion {
   }
 
   /** Returns the union, with a place more, which is empty. */
-  join(place: Pick<ReadonlyMap<Name, unknown>, 'has'>): this {
+  join(place: Pick<NameMap<unknown>, 'has'>): this {
     this.#places.push(place);
     return this;
   }

@@ -17,6 +17,7 @@ import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
 import { asPosted, type LiveMessage, MessageTable, type MutableMessage } from './message-table.ts';
+import { NameMap } from './name-map.ts';
 import { NameUnion } from './name-union.ts';
 import { NumberSet } from './number-set.ts';
 import { PausedMailboxes } from './paused-mailboxes.ts';
@@ -64,7 +65,7 @@ export class State {
   readonly paused: KnownMail['paused'] = this.pausedMailboxes.names;
   readonly #messages = new MessageTable();
   /** Only mailboxes that have messages. */
-  readonly #mailboxes = new Map<Name, MailboxState>();
+  readonly #mailboxes = new NameMap<MailboxState>();
   readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
@@ -280,7 +281,7 @@ export class State {
   /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
   mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
     const mailboxes = [];
-    for (const [mailbox, { ready, held }] of this.#mailboxes) {
+    for (const [mailbox, { ready, held }] of this.#mailboxes.entries()) {
       if (mailboxes.length === max) break;
       const oldestTime = Math.min(this.#timeOf(ready.first), this.#timeOf(held.first));
       mailboxes.push({ mailbox, ready: ready.size, held: held.size, oldestTime });
@@ -447,13 +448,12 @@ export class State {
   }
 
   #mailbox(name: Name): MailboxState {
-    let mailbox = this.#mailboxes.get(name);
-    if (!mailbox) {
-      const [ready, held] = [new NumberQueue(), new NumberQueue()];
-      mailbox = { name, ready, held, answers: new AnswerIndex(), bytes: 0, indexBytes: 0 };
-      this.#names.adding(name);
-      this.#mailboxes.set(name, mailbox);
-    }
+    const there = this.#mailboxes.get(name);
+    if (there) return there;
+    const [ready, held, answers] = [new NumberQueue(), new NumberQueue(), new AnswerIndex()];
+    const mailbox = { name, ready, held, answers, bytes: 0, indexBytes: 0 };
+    this.#names.adding(name);
+    this.#mailboxes.set(name, mailbox);
     return mailbox;
   }
 }

@@ -6,6 +6,7 @@
 import type { MessageId, Name } from '../model/message.ts';
 import type { WaitRequest } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
+import { NameMap } from './name-map.ts';
 import type { NameUnion } from './name-union.ts';
 import { Crowd, LineHeap, type Stand, Waiter, WaitLine, type WaitLines } from './wait-lines.ts';
 
@@ -17,7 +18,7 @@ interface Aside<Owner> {
 
 /** `Owner`: the connection that parked a wait. */
 export class Waiters<Owner> {
-  readonly #parked = new Map<Name, WaitLine<Owner> | Crowd<Owner>>();
+  readonly #parked = new NameMap<WaitLine<Owner> | Crowd<Owner>>();
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
   readonly #names: NameUnion;

@@ -16,6 +16,7 @@ import type { MailboxList, Name } from '../model/message.ts';
 import type { RequestNumber, Told, WatchRequest } from '../model/requests.ts';
 import type { ConnectionId, EngineLimits } from './commands.ts';
 import { IndexedHeap } from './indexed-heap.ts';
+import { NameMap } from './name-map.ts';
 import type { NameUnion } from './name-union.ts';
 import type { ReadyChanges } from './ready-changes.ts';
 import type { State } from './state.ts';
@@ -87,7 +88,7 @@ export class Watches<Owner extends WatchOwner> {
   readonly #changes: ReadyChanges;
   readonly #names: NameUnion;
   readonly #limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>;
-  readonly #watched = new Map<Name, Watched<Owner>>();
+  readonly #watched = new NameMap<Watched<Owner>>();
   readonly #due = new IndexedHeap<Watched<Owner>>(({ due }) => due);
   /** By the end of their rest, or of their time. */
   readonly #ends = new IndexedHeap<Watch<Owner>>(endOf);
