@@ -7,6 +7,9 @@ const pageNumbers = 8;
  */
 export class NumberMap<Value> {
   readonly #pages = new Map<number, (Value | undefined)[]>();
+  /** The page that was looked up last: numbers come mostly one after the other. */
+  #lastKey = -1;
+  #last: (Value | undefined)[] | undefined;
   #size = 0;
 
   get size(): number {
@@ -14,7 +17,7 @@ export class NumberMap<Value> {
   }
 
   get(number: number): Value | undefined {
-    return this.#pages.get(Math.floor(number / pageNumbers))?.[number % pageNumbers];
+    return this.#page(Math.floor(number / pageNumbers))?.[number % pageNumbers];
   }
 
   has(number: number): boolean {
@@ -23,10 +26,11 @@ export class NumberMap<Value> {
 
   set(number: number, value: Value): void {
     const key = Math.floor(number / pageNumbers);
-    let page = this.#pages.get(key);
+    let page = this.#page(key);
     if (!page) {
       page = new Array<Value | undefined>(pageNumbers).fill(undefined);
       this.#pages.set(key, page);
+      this.#last = page;
     }
     if (page[number % pageNumbers] === undefined) this.#size++;
     page[number % pageNumbers] = value;
@@ -34,10 +38,19 @@ export class NumberMap<Value> {
 
   delete(number: number): void {
     const key = Math.floor(number / pageNumbers);
-    const page = this.#pages.get(key);
+    const page = this.#page(key);
     if (page?.[number % pageNumbers] === undefined) return;
     this.#size--;
     page[number % pageNumbers] = undefined;
-    if (page.every((value) => value === undefined)) this.#pages.delete(key);
+    if (!page.every((value) => value === undefined)) return;
+    this.#pages.delete(key);
+    this.#last = undefined;
+  }
+
+  #page(key: number): (Value | undefined)[] | undefined {
+    if (key === this.#lastKey) return this.#last;
+    this.#lastKey = key;
+    this.#last = this.#pages.get(key);
+    return this.#last;
   }
 }

@@ -30,7 +30,7 @@ const holdEnds: readonly (HoldEnd | undefined)[] = [
 ];
 const origins = new SharedValues<Origin>();
 /** The last origin of some process ids: nearly all mail comes from few processes. */
-const lastOrigins: (Origin | undefined)[] = Array.from({ length: 64 });
+const lastOrigins = new Array<Origin | undefined>(1_024).fill(undefined);
 const storedNames = new TextTable<Name | ''>((text) =>
   text === '' ? '' : shared(parseStoredName(text)),
 );
