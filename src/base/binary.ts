@@ -107,13 +107,16 @@ export class ByteWriter {
   }
 }
 
-/** Reads what ByteWriter wrote. Bytes that are missing, left over or malformed are a `bad_frame`. */
+/** Reads what ByteWriter wrote, from `from` to `end`. Bytes that are missing, left over or malformed are a `bad_frame`. */
 export class ByteReader {
   readonly #buffer: Buffer;
-  #offset = 0;
+  #offset: number;
+  readonly #end: number;
 
-  constructor(buffer: Buffer) {
+  constructor(buffer: Buffer, from = 0, end = buffer.length) {
     this.#buffer = buffer;
+    this.#offset = from;
+    this.#end = end;
   }
 
   u8(): number {
@@ -144,30 +147,21 @@ export class ByteReader {
     const bytes = this.u8();
     if (bytes === 0) return '';
     const offset = this.#take(bytes);
-    const value = this.#buffer.toString('utf8', offset, offset + bytes);
-    // Invalid UTF-8 decodes to this character. Valid text rarely has it, so the second check is rare.
-    const isInvalid =
-      value.includes('\ufffd') && !isUtf8(this.#buffer.subarray(offset, offset + bytes));
-    if (isInvalid) throw new IpcError('bad_frame', 'a text in a header is not UTF-8');
-    return value;
+    return decodeText(this.#buffer, offset, offset + bytes);
   }
 
   /** A text that others have in common with it, as the table has it. */
   textIn<Text extends string>(table: TextTable<Text>): Text {
-    const from = this.#offset + 1;
-    const end = from + this.u8();
-    if (end > this.#buffer.length) throw new IpcError('bad_frame', 'a header is too short');
-    this.#offset = from - 1;
-    const text = table.read(this.#buffer, from, end, () => this.text());
-    this.#offset = end;
-    return text;
+    const bytes = this.u8();
+    const offset = this.#take(bytes);
+    return table.read(this.#buffer, offset, offset + bytes, decodeText);
   }
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: () => T): T[] {
     const count = this.u32();
     if (count === 0) return [];
-    if (count * itemBytesMin > this.#buffer.length - this.#offset) {
+    if (count * itemBytesMin > this.#end - this.#offset) {
       throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }
     const items: T[] = [];
@@ -182,19 +176,18 @@ export class ByteReader {
 
   /** Everything has been read. */
   get isAtEnd(): boolean {
-    return this.#offset === this.#buffer.length;
+    return this.#offset === this.#end;
   }
 
   /** Throws if bytes are left over. */
   end(): void {
-    const left = this.#buffer.length - this.#offset;
+    const left = this.#end - this.#offset;
     if (left !== 0) throw new IpcError('bad_frame', `a header has ${left} bytes too many`);
   }
 
   #take(bytes: number): number {
     const offset = this.#offset;
-    if (offset + bytes > this.#buffer.length)
-      throw new IpcError('bad_frame', 'a header is too short');
+    if (offset + bytes > this.#end) throw new IpcError('bad_frame', 'a header is too short');
     this.#offset = offset + bytes;
     return offset;
   }
@@ -205,4 +198,12 @@ function u32At(bytes: Buffer, offset: number): number {
   const high = ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number);
   const low = ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number);
   return high * 2 ** 16 + low;
+}
+
+function decodeText(buffer: Buffer, from: number, end: number): string {
+  const value = buffer.toString('utf8', from, end);
+  // Invalid UTF-8 decodes to this character. Valid text rarely has it, so the second check is rare.
+  const isInvalid = value.includes('\ufffd') && !isUtf8(buffer.subarray(from, end));
+  if (isInvalid) throw new IpcError('bad_frame', 'a text in a header is not UTF-8');
+  return value;
 }

@@ -4,19 +4,48 @@ import zlib from 'node:zlib';
 
 export const { crc32 } = zlib;
 
-/** The remainder of each byte: that of two bits is the exclusive or of theirs, so a cold process makes it soon. */
-const remainders = new Uint32Array(256);
-for (let bit = 128, remainder = 1; bit > 0; bit >>= 1) {
-  remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
-  for (let byte = 0; byte < 256; byte += 2 * bit)
-    remainders[byte + bit] = remainder ^ (remainders[byte] as number);
+/** The remainders of each byte: alone, and with one, two and three zeros behind it. */
+const [alone, before1, before2, before3] = remainderTables() as [
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+];
+
+function remainderTables(): Int32Array[] {
+  // That of two bits is the exclusive or of theirs, so a cold process makes them soon.
+  const first = new Int32Array(256);
+  for (let bit = 128, remainder = 1; bit > 0; bit >>= 1) {
+    remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
+    for (let byte = 0; byte < 256; byte += 2 * bit)
+      first[byte + bit] = remainder ^ (first[byte] as number);
+  }
+  const tables = [first];
+  for (const table of tables) {
+    if (tables.length === 4) break;
+    tables.push(table.map((sum) => (first[sum & 0xff] as number) ^ (sum >>> 8)));
+  }
+  return tables;
 }
 
-/** The same of a few bytes of a buffer, for which a view and a call out of JavaScript cost more than the sum. */
+/**
+ * The same of up to some hundred bytes of a buffer, for which a view and a call out of JavaScript cost more than the
+ * sum. Takes four bytes at a time ("slicing by 4").
+ */
 export function shortCrc32(bytes: Uint8Array, from: number, end: number, seed = 0): number {
   let sum = ~seed;
-  for (let at = from; at < end; at++) {
-    sum = (remainders[(sum ^ (bytes[at] as number)) & 0xff] as number) ^ (sum >>> 8);
+  let at = from;
+  for (; at + 4 <= end; at += 4) {
+    const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    sum ^= low | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+    sum =
+      (before3[sum & 0xff] as number) ^
+      (before2[(sum >>> 8) & 0xff] as number) ^
+      (before1[(sum >>> 16) & 0xff] as number) ^
+      (alone[sum >>> 24] as number);
+  }
+  for (; at < end; at++) {
+    sum = (alone[(sum ^ (bytes[at] as number)) & 0xff] as number) ^ (sum >>> 8);
   }
   return ~sum >>> 0;
 }

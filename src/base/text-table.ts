@@ -1,42 +1,78 @@
-/** Longest text that is kept. */
+/** Longest text that is kept, and how many places there are: with the longest texts they take 6 MB. */
 const textBytesMax = 64;
+const placesMin = 1_024;
+const placesMax = 65_536;
 
 /**
  * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
- * once. Each text has one place, which the last one has that was read.
+ * once. Each text has one place, which the last one has that was read. There are more places when many are taken.
  */
 export class TextTable<Text extends string> {
-  /** Made by the first read: a process that only posts has none, and ends sooner. */
-  #texts: (Text | undefined)[] | undefined;
-  readonly #places: number;
+  #texts = emptyPlaces<Text>(placesMin);
+  #taken = 0;
   readonly #parse: (text: string) => Text;
 
-  /** `places`: how many are kept, a power of two. With 16,384 of the longest texts a table takes 1.5 MB. */
-  constructor(parse: (text: string) => Text, places = 16_384) {
-    this.#places = places;
+  constructor(parse: (text: string) => Text) {
     this.#parse = parse;
   }
 
   /** The text in these bytes; `decode` is called if it is not there. */
-  read(bytes: Uint8Array, from: number, end: number, decode: () => string): Text {
-    if (end - from > textBytesMax) return this.#parse(decode());
+  read<Bytes extends Uint8Array>(
+    bytes: Bytes,
+    from: number,
+    end: number,
+    decode: (bytes: Bytes, from: number, end: number) => string,
+  ): Text {
+    if (end - from > textBytesMax) return this.#parse(decode(bytes, from, end));
     let sum = end - from;
     for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
-    const place = (sum ^ (sum >>> 14)) & (this.#places - 1);
-    this.#texts ??= new Array(this.#places).fill(undefined);
-    const known = this.#texts[place];
+    const known = this.#texts[placeOf(sum, this.#texts.length)];
     if (known !== undefined && isText(known, bytes, from, end)) return known;
-    const text = decode();
+    const text = decode(bytes, from, end);
     const parsed = this.#parse(text);
     // Only ASCII has as many units as bytes; and `parse` may have changed the text.
-    if (parsed === text && text.length === end - from) this.#texts[place] = parsed;
+    if (parsed === text && text.length === end - from) this.#keep(parsed, sum);
     return parsed;
+  }
+
+  #keep(text: Text, sum: number): void {
+    const { length } = this.#texts;
+    const isFull = this.#taken > length / 8;
+    if (isFull && length < placesMax) this.#grow(4 * length);
+    const place = placeOf(sum, this.#texts.length);
+    if (this.#texts[place] === undefined) this.#taken++;
+    this.#texts[place] = text;
+  }
+
+  #grow(places: number): void {
+    const before = this.#texts;
+    this.#texts = emptyPlaces(places);
+    this.#taken = 0;
+    for (const text of before) {
+      if (text !== undefined) this.#keep(text, sumOf(text));
+    }
   }
 }
 
+function emptyPlaces<Text>(places: number): (Text | undefined)[] {
+  return new Array<Text | undefined>(places).fill(undefined);
+}
+
+function placeOf(sum: number, places: number): number {
+  return (sum ^ (sum >>> 15)) & (places - 1);
+}
+
+/** Of a text of ASCII, the sum that read() makes of its bytes. */
+function sumOf(text: string): number {
+  let sum = text.length;
+  for (let at = 0; at < text.length; at++) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  return sum;
+}
+
+/** Names of one kind differ at their ends. */
 function isText(text: string, bytes: Uint8Array, from: number, end: number): boolean {
   if (text.length !== end - from) return false;
-  for (let at = from; at < end; at++) {
+  for (let at = end - 1; at >= from; at--) {
     if (text.charCodeAt(at - from) !== bytes[at]) return false;
   }
   return true;

@@ -42,6 +42,7 @@ export class Deduplication {
   readonly #settled: IdsBySession<number>;
   /** In a replay: fingerprints by number, for the ids in the records behind them. */
   #fingerprints: ReadonlyMap<number, number> = new Map();
+  #isReplay = true;
 
   constructor(limits: DeduplicationLimits) {
     this.sessions = new SessionPosts(limits);
@@ -82,8 +83,8 @@ export class Deduplication {
     envelope: Envelope,
     { ackedUpTo, importKey }: Pick<PostedRecord, 'ackedUpTo' | 'importKey'>,
   ): void {
-    const { id, number } = envelope;
-    const post = { number, fingerprint: fingerprintOf(envelope) };
+    const { id } = envelope;
+    const post = this.#isReplay ? new ReplayedPost(envelope) : postOf(envelope);
     if (importKey !== undefined) this.store(importKey, ackedUpTo, post);
     if (importKey === undefined || !splitId(id)) this.store(id, ackedUpTo, post);
   }
@@ -106,6 +107,7 @@ export class Deduplication {
   }
 
   endReplay(): void {
+    this.#isReplay = false;
     this.#fingerprints = new Map();
   }
 
@@ -181,5 +183,26 @@ export class Deduplication {
     for (const [id] of this.#settled.entries()) {
       if (this.isAcknowledged(id)) this.#settled.delete(id);
     }
+  }
+}
+
+function postOf(envelope: Envelope): StoredPost {
+  return { number: envelope.number, fingerprint: fingerprintOf(envelope) };
+}
+
+/** Most posts of a replay are acknowledged by the next one of their session, before anybody asks for the fingerprint. */
+class ReplayedPost implements StoredPost {
+  readonly #envelope: Envelope;
+
+  constructor(envelope: Envelope) {
+    this.#envelope = envelope;
+  }
+
+  get number(): number {
+    return this.#envelope.number;
+  }
+
+  get fingerprint(): number {
+    return fingerprintOf(this.#envelope);
   }
 }

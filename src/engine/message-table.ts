@@ -1,7 +1,15 @@
 // The unsettled messages, by number and by id. Those that a replay finds only wait, perhaps a million of them, so their
 // envelopes are packed. A message becomes an object when somebody asks for it to deliver or change it.
 import { NumberMap } from '../base/number-map.ts';
-import type { Envelope, MessageId, Name, PastHold, SessionId } from '../model/message.ts';
+import {
+  countIn,
+  type Envelope,
+  type MessageId,
+  type Name,
+  type PastHold,
+  type SessionId,
+  sessionIn,
+} from '../model/message.ts';
 import { CountIndex } from './count-index.ts';
 import { PackedEnvelopes } from './packed-envelopes.ts';
 
@@ -113,28 +121,4 @@ export function asPosted(envelope: Envelope, mailbox = envelope.to, attempt = 1)
     heldSince: undefined,
     lastHold: undefined,
   };
-}
-
-const sessionCharacters = 16;
-const countDigitsMax = 15;
-const dot = '.'.charCodeAt(0);
-const zero = '0'.charCodeAt(0);
-
-/** The count in an id of the form SESSION.COUNT; 0 for any other. */
-function countIn(id: MessageId): number {
-  const first = sessionCharacters + 1;
-  if (id.charCodeAt(sessionCharacters) !== dot || id.length > first + countDigitsMax) return 0;
-  if (id.charCodeAt(first) === zero) return 0;
-  let count = 0;
-  for (let at = first; at < id.length; at++) {
-    const code = id.charCodeAt(at);
-    if (code < zero || code > zero + 9) return 0;
-    count = 10 * count + code - zero;
-  }
-  return count;
-}
-
-/** Of an id that has a count. */
-function sessionIn(id: MessageId): SessionId {
-  return id.slice(0, sessionCharacters) as SessionId;
 }

@@ -33,7 +33,6 @@ interface HeldMail {
   name: Name | '';
 }
 
-
 interface MailboxState {
   readonly name: Name;
   readonly ready: NumberQueue;

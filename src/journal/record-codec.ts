@@ -226,7 +226,7 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
 
 /** Throws bad_frame if the meta breaks a rule of its type: it was wrong before it was written. */
 function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
-  const reader = new ByteReader(record.meta);
+  const reader = new ByteReader(record.bytes, record.metaOffset, record.bodyOffset);
   const value = read(reader);
   if (value !== undefined) reader.end();
   return value;

@@ -23,7 +23,10 @@ export interface RawRecord {
   readonly flags: number;
   readonly offset: number;
   readonly end: number;
-  readonly meta: Buffer;
+  /** In which its meta lies, from `metaOffset` to `bodyOffset`. */
+  readonly bytes: Buffer;
+  readonly metaOffset: number;
+  readonly bodyOffset: number;
   /** undefined if it is corrupt, or not all there. */
   readonly body: Buffer | undefined;
   readonly bodyChecksum: number;
@@ -45,6 +48,8 @@ const magic = 0xff4a;
 const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
 /** A reader that does not know the type may skip the record. */
 export const flagOptional = 1;
+/** Summed up in JavaScript: most are. */
+const shortMetaBytes = 256;
 const blankHeader = Buffer.alloc(recordHeaderBytes);
 
 /** Start value of a segment's header checksums: so a record is valid in its own segment only. */
@@ -94,17 +99,20 @@ export function writeHead(
 
 /** The same record, for another segment. */
 export function resealRecord(record: ValidRecord, seed: Seed): Buffer[] {
-  return sealRecord(record, (writer) => writer.raw(record.meta), seed);
+  return sealRecord(record, (writer) => writer.raw(metaOf(record)), seed);
 }
 
 function headerChecksum(bytes: Buffer, offset: number, metaBytes: number, seed: Seed): number {
+  // Of the header up to the checksum in it.
+  const sum = shortCrc32(bytes, offset, offset + 16, seed);
   const meta = offset + recordHeaderBytes;
-  return crc32(bytes.subarray(meta, meta + metaBytes), fieldsChecksum(bytes, offset, seed));
+  const end = meta + metaBytes;
+  if (metaBytes <= shortMetaBytes) return shortCrc32(bytes, meta, end, sum);
+  return crc32(bytes.subarray(meta, end), sum);
 }
 
-/** Of the header up to the checksum in it. */
-function fieldsChecksum(bytes: Buffer, offset: number, seed: Seed): number {
-  return shortCrc32(bytes, offset, offset + 16, seed);
+export function metaOf({ bytes, metaOffset, bodyOffset }: RawRecord): Buffer {
+  return bytes.subarray(metaOffset, bodyOffset);
 }
 
 /** The record that begins at `offset`; undefined unless all of it is valid. */
@@ -130,18 +138,19 @@ export function rawRecordAt(
   header: RecordHeader,
   isChecked = true,
 ): RawRecord {
-  const { meta, bodyOffset, end } = header;
+  const { bodyOffset, end } = header;
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
   const read = bytes.subarray(bodyOffset, end);
   const isWhole = end <= bytes.length && (!isChecked || crc32(read) === bodyChecksum);
   const type = bytes.readUInt8(offset + 2);
   const flags = bytes.readUInt8(offset + 3);
-  return { type, flags, offset, end, meta, body: isWhole ? read : undefined, bodyChecksum };
+  const metaOffset = offset + recordHeaderBytes;
+  const body = isWhole ? read : undefined;
+  return { type, flags, offset, end, bytes, metaOffset, bodyOffset, body, bodyChecksum };
 }
 
 /** A valid header: where the body of its record begins, and where it ends. */
 export interface RecordHeader {
-  readonly meta: Buffer;
   readonly bodyOffset: number;
   readonly end: number;
 }
@@ -155,10 +164,9 @@ export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHea
   if (metaBytes > metaBytesMax || bodyBytes > bodyBytesMax) return undefined;
   const bodyOffset = offset + recordHeaderBytes + metaBytes;
   if (bodyOffset > bytes.length) return undefined;
-  const meta = bytes.subarray(offset + recordHeaderBytes, bodyOffset);
-  const checksum = crc32(meta, fieldsChecksum(bytes, offset, seed));
+  const checksum = headerChecksum(bytes, offset, metaBytes, seed);
   if (checksum !== bytes.readUInt32BE(offset + 16)) return undefined;
-  return { meta, bodyOffset, end: bodyOffset + bodyBytes };
+  return { bodyOffset, end: bodyOffset + bodyBytes };
 }
 
 /** Length of the body of the record that begins at `offset`, whose header is valid. */

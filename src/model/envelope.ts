@@ -30,12 +30,12 @@ const holdEnds: readonly (HoldEnd | undefined)[] = [
 ];
 const origins = new SharedValues<Origin>();
 /** The last origin of some process ids: nearly all mail comes from few processes. */
-const lastOrigins: (Origin | undefined)[] = Array.from({ length: 64 });
+const lastOrigins = new Array<Origin | undefined>(1_024).fill(undefined);
 const storedNames = new TextTable<Name | ''>((text) =>
   text === '' ? '' : shared(parseStoredName(text)),
 );
 /** Of requests: those of a mailbox's posts follow each other. */
-const names = new TextTable<Name | ''>((text) => (text === '' ? '' : shared(parseName(text))), 512);
+const names = new TextTable<Name | ''>((text) => (text === '' ? '' : shared(parseName(text))));
 const labels = new TextTable<string>((text) => text);
 
 /** All texts may be empty. */

@@ -84,7 +84,10 @@ export interface PastHold {
 const controlCharacter = /\p{Cc}/u;
 /** Most names are like this, and replay reads many. */
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
-const sessionMessageIdForm = /^[0-9a-v]{16}\.[1-9][0-9]{0,14}$/;
+const sessionIdCharacters = 16;
+const countDigitsMax = 15;
+
+const [digit0 = 0, digit9 = 0, letterA = 0, letterV = 0] = Buffer.from('09av');
 
 /** The regular expressions that check a name that is not plain. */
 const oddForms = once(() => ({
@@ -164,7 +167,7 @@ export function sessionMessageId(session: SessionId, count: number): MessageId {
 
 /** An id of either form. */
 export function parseMessageId(text: string): MessageId {
-  return sessionMessageIdForm.test(text) ? (text as MessageId) : parseNamedId(text);
+  return countIn(text) > 0 ? (text as MessageId) : parseNamedId(text);
 }
 
 /** An id that a caller chose. The form of SESSION.COUNT is refused. */
@@ -180,20 +183,50 @@ export function parseNamedId(text: string): MessageId {
   const bytes = Buffer.byteLength(text);
   if (bytes > idBytesMax)
     throw new IpcError('bad_id', `the id has ${bytes} bytes; the limit is ${idBytesMax}`);
-  if (sessionMessageIdForm.test(text))
+  if (countIn(text) > 0)
     throw new IpcError('bad_id', `the id ${text} has the form of generated ids`);
   return text as MessageId;
 }
 
-/** The session of the id that was split last: most ids in a row are of one session. */
-let lastSession = '' as SessionId;
-
 /** The session and count of a generated id; undefined for an id that a caller chose. */
 export function splitId(id: MessageId): { session: SessionId; count: number } | undefined {
-  if (!sessionMessageIdForm.test(id)) return undefined;
-  if (!id.startsWith(`${lastSession}.`)) lastSession = id.slice(0, id.indexOf('.')) as SessionId;
-  const count = Number(id.slice(lastSession.length + 1));
-  return { session: lastSession, count };
+  const count = countIn(id);
+  return count > 0 ? { session: sessionIn(id), count } : undefined;
+}
+
+/**
+ * The count in an id of the form SESSION.COUNT; 0 for any other. A replay looks at several ids a message: a regular
+ * expression would take three times as long.
+ */
+export function countIn(id: string): number {
+  const first = sessionIdCharacters + 1;
+  if (id.length > first + countDigitsMax || id.charAt(sessionIdCharacters) !== '.') return 0;
+  for (let at = 0; at < sessionIdCharacters; at++) {
+    const code = id.charCodeAt(at);
+    if (!isDigit(code) && (code < letterA || code > letterV)) return 0;
+  }
+  // It does not begin with a 0, nor does an empty one count.
+  if (id.charCodeAt(first) === digit0) return 0;
+  let count = 0;
+  for (let at = first; at < id.length; at++) {
+    const code = id.charCodeAt(at);
+    if (!isDigit(code)) return 0;
+    count = 10 * count + code - digit0;
+  }
+  return count;
+}
+
+function isDigit(code: number): boolean {
+  return code >= digit0 && code <= digit9;
+}
+
+/** Of the id that was asked for last: most ids in a row are of one session. */
+let lastSession = 'none' as SessionId;
+
+/** The session of an id that has a count. */
+export function sessionIn(id: MessageId): SessionId {
+  if (!id.startsWith(lastSession)) lastSession = id.slice(0, sessionIdCharacters) as SessionId;
+  return lastSession;
 }
 
 /** The bytes of a body, unchanged. Invalid UTF-8 is refused, not replaced. */

@@ -9,7 +9,12 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { checkStore } from '../../../src/journal/check.ts';
-import { readRecord, resealRecord, segmentSeed } from '../../../src/journal/record-framing.ts';
+import {
+  metaOf,
+  readRecord,
+  resealRecord,
+  segmentSeed,
+} from '../../../src/journal/record-framing.ts';
 import { journalFormat } from '../../../src/journal/segment-header.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { dial } from '../../../src/net/connect.ts';
@@ -284,9 +289,10 @@ async function writeNewerFormat(path: string): Promise<void> {
   const seed = segmentSeed({ epoch: 1, segment: 1 });
   const header = readRecord(bytes, 0, seed);
   assert.ok(header);
-  const meta = Buffer.from(header.meta);
+  const meta = Buffer.from(metaOf(header));
   meta.writeUInt16BE(journalFormat + 1, 0);
-  Buffer.concat(resealRecord({ ...header, meta }, seed)).copy(bytes);
+  const place = { bytes: meta, metaOffset: 0, bodyOffset: meta.length };
+  Buffer.concat(resealRecord({ ...header, ...place }, seed)).copy(bytes);
   await writeFile(path, bytes);
 }
 

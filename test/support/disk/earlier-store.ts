@@ -3,6 +3,7 @@ import { decodeStoreRecord, isStoreRecord } from '../../../src/journal/record-co
 import {
   isRecord,
   isValid,
+  metaOf,
   type SegmentId,
   scanRecords,
   sealRecord,
@@ -29,8 +30,11 @@ function blankStamps(bytes: Buffer, id: SegmentId): void {
   for (const found of [...scanRecords(bytes, bytes.length, seed)]) {
     if (!isRecord(found) || !isValid(found) || !isStoreRecord(found)) continue;
     if (decodeStoreRecord(found)?.kind !== 'stamp') continue;
-    const { flags, body, bodyChecksum, meta, offset } = found;
+    const { flags, body, bodyChecksum, offset } = found;
     const fields = { type: unknownType, flags, body, bodyChecksum };
-    Buffer.concat(sealRecord(fields, (writer) => writer.raw(meta), seed)).copy(bytes, offset);
+    Buffer.concat(sealRecord(fields, (writer) => writer.raw(metaOf(found)), seed)).copy(
+      bytes,
+      offset,
+    );
   }
 }

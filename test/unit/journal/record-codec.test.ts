@@ -272,7 +272,8 @@ test('records are read up to the first that is not valid', () => {
 
 test('a record of an unknown type is skipped if its flag allows that, else the store is newer', () => {
   const body = Buffer.from('whatever');
-  const unknown = { type: 99, offset: 0, end: 0, meta: body, body, bodyChecksum: crc32(body) };
+  const place = { offset: 0, end: 0, bytes: body, metaOffset: 0, bodyOffset: body.length };
+  const unknown = { type: 99, ...place, body, bodyChecksum: crc32(body) };
   const [optional, needed] = [1, 0].map((flags) =>
     readRecord(Buffer.concat(resealRecord({ ...unknown, flags }, seed)), 0, seed),
   );
@@ -282,7 +283,9 @@ test('a record of an unknown type is skipped if its flag allows that, else the s
 });
 
 test('a record with valid checksums that breaks a rule of its kind is corrupt', () => {
-  const short = { type: 19, flags: 0, offset: 0, end: 0, meta: Buffer.from([0, 0, 0, 1]) };
+  const meta = Buffer.from([0, 0, 0, 1]);
+  const place = { offset: 0, end: 0, bytes: meta, metaOffset: 0, bodyOffset: 4 };
+  const short = { type: 19, flags: 0, ...place };
   const none = Buffer.alloc(0);
   const bytes = Buffer.concat(resealRecord({ ...short, body: none, bodyChecksum: 0 }, seed));
   const raw = readRecord(bytes, 0, seed);

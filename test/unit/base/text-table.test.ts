@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TextTable } from '../../../src/base/text-table.ts';
+
+const decode = (bytes: Buffer, from: number, end: number) => bytes.toString('utf8', from, end);
+
+function readIn(table: TextTable<string>, text: string): string {
+  const bytes = Buffer.from(`<${text}>`);
+  return table.read(bytes, 1, bytes.length - 1, decode);
+}
+
+test('a text is parsed once, and read as what it was, however many there are', () => {
+  let parsed = 0;
+  const table = new TextTable<string>((text) => {
+    parsed++;
+    return text;
+  });
+  const texts = Array.from({ length: 20_000 }, (_, index) => `reader-${index}`);
+  for (const text of [...texts, ...texts]) assert.equal(readIn(table, text), text);
+  assert.ok(parsed < 30_000, `${parsed} of 40,000 were parsed`);
+});
+
+test('texts that are long, empty, not of ASCII or changed by the parser are read as they are', () => {
+  const table = new TextTable<string>((text) => text.toLowerCase());
+  const texts = ['', 'a'.repeat(200), 'Gr\u00fc\u00dfe', 'ABC', 'abc', 'abd', 'bbc'];
+  const expected = ['', 'a'.repeat(200), 'gr\u00fc\u00dfe', 'abc', 'abc', 'abd', 'bbc'];
+  for (const _ of [1, 2]) {
+    assert.deepEqual(
+      texts.map((text) => readIn(table, text)),
+      expected,
+    );
+  }
+});
