@@ -1,10 +1,10 @@
 // The least that a queue in Node can do which writes before it delivers, and syncs on the thread pool before it
 // acknowledges: one list of messages in memory, and a file that nobody reads. It has no ids, checksums, sessions,
 // limits or recovery. Argument: the path of its file. Reports its port.
-import { fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { fdatasync, fsyncSync, openSync, writeSync, writevSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { kinds, QueueFrames } from './queue-frames.ts';
+import { joinBytesMax, kinds, QueueFrames } from './queue-frames.ts';
 
 interface Call {
   readonly frames: QueueFrames;
@@ -20,6 +20,7 @@ fsyncSync(file);
 
 let end = 0;
 let records: Buffer[] = [];
+let recordBytes = 0;
 let notSynced: Call[] = [];
 let isSyncing = false;
 let isTurnScheduled = false;
@@ -52,17 +53,20 @@ function store(kind: number, call: Call, body: Buffer): void {
   head.writeUInt32BE(kind, 0);
   head.writeUInt32BE(body.length, 4);
   records.push(head, body);
+  recordBytes += head.length + body.length;
   notSynced.push(call);
-  if (kind === kinds.post) messages.push(Buffer.from(body));
+  // A short body would keep all that came with it in memory.
+  if (kind === kinds.post) messages.push(body.length > joinBytesMax ? body : Buffer.from(body));
 }
 
 function endTurn(): void {
   isTurnScheduled = false;
-  const bytes = Buffer.concat(records);
+  if (end + recordBytes > fileBytes) end = 0;
+  if (recordBytes > joinBytesMax) writevSync(file, records, end);
+  else if (recordBytes > 0) writeSync(file, Buffer.concat(records), 0, recordBytes, end);
+  end += recordBytes;
   records = [];
-  if (end + bytes.length > fileBytes) end = 0;
-  if (bytes.length > 0) writeSync(file, bytes, 0, bytes.length, end);
-  end += bytes.length;
+  recordBytes = 0;
   while (waits.length > 0 && oldest < messages.length) {
     const { frames, request } = waits.shift() as Call;
     frames.send(kinds.done, request, messages[oldest++]);

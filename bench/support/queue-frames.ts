@@ -5,7 +5,7 @@ export const kinds = { post: 1, wait: 2, settle: 3, clear: 4, done: 5 } as const
 
 const headBytes = 9;
 /** As much is joined into one write; more is written buffer by buffer. */
-const joinBytesMax = 65_536;
+export const joinBytesMax = 65_536;
 const noBytes: Buffer = Buffer.alloc(0);
 
 /** `body` is a view of what was received. */
