@@ -71,16 +71,17 @@ const brokers: readonly Broken[] = [
     seeds: 500,
   },
   {
-    name: 'replays the journal before it has created its epoch',
+    // As long before, because an owner that goes on writing meanwhile is rare: without a pause one seed in 3,000 has it.
+    name: 'replays the journal 100 ms before it creates its epoch',
     file: 'journal/takeover.js',
     snippet: `const own = await makeEpoch(disk, folder, options.owner, ballast);
     try {
         const log = await survey(disk, folder, own.epoch);`,
     instead: `const log = await survey(disk, folder, Number.POSITIVE_INFINITY);
+    await new Promise((resolve) => runtime.setTimer(resolve, 100));
     const own = await makeEpoch(disk, folder, options.owner, ballast);
     try {`,
     invariant: 'I1',
-    first: 2_601,
     seeds: 500,
   },
   {
