@@ -179,3 +179,20 @@ test('a million lists in one another get an error with a code, wherever in a cal
   const request = `{"jsonrpc":"2.0","id":${deep},"method":"ping"}\n`;
   assert.deepEqual(await answers(request), [[null, -32_600]]);
 });
+
+test('a call needs the name of the tool and an object of arguments, or none', async (context) => {
+  const { results } = await rawServer(context);
+  await results(`${initialize}\n`);
+  const call = async (params: object) => {
+    const request = { jsonrpc: '2.0', id: 7, method: 'tools/call', params };
+    const [answer] = await results(`${JSON.stringify(request)}\n`);
+    return answer;
+  };
+  const other = await call({ name: 'other', arguments: {} });
+  assert.deepEqual(other.error, { code: -32_602, message: 'Tool other not found' });
+  assert.equal((await call({ arguments: {} })).error.code, -32_602);
+  assert.equal((await call({ name: 'ipc', arguments: [] })).error.code, -32_602);
+  const { result } = await call({ name: 'ipc' });
+  assert.equal(result.isError, true);
+  assert.match(result.content[0].text, /^missing_parameter: operation is missing; it is one of: /);
+});
