@@ -19,8 +19,9 @@ import {
 const program = join(root, 'src/cli/main.ts');
 const mcp = join(root, 'src/cli/mcp-main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
+const everyday = 'src/cli/commands/everyday.ts';
 
-/** Modules are strict by themselves, what is made of them is not. */
+/** Modules are strict without it; the CommonJS that is made of them needs it. */
 const strict = '"use strict";';
 
 /**
@@ -42,17 +43,25 @@ export async function bundleProgram(folder) {
     write: false,
   });
   const chunks = new Map();
-  for (const { path, text } of outputFiles)
-    chunks.set(basename(path, '.js'), await toCommonJs(text));
-  const everyday = Object.entries(metafile.outputs).find(
-    ([, { entryPoint }]) => entryPoint === 'src/cli/commands/everyday.ts',
-  );
-  const together = neededBy(['program', basename(everyday?.[0] ?? '', '.js')], chunks);
+  for (const { path, text } of outputFiles) {
+    const name = basename(path, '.js');
+    chunks.set(name, await toCommonJs(text));
+    requireConstants(name, chunks.get(name));
+  }
+  neededBy([...chunks.keys()], chunks); // throws if there is a cycle
+  const together = neededBy(['program', chunkOf(everyday, metafile)], chunks);
   for (const [name, code] of chunks) {
     const text = name === 'program' ? inOneFile(together, chunks) : code;
     writeFileSync(join(folder, `${name}.cjs`), text);
   }
   return packagesIn(metafile);
+}
+
+/** @param {string} entryPoint @param {import('esbuild').Metafile} metafile @returns {string} */
+function chunkOf(entryPoint, { outputs }) {
+  const found = Object.entries(outputs).find(([, output]) => output.entryPoint === entryPoint);
+  if (found === undefined) throw new Error(`no chunk begins with ${entryPoint}`);
+  return basename(found[0], '.js');
 }
 
 /**
@@ -88,23 +97,47 @@ async function toCommonJs(text) {
     platform: 'node',
     banner: strict,
   });
-  return code.replaceAll(
-    /\bimport\("\.\/(chunk-\w+)\.js"\)/g,
-    'Promise.resolve().then(()=>require("./$1.cjs"))',
-  );
+  return code
+    .replaceAll(/\bimport\("\.\/(chunk-\w+)\.js"\)/g, later('./$1.cjs'))
+    .replaceAll(/\bimport\("(node:[\w/]+)"\)/g, later('$1'));
+}
+
+/** A script that V8 takes from a cache cannot import. */
+const later = (/** @type {string} */ name) => `Promise.resolve().then(()=>require("${name}"))`;
+
+/**
+ * Throws if a chunk may change what it exports: other chunks have the values.
+ * @param {string} name @param {string} code
+ */
+export function requireConstants(name, code) {
+  const [, list = ''] = /\bmodule\.exports=\{([^}]*)\};?\s*$/.exec(code) ?? [];
+  const exported = list.split(',').flatMap((pair) => pair.match(/[\w$]+$/) ?? []);
+  const changed = exported.filter((each) => {
+    const variable = each.replaceAll('$', '\\$');
+    const assigned = String.raw`(?<![\w$.#])${variable}(?:(?:[-+*/%&|^?]{0,2}|<<|>>>?)=(?![=>])|\+\+|--)`;
+    const stepped = String.raw`(?:\+\+|--)${variable}(?![\w$])`;
+    const found = [...code.matchAll(new RegExp(`${assigned}|${stepped}`, 'g'))];
+    const isDeclared = /^(?:[\s,]|$)/.test(code.charAt((found[0]?.index ?? 0) - 1));
+    return found.length > (isDeclared ? 1 : 0);
+  });
+  if (changed.length > 0) throw new Error(`${name} changes what it exports: ${changed.join(', ')}`);
 }
 
 /**
  * The chunks that these load at once, each behind those that it needs itself.
- * @param {string[]} names @param {Map<string, string>} chunks @param {Set<string>} found @returns {Set<string>}
+ * @param {string[]} names @param {Map<string, string>} chunks @param {Set<string>} found @param {string[]} path
+ * @returns {Set<string>}
  */
-function neededBy(names, chunks, found = new Set()) {
-  for (const name of names.filter((each) => !found.has(each))) {
-    const needs = (chunks.get(name) ?? '').matchAll(/=require\("\.\/(chunk-\w+)\.cjs"\)/g);
+export function neededBy(names, chunks, found = new Set(), path = []) {
+  for (const name of names) {
+    if (path.includes(name)) throw new Error(`a cycle of chunks: ${[...path, name].join(', ')}`);
+    if (found.has(name)) continue;
+    const needs = (chunks.get(name) ?? '').matchAll(/(?<!>)\brequire\("\.\/(chunk-\w+)\.cjs"\)/g);
     neededBy(
       Array.from(needs, ([, each]) => each ?? ''),
       chunks,
       found,
+      [...path, name],
     );
     found.add(name);
   }
@@ -113,22 +146,27 @@ function neededBy(names, chunks, found = new Set()) {
 
 /**
  * Finding, reading and compiling a file takes Node longer than the code of most chunks. Other chunks get what is in this
- * file from the cache of `require`.
+ * file from the cache of `require`, by the name that `require` gives them.
  * @param {Set<string>} names @param {Map<string, string>} chunks @returns {string}
  */
 function inOneFile(names, chunks) {
   const parts = [...names].filter((name) => name !== 'program');
   const functions = parts.map((name) => `"./${name}.cjs"(module,require){${chunks.get(name)}}`);
-  return `${strict}
+  const text = `${strict}
 const chunks={${functions.join(',\n')}};
+const files={};
 const load=(name)=>{
-  const file=__dirname+name.slice(1);
-  if(!(file in require.cache)&&name in chunks){
+  if(!(name in chunks))return require(name);
+  const file=files[name]??=require.resolve(name);
+  if(!(file in require.cache)){
     const made=require.cache[file]={id:file,filename:file,exports:{},loaded:true,children:[]};
     chunks[name](made,load);
   }
-  return (require.cache[file]??{exports:require(name)}).exports;
+  return require.cache[file].exports;
 };
 ((require)=>{${chunks.get('program')}})(load);
 `;
+  const imported = /(?<![.#]|async )\bimport\(.{0,60}/.exec(text)?.[0];
+  if (imported !== undefined) throw new Error(`program.cjs cannot import: ${imported}`);
+  return text;
 }
