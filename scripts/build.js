@@ -1,13 +1,14 @@
 // dist/       what ships: ipc.js, which checks the Node, then starts mcp.cjs for `ipc mcp`, wake.cjs for a host's hook,
-//             program.cjs for all else; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the screen of `ipc top`,
-//             and nats.mjs, the clients of NATS, which are loaded for that command or a NATS address alone; ui/, the page
-//             of `ipc ui`, which a browser runs; types/, and the files of plugins/: a host may copy this folder and
-//             nothing else
+//             program.cjs for all else; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the
+//             screen of `ipc top`, and nats.mjs, the clients of NATS, which are loaded for that command or a NATS address
+//             alone; ui/, the page of `ipc ui`, which a browser runs; types/, and the files of plugins/: a host may copy
+//             this folder and nothing else. program.cache, the compiled program.cjs, does not ship
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -29,13 +30,15 @@ const screen = join(root, 'src/cli/top/screen.ts');
 const nats = join(root, 'src/nats/nats-library.ts');
 const page = join(root, 'src/ui/page');
 
-/** CommonJS in a module wants a `require`. */
+/** Packages in CommonJS that are bundled into a module call `require`. */
 const requireHead = `import { createRequire as requireFrom } from 'node:module';
 const require = requireFrom(import.meta.url);`;
 
 /** Node 18 can read the library, and gets the same sentence as an error. */
 const libraryHead = `const nodeFault = (${nodeFault})();
 if (nodeFault !== undefined) throw new Error(nodeFault);`;
+
+const renamesMax = 10;
 
 export async function build() {
   await replaceFolder(shipped, async (folder) => {
@@ -46,7 +49,7 @@ export async function build() {
       ...(await bundleNats(join(folder, 'nats.mjs'))),
       ...(await bundlePage(join(folder, 'ui'))),
     ];
-    const made = await compileProgram(folder);
+    const made = await compileProgram(folder, shipped);
     writeFileSync(join(folder, 'ipc.js'), entry(made), { mode: 0o755 });
     writeFileSync(join(folder, 'LICENSES'), licensesOf([...new Set(bundled)].sort()));
     await bundleLibrary(join(folder, 'index.mjs'));
@@ -183,7 +186,7 @@ function keepReachable(folder, first) {
  * build. The folder's time is the time when its sources were read.
  * @param {string} folder @param {(aside: string) => Promise<void>} fill
  */
-async function replaceFolder(folder, fill) {
+export async function replaceFolder(folder, fill) {
   const started = new Date();
   const aside = `${folder}.${process.pid}`;
   mkdirSync(aside);
@@ -194,6 +197,19 @@ async function replaceFolder(folder, fill) {
     stop(`the build failed: ${error instanceof Error ? error.message : error}`);
   }
   utimesSync(aside, started, started);
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(aside, folder);
+  for (let attempt = 1; ; attempt++) {
+    const old = `${aside}.old`;
+    try {
+      if (existsSync(folder)) renameSync(folder, old);
+      renameSync(aside, folder);
+      return;
+    } catch (error) {
+      // Another build may have put its own folder there in between.
+      if (attempt < renamesMax) continue;
+      rmSync(aside, { recursive: true, force: true });
+      throw error;
+    } finally {
+      rmSync(old, { recursive: true, force: true });
+    }
+  }
 }

@@ -2,15 +2,19 @@
 // The cache does not ship.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
 import { nodeFault } from '../node-version.js';
 
+/** V8 refuses what was made with other flags. */
+const thisNode = () => [process.version, process.platform, process.arch].join(' ');
+
 /**
- * Any Node from 12 on can read it, and says one sentence if it is too old for the rest. `made`: what the build has
- * compiled; another Node compiles program.cjs itself, and so does one with other flags, which V8 sees.
+ * Any Node from 12 on can read it, and prints one sentence if it is too old for the rest. `made`: what the build has
+ * compiled; another Node compiles program.cjs itself.
  * @param {{ by: string; sum: number } | undefined} made
  */
 export const entry = (made) => `#!/usr/bin/env node
@@ -22,7 +26,7 @@ if (fault === undefined) {
   const isHook = command === 'wake' && option === '--for' && words === 3;
   const name = isHook ? 'wake' : command === 'mcp' && words === 1 ? 'mcp' : 'program';
   const file = __dirname + '/' + name + '.cjs';
-  const run = name === 'program' && made.by === process.version + process.arch && compiled(file);
+  const run = name === 'program' && made.by === (${thisNode})() && compiled(file);
   if (run) run(require('module').createRequire(file), __dirname);
   else require(file);
 } else {
@@ -36,8 +40,9 @@ function compiled(filename) {
   const { crc32 } = require('zlib');
   let source, cachedData;
   try {
-    source = readFileSync(filename);
+    /* It comes first: a package has none. */
     cachedData = readFileSync(__dirname + '/program.cache');
+    source = readFileSync(filename);
   } catch (error) {
     return undefined;
   }
@@ -51,44 +56,68 @@ function scriptOf(/** @type {string} */ source) {
   return `new (require('vm').Script)('(function (require, __dirname) {' + ${source} + '\\n})', {
     filename,
     cachedData,
-    importModuleDynamically: require('vm').constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })`;
 }
 
-/** Functions that have run are in the cache, so a post is made. */
-const warmUp = (/** @type {string} */ filename, /** @type {string} */ cache) => `
+/**
+ * The code that posts once, because only functions that have run are in the cache. `filename`: the name that stack traces
+ * will have, which V8 keeps in the cache.
+ */
+const warmUp = (/** @type {string} */ folder, /** @type {string} */ filename) => `
 const { readFileSync, writeFileSync } = require('fs');
+const folder = ${JSON.stringify(folder)};
 const filename = ${JSON.stringify(filename)};
+const file = folder + '/program.cjs';
 const cachedData = undefined;
-const script = ${scriptOf('readFileSync(filename)')};
+const script = ${scriptOf('readFileSync(file)')};
 process.on('exit', (code) => {
-  if (code === 0) writeFileSync(${JSON.stringify(cache)}, script.createCachedData());
+  if (code === 0) writeFileSync(folder + '/program.cache', script.createCachedData());
 });
 process.argv.push('post', 'warm', 'x', '--from', 'build');
-script.runInThisContext()(require('module').createRequire(filename), require('path').dirname(filename));
+script.runInThisContext()(require('module').createRequire(file), folder);
 `;
 
-/** On a busy machine it takes a second. */
+/** The warm-up takes a second on a busy machine. */
 const warmUpMsMax = 20_000;
 
 /**
  * Makes program.cache, which spares a process that posts the time to compile program.cjs: a post is made here, with a
  * state folder of its own. Where that is not possible, as in a sandbox without network, there is no cache.
- * @param {string} folder
+ * @param {string} folder @param {string} finalFolder its name after the build
  */
-export async function compileProgram(folder) {
+export async function compileProgram(folder, finalFolder) {
   const file = join(folder, 'program.cjs');
   const cache = join(folder, 'program.cache');
-  const run = join(folder, 'warm-up.cjs');
-  const home = join(folder, 'warm-up');
-  const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${await freePort()}` };
-  writeFileSync(run, warmUp(file, cache));
-  spawnSync(process.execPath, [run], { env, stdio: 'ignore', timeout: warmUpMsMax });
-  rmSync(run);
-  rmSync(home, { recursive: true, force: true });
-  if (!existsSync(cache)) return undefined;
+  const fault = await postOnce(warmUp(folder, join(finalFolder, 'program.cjs'))).catch(
+    ({ message }) => message,
+  );
+  if (!existsSync(cache)) {
+    process.stderr.write(`no program.cache was made: ${fault}\n`);
+    return undefined;
+  }
   const sum = zlib.crc32(readFileSync(cache), zlib.crc32(readFileSync(file)));
-  return { by: process.version + process.arch, sum };
+  return { by: thisNode(), sum };
+}
+
+/** Runs this code, and returns the reason if it fails. @param {string} code */
+async function postOnce(code) {
+  // Not in the clone: the path of a socket must be short, and others may be able to write there.
+  const home = mkdtempSync(join(tmpdir(), 'ipc-build-'));
+  try {
+    const run = join(home, 'warm-up.cjs');
+    writeFileSync(run, code);
+    const env = { HOME: home, IPC_HOME: join(home, 'state'), IPC_PORT: `${await freePort()}` };
+    const { error, status, signal, stderr } = spawnSync(process.execPath, [run], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+      timeout: warmUpMsMax,
+    });
+    if (error !== undefined) throw error;
+    return stderr.split('\n')[0] || `the warm-up ended with ${signal ?? status}`;
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
 /** @returns {Promise<number>} */

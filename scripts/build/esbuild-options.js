@@ -68,8 +68,11 @@ export const plainAssert = instead(
     if (!value) throw Object.assign(new Error(message), { name: 'AssertionError', code: 'ERR_ASSERTION' });
   }`,
 );
-/** What few runs need, or late, is loaded by its first call. It takes the start of a process 1 ms each. */
-/** @type {import('esbuild').Plugin} */
+/**
+ * Builtins that few runs need, or not at their start, are loaded by the first call of a function of theirs. Each would
+ * cost the start of a process 1 ms.
+ * @type {import('esbuild').Plugin}
+ */
 export const lateBuiltins = {
   name: 'late builtins',
   setup(plugin) {
