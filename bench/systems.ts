@@ -278,7 +278,7 @@ async function startIfWanted<System>(names: readonly string[], start: () => Prom
   return names.some(isWanted) ? start() : undefined;
 }
 
-/** `crowded`: of a broker with the waits. */
+/** `crowded`: the memory of a broker with `crowdWaits` parked waits. */
 function bytesPerWait(crowded: Memory): number {
   return (crowded.heapBytes - emptyMemory.heapBytes) / crowdWaits;
 }

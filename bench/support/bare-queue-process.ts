@@ -21,6 +21,8 @@ fsyncSync(file);
 let end = 0;
 let records: Buffer[] = [];
 let recordBytes = 0;
+/** Calls of the turn that runs: their records are not yet in the file. */
+let notWritten: Call[] = [];
 let notSynced: Call[] = [];
 let isSyncing = false;
 let isTurnScheduled = false;
@@ -54,7 +56,7 @@ function store(kind: number, call: Call, body: Buffer): void {
   head.writeUInt32BE(body.length, 4);
   records.push(head, body);
   recordBytes += head.length + body.length;
-  notSynced.push(call);
+  notWritten.push(call);
   // A short body would keep all that came with it in memory.
   if (kind === kinds.post) messages.push(body.length > joinBytesMax ? body : Buffer.from(body));
 }
@@ -67,6 +69,9 @@ function endTurn(): void {
   end += recordBytes;
   records = [];
   recordBytes = 0;
+  // Not before: a sync that ends within the turn begins the next one, which would not cover the write.
+  notSynced.push(...notWritten);
+  notWritten = [];
   while (waits.length > 0 && oldest < messages.length) {
     const { frames, request } = waits.shift() as Call;
     frames.send(kinds.done, request, messages[oldest++]);

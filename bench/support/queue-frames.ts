@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 export const kinds = { post: 1, wait: 2, settle: 3, clear: 4, done: 5 } as const;
 
 const headBytes = 9;
-/** As much is joined into one write; more is written buffer by buffer. */
+/** Up to this size the frames of a turn are joined into one write; beyond it they are written buffer by buffer. */
 export const joinBytesMax = 65_536;
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -16,7 +16,7 @@ export class QueueFrames {
   readonly #onFrame: OnFrame;
   #received: Buffer[] = [];
   #receivedBytes = 0;
-  /** When so many have come, another frame is complete, or at least its head. */
+  /** The size of `#received` from which on it has a complete frame, or at least a complete head. */
   #wantedBytes = headBytes;
   #out: Buffer[] = [];
   #outBytes = 0;

@@ -14,7 +14,7 @@ interface Goal {
   readonly isLeast?: boolean;
   /** Megabytes above the baseline, instead of a ratio. */
   readonly isDifference?: boolean;
-  /** What does as little as a program in Node can for the same: see docs/internals/benchmarks.md. */
+  /** The system that does the least that a program in Node can do for the same: see docs/internals/benchmarks.md. */
   readonly limit?: string;
 }
 

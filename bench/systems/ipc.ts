@@ -34,7 +34,10 @@ export class Ipc implements QueueSystem {
     this.#reader = reader;
   }
 
-  /** `waits`: how many are parked, in a process of their own, beside those that are measured, on so many `mailboxes`. */
+  /**
+   * `waits`: how many are parked, in a process of their own, beside those that are measured. `mailboxes`: how many
+   * mailboxes these waits are spread over.
+   */
   static async start(name = 'ipc', waits = 0, mailboxes = waits): Promise<Ipc> {
     const store = { home: makeBenchFolder(), port: await freePort() };
     const args = [store.home, `${store.port}`];

@@ -1,5 +1,5 @@
-// The limit of a message through MCP: two servers like the one of noop-server.ts, whose one tool passes its call on to the
-// bare queue, and answers when that has answered. Argument: the port of the queue.
+// The limit of a message through MCP: a server like that of noop-server.ts, whose one tool passes its call on to the bare
+// queue, and answers when that has answered. The benchmark runs two of them. Argument: the port of the queue.
 import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';

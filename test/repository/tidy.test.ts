@@ -47,7 +47,7 @@ const speakers = [
   'cli/terminal.ts',
 ];
 
-const sources = sourceFiles();
+const sources = filesBelow('src', /\.tsx?$/);
 
 test('every folder of src/ is in `layers`, and beside them is only index.ts', () => {
   const places = [...new Set([...sources.keys()].map((file) => folderOf(file) ?? file))];
@@ -160,8 +160,8 @@ test('facts of the process that Node may not know are asked for in one file', ()
   }
 });
 
-test(`no source file is longer than ${linesMax} lines`, () => {
-  const long = [...sources]
+test(`no file of src/ or scripts/ is longer than ${linesMax} lines`, () => {
+  const long = [...sources, ...filesBelow('scripts', /\.[jt]s$/)]
     .map(([file, text]) => ({ file, lines: text.split('\n').length - 1 }))
     .filter(({ lines }) => lines > linesMax);
   assert.deepEqual(long, []);
@@ -214,12 +214,12 @@ function duplicatesIn(names: readonly string[]): string[] {
   return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
 }
 
-/** All of src, by path below it. */
-function sourceFiles(): Map<string, string> {
-  const files = readdirSync(join(root, 'src'), { encoding: 'utf8', recursive: true })
-    .filter((file) => /\.tsx?$/.test(file))
+/** All files with such a name, by path below the folder. */
+function filesBelow(folder: string, name: RegExp): Map<string, string> {
+  const files = readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })
+    .filter((file) => name.test(file))
     .map((file) => file.split(sep).join('/'));
-  return new Map(files.map((file) => [file, read(`src/${file}`)]));
+  return new Map(files.map((file) => [file, read(`${folder}/${file}`)]));
 }
 
 function relativeImports(file: string, text: string): string[] {

@@ -1,13 +1,27 @@
 // The build leaves program.cjs compiled beside it, for the Node that ran the build.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { program } from '../../support/mcp-host.ts';
-import { makeHome } from '../../support/places.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/pseudo-terminal.ts';
+import { shell } from '../../support/processes/shell.ts';
 
 const dist = dirname(program);
+const cache = join(dist, 'program.cache');
 const required = 'program.cjs was compiled here';
 
 /** Runs the program of a copied build with these changes to it, and returns what it writes. */
@@ -39,6 +53,10 @@ async function run(context: TestContext, args: readonly string[], change: (build
 const { version } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'));
 const answer = { status: 0, stdout: `${version}\n` };
 
+test('the build has left the program compiled', () => {
+  assert(existsSync(cache), 'there is no dist/program.cache: `npm run build` says why');
+});
+
 test('the program that the build has compiled is taken', async (context) => {
   const result = await run(context, ['--version'], () => {});
   assert.deepEqual(result, { ...answer, stderr: '' });
@@ -64,4 +82,108 @@ test('without it, or with a byte of it or of the program changed, the program is
     const result = await run(context, ['--version'], change);
     assert.deepEqual(result, { ...answer, stderr: `${required}\n` });
   }
+});
+
+test('it is not taken on another system', async (context) => {
+  const result = await run(context, ['--version'], (build) => {
+    const path = join(build, 'ipc.js');
+    const elsewhere = `Object.defineProperty(process, 'platform', { value: 'sunos' });`;
+    writeFileSync(path, readFileSync(path, 'utf8').replace('\n', `\n${elsewhere}\n`));
+  });
+  assert.deepEqual(result, { ...answer, stderr: `${required}\n` });
+});
+
+test('it can ask a question at a terminal', { skip: noTerminal }, async (context) => {
+  const sh = await shell(context);
+  await sh.run(['post', 'ann', 'hello', '--from', 'ben']);
+  const terminal = atTerminal(sh, 'ipc drop ann', null);
+  const ended = showsAndEnds(terminal, /Nothing was dropped\./);
+  terminal.stdin?.write('n\n');
+  await ended;
+});
+
+test('its stack traces name the file as it is called now', async (context) => {
+  const reporter = join(await makeHome(context), 'reporter.cjs');
+  writeFileSync(
+    reporter,
+    `const { write } = process.stdout;
+    process.stdout.write = function (...args) {
+      process.stderr.write(new Error('written').stack + '\\n');
+      return write.apply(this, args);
+    };`,
+  );
+  const words = ['--require', reporter, program, '--version'];
+  const { stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  const files = Array.from(stderr.matchAll(/\((\S+program\.cjs):/g), ([, file]) => file);
+  assert.deepEqual([...new Set(files)], [join(dist, 'program.cjs')], stderr);
+});
+
+test('no part of the program is loaded twice if its folder is a symbolic link', async (context) => {
+  const home = await makeHome(context);
+  const link = join(home, 'link');
+  symlinkSync(dist, link);
+  const ipc = [join(link, 'ipc.js'), 'log', '--since', 'bogus'];
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    IPC_HOME: home,
+    IPC_PORT: `${await freePort()}`,
+  };
+  for (const option of ['--preserve-symlinks-main', '--preserve-symlinks']) {
+    const options = { env, encoding: 'utf8', input: '' } as const;
+    const { stderr } = spawnSync(process.execPath, [option, ...ipc], options);
+    assert.match(stderr, /^ipc: bad_parameter: since is "bogus"/, option);
+  }
+});
+
+/** Compiles a copied build in this folder, after what `before` does there. */
+function compileIn(folder: string, before = '') {
+  cpSync(dist, folder, { recursive: true });
+  rmSync(join(folder, 'program.cache'), { force: true });
+  const part = new URL('../../../scripts/build/compiled-program.js', import.meta.url);
+  const code = `${before}
+    const { compileProgram } = await import('${part}');
+    const made = await compileProgram('${folder}', '${folder}');
+    console.log(made === undefined ? 'none' : 'made');`;
+  const words = ['--input-type=module', '-e', code];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  return { stdout, stderr, isThere: existsSync(join(folder, 'program.cache')) };
+}
+
+test('the program is compiled in a deep folder, into which others can write', async (context) => {
+  const above = join(await makeHome(context), 'a-long-name-of-a-folder/'.repeat(5));
+  mkdirSync(above, { recursive: true });
+  chmodSync(above, 0o777);
+  const result = compileIn(join(above, 'dist'));
+  assert.deepEqual(result, { stdout: 'made\n', stderr: '', isThere: true });
+});
+
+test('where no process may listen the build says that it leaves none', async (context) => {
+  const above = await makeHome(context);
+  const { stdout, stderr, isThere } = compileIn(
+    join(above, 'dist'),
+    `const { Server } = await import('node:net');
+    Server.prototype.listen = function () {
+      process.nextTick(() => this.emit('error', new Error('listen EPERM')));
+      return this;
+    };`,
+  );
+  assert.deepEqual([stdout, isThere], ['none\n', false]);
+  assert.equal(stderr, 'no program.cache was made: listen EPERM\n');
+});
+
+test('of two builds at once neither fails, and no folder is left', async (context) => {
+  const folder = await makeHome(context);
+  const part = new URL('../../../scripts/build.js', import.meta.url);
+  const code = `
+    const { writeFileSync } = await import('node:fs');
+    const { replaceFolder } = await import('${part}');
+    for (let round = 0; round < 100; round++)
+      await replaceFolder('${folder}/dist', async (aside) => {
+        for (let file = 0; file < 20; file++) writeFileSync(aside + '/' + file, '');
+      });`;
+  const builds = [1, 2].map(() => spawn(process.execPath, ['--input-type=module', '-e', code]));
+  const codes = await Promise.all(builds.map(async (build) => (await once(build, 'exit'))[0]));
+  assert.deepEqual(codes, [0, 0]);
+  assert.deepEqual(readdirSync(folder), ['dist']);
 });
