@@ -61,8 +61,8 @@ export class PostCall implements PendingCallOptions<PostResult> {
     if (response.kind !== 'stored') return;
     const { id, number, reader, watched, paused, before, holder, same } = response;
     const { also, duplicate, elsewhere } = response;
+    this.#holdings.settled(this.identity.settles, this.#leaving, response.notHeld);
     const notHeld = named(this.#settles, response.notHeld);
-    this.#holdings.settled(this.#settles, this.#leaving, notHeld);
     const result = {
       id,
       number,

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { IpcError } from '../../../src/base/errors.ts';
 import { Client } from '../../../src/client/client.ts';
 import type { Held } from '../../../src/model/mail-service.ts';
@@ -13,6 +15,9 @@ import { decodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { identity, origin } from '../../support/model/engine.ts';
 import { nothingLeft } from '../../support/receipts.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const [A, B] = ['A', 'B'] as [Name, Name];
 
@@ -198,6 +203,20 @@ test('settles that fail together are each rejected', async () => {
   const results = await Promise.allSettled([client.settle([held(1)]), client.settle([held(2)])]);
   const codes = results.map((each) => each.status === 'rejected' && each.reason.code);
   assert.deepEqual(codes, ['storage_failed', 'storage_failed']);
+});
+
+test('a message that was settled is not kept', async () => {
+  const { client } = await joined(settledBut());
+  const settle = async (): Promise<WeakRef<Held>> => {
+    const message = held(1);
+    await client.settle([message]);
+    return new WeakRef(message);
+  };
+  const settled = await settle();
+  await setImmediate();
+  collectGarbage();
+  assert.equal(settled.deref(), undefined);
+  await client.close(0);
 });
 
 for (const kind of ['offer', 'peeked'] as const) {
