@@ -188,11 +188,16 @@ export class Link {
     return notHeld;
   }
 
+  /** A fault of this program rejects their callers: nobody would catch it at the end of a turn. */
   #sendSettles = (): void => {
     const call = this.#settlesOfTurn?.call;
     this.#settlesOfTurn = undefined;
     if (!call || this.#state.kind !== 'open') return;
-    this.#sendCall(call, this.#state.welcome);
+    try {
+      this.#sendCall(call, this.#state.welcome);
+    } catch (error) {
+      call.fail(error);
+    }
   };
 
   send(request: RequestToSend): void {

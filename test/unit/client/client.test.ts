@@ -219,6 +219,16 @@ test('a message that was settled is not kept', async () => {
   await client.close(0);
 });
 
+test('settles that cannot be encoded are each rejected, and the next one is sent', async () => {
+  const { client, got } = await joined(settledBut());
+  const broken: Held = { envelope: { number: -1, id: 'm' as MessageId } };
+  const results = await Promise.allSettled([client.settle([broken]), client.settle([held(1)])]);
+  const names = results.map((each) => each.status === 'rejected' && each.reason.name);
+  assert.deepEqual(names, ['RangeError', 'RangeError']);
+  assert.deepEqual(await client.settle([held(2)]), []);
+  assert.deepEqual(got, ['status', 'settle 2']);
+});
+
 for (const kind of ['offer', 'peeked'] as const) {
   test(`a broker that sends more messages than are wanted (${kind}), and ends the connection, is asked for none`, async () => {
     const wanted: number[] = [];
