@@ -184,7 +184,7 @@ export class Link {
     this.#watchdog.watch(call);
     this.#calls.set(call.number, call);
     this.#settlesOfTurn = { settle, call, notHeld };
-    process.nextTick(this.#sendSettles);
+    this.#runtime.beforeNextEvent(this.#sendSettles);
     return notHeld;
   }
 
