@@ -13,7 +13,7 @@ export interface SettlesOfTurn {
   readonly notHeld: Promise<readonly Hold[]>;
 }
 
-/** Its result: the holds of other sessions among those that it names. It keeps no delivery, so that bodies can go. */
+/** Its result: the holds of other sessions among those that it names. It keeps no delivery, whose body may be large. */
 export class SettleCall implements PendingCallOptions<readonly Hold[]> {
   readonly kind = 'settle';
   readonly #holdings: Holdings;

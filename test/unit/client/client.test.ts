@@ -126,10 +126,15 @@ async function joined(answer: (request: Request) => Response | undefined) {
     got.push([request.kind, ...numbers].join(' '));
     return answer(request);
   };
-  const client = clientOf(() => new PlayedConnection(hear));
+  const connections: PlayedConnection[] = [];
+  const client = clientOf(() => {
+    const connection = new PlayedConnection(hear);
+    connections.push(connection);
+    return connection;
+  });
   void client.status().catch(() => {});
   while (!client.welcome) await setImmediate();
-  return { client, got };
+  return { client, got, connections };
 }
 
 function settledBut(...others: number[]) {
@@ -203,6 +208,17 @@ test('settles that fail together are each rejected', async () => {
   const results = await Promise.allSettled([client.settle([held(1)]), client.settle([held(2)])]);
   const codes = results.map((each) => each.status === 'rejected' && each.reason.code);
   assert.deepEqual(codes, ['storage_failed', 'storage_failed']);
+});
+
+test('a settle joins no settle of its turn that is over, although it was not sent', async () => {
+  const { client, got, connections } = await joined(settledBut());
+  const first = client.settle([held(1)]);
+  // The request of the status had the number 1.
+  const bytes = encodeResponse({ kind: 'settled', request: 2, notHeld: [] });
+  for (const each of new FrameDecoder().push(Buffer.concat(bytes))) connections[0]?.onFrame(each);
+  const second = client.settle([held(2)]);
+  assert.deepEqual(await Promise.all([first, second]), [[], []]);
+  assert.deepEqual(got, ['status', 'settle 2']);
 });
 
 test('a message that was settled is not kept', async () => {
