@@ -16,6 +16,8 @@ export interface Runtime {
   /** Calls `callback` every `ms` milliseconds. */
   setTicker(callback: () => void, ms: number): Timer;
   clearTimer(timer: Timer | undefined): void;
+  /** Calls `callback` after the event that is being processed, and before the next one (process.nextTick). */
+  beforeNextEvent(callback: () => void): void;
   /** Calls `callback` once the events at hand are processed (setImmediate). */
   defer(callback: () => void): void;
   randomBytes(count: number): Buffer;
@@ -34,6 +36,7 @@ export const systemRuntime: Runtime = {
   setTimer: (callback, ms) => setTimeout(callback, ms),
   setTicker: (callback, ms) => setInterval(callback, ms),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  beforeNextEvent: (callback) => process.nextTick(callback),
   defer: (callback) => void setImmediate(callback),
   randomBytes,
 };

@@ -30,7 +30,7 @@ import type {
   WaitArguments,
   WatchArguments,
 } from '../model/mail-service.ts';
-import type { MailboxList, MessageId, Name, Origin, SessionId } from '../model/message.ts';
+import type { Hold, MailboxList, MessageId, Name, Origin, SessionId } from '../model/message.ts';
 import type { PausedNames } from '../model/pause-requests.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type { StatusResponse, Welcome } from '../model/requests.ts';
@@ -38,7 +38,7 @@ import { importSession, sessionIdOf, sessionSecretBytes } from '../protocol/sess
 import { Deadlines } from './deadlines.ts';
 import { eventsCall } from './events-call.ts';
 import { dropAll, type Exchange, findAll, type ResponseOf, retryAll, slices } from './exchanges.ts';
-import { Holdings, holdOf } from './holdings.ts';
+import { Holdings, holdOf, named } from './holdings.ts';
 import { type Connector, closedError, Link, requestNumberMax } from './link.ts';
 import { Outbox, type PostIdentity } from './outbox.ts';
 import { type ParkedCall, ParkedWait, ParkedWatch, type ParkingSession } from './parked-call.ts';
@@ -53,13 +53,6 @@ export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
   readonly sessionList: readonly SessionStatus[];
 }
 
-/** The settles that were made in one turn, without a signal. */
-interface SettlesOfTurn {
-  readonly settle: SettleCall;
-  readonly call: PendingCall<readonly Held[]>;
-  readonly notHeld: Promise<readonly Held[]>;
-}
-
 export class Client {
   readonly session: SessionId;
   readonly #runtime: Runtime;
@@ -70,8 +63,6 @@ export class Client {
   #requestNumber = 0;
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
-  /** The last ones: a settle joins them until they are sent. */
-  #settles: SettlesOfTurn | undefined;
   #name: Name | undefined;
   readonly #readMailboxes = new ReadMailboxes();
 
@@ -269,32 +260,25 @@ export class Client {
     const refusal = this.#refusal(options);
     if (refusal) return Promise.reject(refusal);
     const isRequest = deliveries.length > 0 && deliveries.length <= holdsMax;
-    if (isRequest && this.#link.isOpen && !options.signal) return this.#settleInTurn(deliveries);
-    const parts = slices(deliveries, holdsMax).map((slice) => {
-      return this.#link.run(this.#call(new SettleCall(slice, this.#holdings)), options);
+    if (isRequest && this.#link.isOpen && !options.signal) {
+      return this.#settleInTurn(deliveries).then((notHeld) => named(deliveries, notHeld));
+    }
+    const parts = slices(deliveries, holdsMax).map(async (slice) => {
+      const call = this.#call(new SettleCall(slice, this.#holdings));
+      return named(slice, await this.#link.run(call, options));
     });
     return Promise.all(parts).then((notHeld) => notHeld.flat());
   }
 
   /** All settles of one turn are one request, but for those that a signal may end. */
-  #settleInTurn(deliveries: readonly Held[]): Promise<readonly Held[]> {
-    return this.#settlesWith(deliveries).notHeld.then((notHeld) => {
-      if (notHeld.length === 0) return notHeld;
-      const others = new Set(notHeld);
-      return deliveries.filter((each) => others.has(each));
-    });
-  }
-
-  #settlesWith(deliveries: readonly Held[]): SettlesOfTurn {
-    const open = this.#settles;
-    if (open?.call.hasCaller && !open.call.sent && open.settle.hasRoomFor(deliveries)) {
-      open.settle.add(deliveries);
-      return open;
+  #settleInTurn(deliveries: readonly Held[]): Promise<readonly Hold[]> {
+    const { settlesOfTurn } = this.#link;
+    if (settlesOfTurn?.settle.hasRoomFor(deliveries)) {
+      settlesOfTurn.settle.add(deliveries);
+      return settlesOfTurn.notHeld;
     }
     const settle = new SettleCall(deliveries, this.#holdings);
-    const call = this.#call(settle);
-    this.#settles = { settle, call, notHeld: this.#link.runAtEndOfTurn(call) };
-    return this.#settles;
+    return this.#link.settleAtEndOfTurn(settle, this.#call(settle));
   }
 
   async release(

@@ -60,14 +60,10 @@ export class Holdings {
   }
 
   /** `notHeld`: those that another session held. One of them that was offered to this session since stays. */
-  settled(
-    deliveries: readonly Held[],
-    leaving: readonly OwnHold[],
-    notHeld: readonly Held[],
-  ): void {
-    if (notHeld.length === 0) return this.drop(deliveries);
-    const others = new Set(notHeld);
-    this.drop(deliveries.filter((each) => !others.has(each)));
+  settled(holds: readonly Hold[], leaving: readonly OwnHold[], notHeld: readonly Hold[]): void {
+    if (notHeld.length === 0) return this.revoke(holds);
+    const others = new Set(notHeld.map(keyOf));
+    this.revoke(holds.filter((each) => !others.has(keyOf(each))));
     this.drop(leaving.filter((each) => this.#find(each.envelope) === each));
   }
 
@@ -124,12 +120,10 @@ export function holdOf({ envelope: { number, id } }: Held): Hold {
 
 /** Those of the deliveries that the broker named. */
 export function named(deliveries: readonly Held[], holds: readonly Hold[]): readonly Held[] {
-  if (holds.length === 0) return none;
+  if (holds.length === 0) return [];
   const keys = new Set(holds.map(keyOf));
   return deliveries.filter(({ envelope }) => keys.has(keyOf(envelope)));
 }
-
-const none: readonly Held[] = [];
 
 function keyOf({ number, id }: Hold): string {
   return `${number} ${id}`;

@@ -1,6 +1,9 @@
 // One session's link to the broker. It outlives connections and owners: it connects to the broker that
 // there is, and keeps every call until the broker has responded.
 //
+// On an open link the requests leave in the order of their calls. The settles of one turn are one call: it
+// is sent at the end of the turn, or before the next request of the turn.
+//
 // When a connection is lost:
 // 1. Waits and fetches whose caller is gone are dropped; all other calls stay.
 // 2. The connector connects to the broker that there is now, which may be in this process.
@@ -13,13 +16,14 @@ import { silenceMsResponse } from '../base/limits.ts';
 import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
-import type { Name, Origin, SessionId } from '../model/message.ts';
+import type { Hold, Name, Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Offer, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
+import type { SettleCall, SettlesOfTurn } from './settle-call.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** How a client gets a connection to the broker. */
@@ -97,8 +101,8 @@ export class Link {
   #state: LinkState = { kind: 'down' };
   /** By request number, in the order in which they are sent again. */
   readonly #calls = new Map<number, OpenCall>();
-  /** It is sent before any other request. */
-  #delayed: OpenCall | undefined;
+  /** Their request is made before any other, and at the end of this turn at the latest. */
+  #settlesOfTurn: SettlesOfTurn | undefined;
   readonly #watchdog: Watchdog;
   #connectTimer: Timer | undefined;
   #pauseMs = retryMs;
@@ -144,6 +148,7 @@ export class Link {
   /** No response to this request is expected any more. */
   over(callNumber: number): void {
     this.#calls.delete(callNumber);
+    if (this.#settlesOfTurn?.call.number === callNumber) this.#settlesOfTurn = undefined;
   }
 
   /** The open calls, in the order in which they are sent again. */
@@ -164,26 +169,39 @@ export class Link {
     return result;
   }
 
-  /** Sends the call at the end of this turn, or before the next request: until then it may grow. The link is open. */
-  runAtEndOfTurn<Result>(call: PendingCall<Result>): Promise<Result> {
-    this.#sendDelayed();
-    const result = call.attach();
-    this.#watchdog.watch(call);
-    this.#calls.set(call.number, call);
-    this.#delayed = call;
-    process.nextTick(this.#sendDelayed);
-    return result;
+  /** More deliveries can be added to them. */
+  get settlesOfTurn(): SettlesOfTurn | undefined {
+    return this.#settlesOfTurn;
   }
 
-  #sendDelayed = (): void => {
-    const call = this.#delayed;
-    this.#delayed = undefined;
-    if (!call || this.#state.kind !== 'open' || !this.#calls.has(call.number)) return;
-    this.#sendCall(call, this.#state.welcome);
+  /** Sends `call`, which is that of `settle`, at the end of this turn, or before the next request. The link is open. */
+  settleAtEndOfTurn(
+    settle: SettleCall,
+    call: PendingCall<readonly Hold[]>,
+  ): Promise<readonly Hold[]> {
+    this.#sendSettles();
+    const notHeld = call.attach();
+    this.#watchdog.watch(call);
+    this.#calls.set(call.number, call);
+    this.#settlesOfTurn = { settle, call, notHeld };
+    this.#runtime.beforeNextEvent(this.#sendSettles);
+    return notHeld;
+  }
+
+  /** A fault of this program rejects their callers: nobody would catch it at the end of a turn. */
+  #sendSettles = (): void => {
+    const call = this.#settlesOfTurn?.call;
+    this.#settlesOfTurn = undefined;
+    if (!call || this.#state.kind !== 'open') return;
+    try {
+      this.#sendCall(call, this.#state.welcome);
+    } catch (error) {
+      call.fail(error);
+    }
   };
 
   send(request: RequestToSend): void {
-    if (this.#delayed) this.#sendDelayed();
+    if (this.#settlesOfTurn) this.#sendSettles();
     if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
       this.#state.connection.send(encodeRequest(request));
     }
@@ -191,7 +209,7 @@ export class Link {
 
   /** Fails the open calls, says goodbye if `goodbye`, and ends. Waits for the peer until `late`. */
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
-    this.#sendDelayed();
+    this.#sendSettles();
     const state = this.#state;
     this.#state = { kind: 'closed' };
     this.#runtime.clearTimer(this.#connectTimer);
@@ -374,7 +392,7 @@ export class Link {
     if (state.kind === 'closed' || !('connection' in state) || state.connection !== connection)
       return;
     this.#state = { kind: 'down' };
-    this.#delayed = undefined;
+    this.#settlesOfTurn = undefined;
     connection.destroy();
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (isParked(call) || call.kind === 'fetch')) call.over();

@@ -93,21 +93,14 @@ export class PendingCall<Result = unknown> {
 
   /** Ends the call: the broker refused it, or it can never be sent. */
   fail(error: unknown): void {
-    const reject = this.#reject;
     this.over();
-    this.#detach();
-    if (!reject) return;
-    this.#options.rejected?.();
-    reject(error);
+    this.#rejectCaller(error);
   }
 
   /** Rejects the caller; `abandon` decides what becomes of the request. */
   giveUp(error: IpcError): void {
-    const reject = this.#reject;
-    if (!reject) return;
-    this.#detach();
-    this.#options.rejected?.();
-    reject(error);
+    if (!this.hasCaller) return;
+    this.#rejectCaller(error);
     this.#options.abandon?.(this);
   }
 
@@ -116,6 +109,14 @@ export class PendingCall<Result = unknown> {
     const ended = this.hasCaller ? this.#options.late?.() : undefined;
     if (ended) this.done(ended.result);
     return ended !== undefined;
+  }
+
+  #rejectCaller(error: unknown): void {
+    const reject = this.#reject;
+    this.#detach();
+    if (!reject) return;
+    this.#options.rejected?.();
+    reject(error);
   }
 
   #detach(): void {

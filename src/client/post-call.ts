@@ -29,7 +29,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
     this.#id = id ?? '';
     this.#settles = settles;
-    this.#leaving = settles.length > 0 ? holdings.settling(settles) : [];
+    this.#leaving = holdings.settling(settles);
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;
@@ -61,8 +61,8 @@ export class PostCall implements PendingCallOptions<PostResult> {
     if (response.kind !== 'stored') return;
     const { id, number, reader, watched, paused, before, holder, same } = response;
     const { also, duplicate, elsewhere } = response;
+    this.#holdings.settled(this.identity.settles, this.#leaving, response.notHeld);
     const notHeld = named(this.#settles, response.notHeld);
-    this.#holdings.settled(this.#settles, this.#leaving, notHeld);
     const result = {
       id,
       number,

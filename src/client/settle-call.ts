@@ -1,14 +1,23 @@
 // One request that settles messages. It is sent again until the broker responds, even after its caller gave up.
 import { holdsMax } from '../base/limits.ts';
 import type { Held } from '../model/mail-service.ts';
+import type { Hold } from '../model/message.ts';
 import type { RequestNumber, SettleRequest } from '../model/requests.ts';
-import { type Holdings, holdOf, named, type OwnHold } from './holdings.ts';
+import { type Holdings, holdOf, type OwnHold } from './holdings.ts';
 import type { Incoming, PendingCall, PendingCallOptions } from './pending-call.ts';
 
-export class SettleCall implements PendingCallOptions<readonly Held[]> {
+/** The settles that were made in one turn, until their request is made. */
+export interface SettlesOfTurn {
+  readonly settle: SettleCall;
+  readonly call: PendingCall<readonly Hold[]>;
+  readonly notHeld: Promise<readonly Hold[]>;
+}
+
+/** Its result: the holds of other sessions among those that it names. It keeps no delivery, whose body may be large. */
+export class SettleCall implements PendingCallOptions<readonly Hold[]> {
   readonly kind = 'settle';
   readonly #holdings: Holdings;
-  readonly #deliveries: Held[] = [];
+  readonly #holds: Hold[] = [];
   /** Those that the session holds, until the response settles them. */
   readonly #leaving: OwnHold[] = [];
 
@@ -19,25 +28,23 @@ export class SettleCall implements PendingCallOptions<readonly Held[]> {
 
   /** One request can name all of them. */
   hasRoomFor(deliveries: readonly Held[]): boolean {
-    return this.#deliveries.length + deliveries.length <= holdsMax;
+    return this.#holds.length + deliveries.length <= holdsMax;
   }
 
   /** Before the request is made. */
   add(deliveries: readonly Held[]): void {
-    for (const each of deliveries) this.#deliveries.push(each);
+    for (const each of deliveries) this.#holds.push(holdOf(each));
     for (const each of this.#holdings.settling(deliveries)) this.#leaving.push(each);
   }
 
   request(request: RequestNumber): SettleRequest {
-    return { kind: 'settle', request, holds: this.#deliveries.map(holdOf) };
+    return { kind: 'settle', request, holds: this.#holds };
   }
 
-  /** The result: those that another session held. */
-  take(response: Incoming, self: PendingCall<readonly Held[]>): void {
+  take(response: Incoming, self: PendingCall<readonly Hold[]>): void {
     if (response.kind !== 'settled') return;
-    const notHeld = named(this.#deliveries, response.notHeld);
-    this.#holdings.settled(this.#deliveries, this.#leaving, notHeld);
-    self.done(notHeld);
+    this.#holdings.settled(this.#holds, this.#leaving, response.notHeld);
+    self.done(response.notHeld);
   }
 
   rejected(): void {

@@ -187,7 +187,7 @@ export class Connection {
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    process.nextTick(this.#endTurn);
+    this.#runtime.beforeNextEvent(this.#endTurn);
   }
 
   #endTurn = (): void => {

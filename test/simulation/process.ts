@@ -86,6 +86,11 @@ export class SimProcess implements Runtime {
     if (timer instanceof SimTimer && timer.event) timer.event.cancelled = true;
   }
 
+  /** The scheduler runs no event before the next ticks of the last one. */
+  beforeNextEvent(callback: () => void): void {
+    process.nextTick(() => this.#run(callback));
+  }
+
   /** Runs the callbacks in the order of the calls. */
   defer(callback: () => void): void {
     const now = this.now();

@@ -44,6 +44,10 @@ export class ManualRuntime implements Runtime {
     this.#timers.delete(timer as ManualTimer);
   }
 
+  beforeNextEvent(callback: () => void): void {
+    systemRuntime.beforeNextEvent(callback);
+  }
+
   defer(callback: () => void): void {
     systemRuntime.defer(callback);
   }

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { IpcError } from '../../../src/base/errors.ts';
 import { Client } from '../../../src/client/client.ts';
 import type { Held } from '../../../src/model/mail-service.ts';
@@ -13,6 +15,9 @@ import { decodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { identity, origin } from '../../support/model/engine.ts';
 import { nothingLeft } from '../../support/receipts.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const [A, B] = ['A', 'B'] as [Name, Name];
 
@@ -121,10 +126,15 @@ async function joined(answer: (request: Request) => Response | undefined) {
     got.push([request.kind, ...numbers].join(' '));
     return answer(request);
   };
-  const client = clientOf(() => new PlayedConnection(hear));
+  const connections: PlayedConnection[] = [];
+  const client = clientOf(() => {
+    const connection = new PlayedConnection(hear);
+    connections.push(connection);
+    return connection;
+  });
   void client.status().catch(() => {});
   while (!client.welcome) await setImmediate();
-  return { client, got };
+  return { client, got, connections };
 }
 
 function settledBut(...others: number[]) {
@@ -198,6 +208,41 @@ test('settles that fail together are each rejected', async () => {
   const results = await Promise.allSettled([client.settle([held(1)]), client.settle([held(2)])]);
   const codes = results.map((each) => each.status === 'rejected' && each.reason.code);
   assert.deepEqual(codes, ['storage_failed', 'storage_failed']);
+});
+
+test('a settle joins no settle of its turn that is over, although it was not sent', async () => {
+  const { client, got, connections } = await joined(settledBut());
+  const first = client.settle([held(1)]);
+  // The request of the status had the number 1.
+  const bytes = encodeResponse({ kind: 'settled', request: 2, notHeld: [] });
+  for (const each of new FrameDecoder().push(Buffer.concat(bytes))) connections[0]?.onFrame(each);
+  const second = client.settle([held(2)]);
+  assert.deepEqual(await Promise.all([first, second]), [[], []]);
+  assert.deepEqual(got, ['status', 'settle 2']);
+});
+
+test('a message that was settled is not kept', async () => {
+  const { client } = await joined(settledBut());
+  const settle = async (): Promise<WeakRef<Held>> => {
+    const message = held(1);
+    await client.settle([message]);
+    return new WeakRef(message);
+  };
+  const settled = await settle();
+  await setImmediate();
+  collectGarbage();
+  assert.equal(settled.deref(), undefined);
+  await client.close(0);
+});
+
+test('settles that cannot be encoded are each rejected, and the next one is sent', async () => {
+  const { client, got } = await joined(settledBut());
+  const broken: Held = { envelope: { number: -1, id: 'm' as MessageId } };
+  const results = await Promise.allSettled([client.settle([broken]), client.settle([held(1)])]);
+  const names = results.map((each) => each.status === 'rejected' && each.reason.name);
+  assert.deepEqual(names, ['RangeError', 'RangeError']);
+  assert.deepEqual(await client.settle([held(2)]), []);
+  assert.deepEqual(got, ['status', 'settle 2']);
 });
 
 for (const kind of ['offer', 'peeked'] as const) {

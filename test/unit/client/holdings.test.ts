@@ -1,7 +1,7 @@
 // The messages that a session holds while settles are on their way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Holdings } from '../../../src/client/holdings.ts';
+import { Holdings, holdOf } from '../../../src/client/holdings.ts';
 import type { Held } from '../../../src/model/mail-service.ts';
 import type { MessageId } from '../../../src/model/message.ts';
 
@@ -20,7 +20,7 @@ test('a message whose settle is on its way is held, but takes no room of the nex
   const holdings = holding(one, two);
   const leaving = holdings.settling([one, message(3)]);
   assert.deepEqual([holdings.size, holdings.sizeSettled], [2, 1]);
-  holdings.settled([one, message(3)], leaving, []);
+  holdings.settled([one, message(3)].map(holdOf), leaving, []);
   assert.deepEqual([holdings.size, holdings.sizeSettled], [1, 1]);
   assert.deepEqual(holdings.all(), [two]);
 });
@@ -38,7 +38,7 @@ test('a message is no longer held when its settle finds it with another session,
   const leaving = holdings.settling([one, two]);
   holdings.add(message(2));
   assert.deepEqual([holdings.size, holdings.sizeSettled], [2, 1]);
-  holdings.settled([one, two], leaving, [one, two]);
+  holdings.settled([one, two].map(holdOf), leaving, [one, two].map(holdOf));
   assert.deepEqual(holdings.all(), [message(2)]);
   assert.equal(holdings.sizeSettled, 1);
 });
@@ -48,7 +48,7 @@ test('a message that was offered again before the broker got its settle is settl
   const holdings = holding();
   const leaving = holdings.settling([one]);
   holdings.add(message(1));
-  holdings.settled([one], leaving, []);
+  holdings.settled([holdOf(one)], leaving, []);
   assert.deepEqual([holdings.size, holdings.sizeSettled], [0, 0]);
 });
 
@@ -58,6 +58,6 @@ test('a message that the broker revokes while its settle is on its way takes no 
   const leaving = holdings.settling([one]);
   holdings.revoke([one.envelope]);
   assert.deepEqual([holdings.size, holdings.sizeSettled], [1, 1]);
-  holdings.settled([one], leaving, [one]);
+  holdings.settled([holdOf(one)], leaving, [holdOf(one)]);
   assert.deepEqual([holdings.size, holdings.sizeSettled], [1, 1]);
 });
