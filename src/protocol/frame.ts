@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
+import { isSmallPart } from '../base/own-bytes.ts';
 
 export interface Frame {
   readonly type: number;
@@ -26,12 +27,15 @@ const joinBytesMax = 2 * 1024;
 export const noBytes = Buffer.alloc(0);
 const blankPrefix = Buffer.alloc(prefixBytes);
 
-/** A large body is not copied: the caller must not change it before it is written. */
+/**
+ * A large body is not copied: the caller must not change it before it is written. It is copied if it is a small part of a
+ * larger buffer, such as what was written in one turn: a frame in a send queue would keep all of that in memory.
+ */
 export function encodeFrame(frame: Frame): Buffer[] {
   assert(frame.header.length <= headerBytesMax, 'a header of ours is within the limit');
   assert(frame.body.length <= bodyBytesMax, 'the body was checked where it came in');
   const bodyOffset = prefixBytes + frame.header.length;
-  const isJoined = frame.body.length <= joinBytesMax;
+  const isJoined = frame.body.length <= joinBytesMax || isSmallPart(frame.body);
   const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
   head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
   head.writeUInt8(frame.type, typeOffset);
