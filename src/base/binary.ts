@@ -6,6 +6,8 @@ import type { TextTable } from './text-table.ts';
 
 /** Most texts are shorter, and of ASCII: calling the native writer would take longer than writing them. */
 const shortTextMax = 64;
+/** A writer that is cleared keeps at most this much memory. */
+const clearedBytesMax = 16 * 1024;
 
 /** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
@@ -21,9 +23,10 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** Empty again: what `bytes()` returned before is overwritten. */
+  /** Empty again: what `bytes()` returned before is overwritten. A large buffer is not kept. */
   clear(): this {
     this.#length = 0;
+    if (this.#buffer.length > clearedBytesMax) this.#buffer = Buffer.allocUnsafe(clearedBytesMax);
     return this;
   }
 
