@@ -1,7 +1,6 @@
 // A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
 // u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
-import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
 import { isSmallPart } from '../base/own-bytes.ts';
@@ -25,7 +24,6 @@ assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest
 const joinBytesMax = 2 * 1024;
 
 export const noBytes = Buffer.alloc(0);
-const blankPrefix = Buffer.alloc(prefixBytes);
 
 /**
  * A large body is not copied: the caller must not change it before it is written. It is copied if it is a small part of a
@@ -47,23 +45,6 @@ export function encodeFrame(frame: Frame): Buffer[] {
   if (!isJoined) return [head, frame.body];
   head.set(frame.body, bodyOffset);
   return [head];
-}
-
-/** A frame without a body, whose header `write` writes into it. */
-export function encodeBodiless(
-  { type, request }: Pick<Frame, 'type' | 'request'>,
-  write: (writer: ByteWriter) => void,
-): Buffer[] {
-  const writer = new ByteWriter().raw(blankPrefix);
-  write(writer);
-  const bytes = writer.bytes();
-  const headerBytes = bytes.length - prefixBytes;
-  assert(headerBytes <= headerBytesMax, 'a header of ours is within the limit');
-  bytes.writeUInt32BE(fixedBytes + headerBytes, 0);
-  bytes.writeUInt8(type, typeOffset);
-  bytes.writeUInt32BE(request, requestOffset);
-  bytes.writeUInt32BE(headerBytes, headerLengthOffset);
-  return [bytes];
 }
 
 /** Changes the request number of the frame that begins at `offset`. */
