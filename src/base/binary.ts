@@ -4,8 +4,10 @@ import { isUtf8 } from 'node:buffer';
 import { IpcError } from './errors.ts';
 import type { TextTable } from './text-table.ts';
 
-/** Most texts are shorter, and of ASCII: calling the native writer would take longer than writing them. */
+/** Most texts are no longer than this, and of ASCII: a call of the native writer takes longer than a loop over them. */
 const shortTextMax = 64;
+/** A writer that is cleared keeps at most this much memory. */
+const clearedBytesMax = 16 * 1024;
 
 /** Grows as needed; `bytes()` returns a view of what was written. */
 export class ByteWriter {
@@ -21,9 +23,10 @@ export class ByteWriter {
     return this.#length;
   }
 
-  /** Empty again: what `bytes()` returned before is overwritten. */
+  /** Makes the writer empty: what `bytes()` returned before is overwritten. A large buffer is not kept. */
   clear(): this {
     this.#length = 0;
+    if (this.#buffer.length > clearedBytesMax) this.#buffer = Buffer.allocUnsafe(clearedBytesMax);
     return this;
   }
 

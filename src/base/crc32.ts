@@ -5,14 +5,9 @@ import zlib from 'node:zlib';
 export const { crc32 } = zlib;
 
 /** The remainders of each byte: alone, and with one, two and three zeros behind it. */
-const [alone, before1, before2, before3] = remainderTables() as [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-];
+const [alone, before1, before2, before3] = remainderTables();
 
-function remainderTables(): Int32Array[] {
+function remainderTables(): [Int32Array, Int32Array, Int32Array, Int32Array] {
   // That of two bits is the exclusive or of theirs, so a cold process makes them soon.
   const first = new Int32Array(256);
   for (let bit = 128, remainder = 1; bit > 0; bit >>= 1) {
@@ -20,12 +15,10 @@ function remainderTables(): Int32Array[] {
     for (let byte = 0; byte < 256; byte += 2 * bit)
       first[byte + bit] = remainder ^ (first[byte] as number);
   }
-  const tables = [first];
-  for (const table of tables) {
-    if (tables.length === 4) break;
-    tables.push(table.map((sum) => (first[sum & 0xff] as number) ^ (sum >>> 8)));
-  }
-  return tables;
+  const withZero = (sum: number) => (first[sum & 0xff] as number) ^ (sum >>> 8);
+  const second = first.map(withZero);
+  const third = second.map(withZero);
+  return [first, second, third, third.map(withZero)];
 }
 
 /**

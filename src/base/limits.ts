@@ -389,7 +389,7 @@ assert(historyTidyMs % heartbeatMs === 0, 'the ticker of the fencing check count
 export const syncStallMsMin = 1_000;
 /** Ranges, messages and missing numbers that are listed for a corrupt segment; sentences for a store. */
 export const corruptionListedMax = 32;
-/** Bytes of bodies kept in memory. Older bodies are read from the journal when they are delivered. */
+/** Bytes of bodies kept in memory. Older bodies, and copied ones, are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
 /** Memory of bodies that were written together, beside the bytes of their records. */
 export const bodyCacheEntryBytes = 400;

@@ -4,8 +4,13 @@
  * memory with it.
  */
 export function ownBytes(body: Buffer): Buffer {
-  if (body.length * 2 >= body.buffer.byteLength) return body;
+  if (!isSmallPart(body)) return body;
   const copy = Buffer.allocUnsafeSlow(body.length);
   body.copy(copy);
   return copy;
+}
+
+/** Most of the memory that the bytes keep is not theirs. */
+export function isSmallPart(bytes: Buffer): boolean {
+  return bytes.length * 2 < bytes.buffer.byteLength;
 }

@@ -1,14 +1,14 @@
-/** Longest text that is kept, and how many places there are: with the longest texts they take 6 MB. */
+/** Longest text that is kept, and how many slots there are: with the longest texts they take 6 MB. */
 const textBytesMax = 64;
-const placesMin = 1_024;
-const placesMax = 65_536;
+const slotsMin = 1_024;
+const slotsMax = 65_536;
 
 /**
  * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
- * once. Each text has one place, which the last one has that was read. There are more places when many are taken.
+ * once. Each text has one slot, which the last one has that was read. There are more slots when many are taken.
  */
 export class TextTable<Text extends string> {
-  #texts = emptyPlaces<Text>(placesMin);
+  #texts = emptySlots<Text>(slotsMin);
   #taken = 0;
   readonly #parse: (text: string) => Text;
 
@@ -26,7 +26,7 @@ export class TextTable<Text extends string> {
     if (end - from > textBytesMax) return this.#parse(decode(bytes, from, end));
     let sum = end - from;
     for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
-    const known = this.#texts[placeOf(sum, this.#texts.length)];
+    const known = this.#texts[slotOf(sum, this.#texts.length)];
     if (known !== undefined && isText(known, bytes, from, end)) return known;
     const text = decode(bytes, from, end);
     const parsed = this.#parse(text);
@@ -38,15 +38,15 @@ export class TextTable<Text extends string> {
   #keep(text: Text, sum: number): void {
     const { length } = this.#texts;
     const isFull = this.#taken > length / 8;
-    if (isFull && length < placesMax) this.#grow(4 * length);
-    const place = placeOf(sum, this.#texts.length);
-    if (this.#texts[place] === undefined) this.#taken++;
-    this.#texts[place] = text;
+    if (isFull && length < slotsMax) this.#grow(4 * length);
+    const slot = slotOf(sum, this.#texts.length);
+    if (this.#texts[slot] === undefined) this.#taken++;
+    this.#texts[slot] = text;
   }
 
-  #grow(places: number): void {
+  #grow(slots: number): void {
     const before = this.#texts;
-    this.#texts = emptyPlaces(places);
+    this.#texts = emptySlots(slots);
     this.#taken = 0;
     for (const text of before) {
       if (text !== undefined) this.#keep(text, sumOf(text));
@@ -54,12 +54,12 @@ export class TextTable<Text extends string> {
   }
 }
 
-function emptyPlaces<Text>(places: number): (Text | undefined)[] {
-  return new Array<Text | undefined>(places).fill(undefined);
+function emptySlots<Text>(slots: number): (Text | undefined)[] {
+  return new Array<Text | undefined>(slots).fill(undefined);
 }
 
-function placeOf(sum: number, places: number): number {
-  return (sum ^ (sum >>> 15)) & (places - 1);
+function slotOf(sum: number, slots: number): number {
+  return (sum ^ (sum >>> 15)) & (slots - 1);
 }
 
 /** Of a text of ASCII, the sum that read() makes of its bytes. */

@@ -1,11 +1,11 @@
-import type { SessionId } from '../model/message.ts';
+import type { GeneratedId, SessionId } from '../model/message.ts';
 
-/** The messages of one session, with ascending counts. */
+/** The messages of one session, with ascending counts. At least a quarter of them are live. */
 interface Run {
   readonly session: SessionId;
-  readonly counts: number[];
+  counts: number[];
   /** The numbers of the messages; 0 for one that has gone. */
-  readonly numbers: number[];
+  numbers: number[];
   live: number;
 }
 
@@ -16,12 +16,12 @@ interface Run {
 export class CountIndex {
   /** A session with one message has its number alone: each run of a program is a session. */
   readonly #runs = new Map<SessionId, Run | number>();
-  readonly #countOf: (number: number) => number;
+  readonly #idOf: (number: number) => GeneratedId;
   #last: Run | undefined;
 
-  /** `countOf`: the count of a message that is in the index. */
-  constructor(countOf: (number: number) => number) {
-    this.#countOf = countOf;
+  /** `idOf`: the id of a message that is in the index. */
+  constructor(idOf: (number: number) => GeneratedId) {
+    this.#idOf = idOf;
   }
 
   get isEmpty(): boolean {
@@ -35,8 +35,9 @@ export class CountIndex {
       this.#runs.set(session, number);
       return session;
     }
-    const entered = typeof run === 'number' ? this.#begin(session, run) : run;
+    const entered = typeof run === 'number' ? this.#runOf(run) : run;
     if (count <= (entered.counts.at(-1) as number)) return undefined;
+    if (entered !== run) this.#runs.set(session, entered);
     entered.counts.push(count);
     entered.numbers.push(number);
     entered.live++;
@@ -47,31 +48,39 @@ export class CountIndex {
   get(session: SessionId, count: number): number | undefined {
     const run = this.#runs.get(session);
     if (typeof run !== 'object') {
-      return run !== undefined && this.#countOf(run) === count ? run : undefined;
+      return run !== undefined && this.#idOf(run).count === count ? run : undefined;
     }
-    return run.numbers[placeOf(run, count)] || undefined;
+    return run.numbers[indexOf(run, count)] || undefined;
   }
 
   /** Of a message that is in the index. */
   delete(session: SessionId, count: number): void {
     const run = this.#runs.get(session);
     if (typeof run === 'object') {
-      run.numbers[placeOf(run, count)] = 0;
-      if (--run.live > 0) return;
+      run.numbers[indexOf(run, count)] = 0;
+      run.live--;
+      if (run.live * 4 < run.counts.length) shrink(run);
+      if (run.live > 0) return;
     }
     this.#runs.delete(session);
     if (this.#last === run) this.#last = undefined;
   }
 
-  #begin(session: SessionId, number: number): Run {
-    const run = { session, counts: [this.#countOf(number)], numbers: [number], live: 1 };
-    this.#runs.set(session, run);
-    return run;
+  /** The run that begins with this message. */
+  #runOf(number: number): Run {
+    const { session, count } = this.#idOf(number);
+    return { session, counts: [count], numbers: [number], live: 1 };
   }
 }
 
-/** The place of that count; -1 if the run lacks it. */
-function placeOf({ counts }: Run, count: number): number {
+/** Removes what has gone. */
+function shrink(run: Run): void {
+  run.counts = run.counts.filter((_, index) => run.numbers[index] !== 0);
+  run.numbers = run.numbers.filter((number) => number !== 0);
+}
+
+/** The index of that count; -1 if the run lacks it. */
+function indexOf({ counts }: Run, count: number): number {
   let low = 0;
   let high = counts.length - 1;
   while (low < high) {

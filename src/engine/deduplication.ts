@@ -192,17 +192,17 @@ function postOf(envelope: Envelope): StoredPost {
 
 /** Most posts of a replay are acknowledged by the next one of their session, before anybody asks for the fingerprint. */
 class ReplayedPost implements StoredPost {
-  readonly #envelope: Envelope;
+  readonly number: number;
+  /** The fingerprint, or the envelope from which it is computed when it is asked for first. */
+  #content: Envelope | number;
 
   constructor(envelope: Envelope) {
-    this.#envelope = envelope;
-  }
-
-  get number(): number {
-    return this.#envelope.number;
+    this.number = envelope.number;
+    this.#content = envelope;
   }
 
   get fingerprint(): number {
-    return fingerprintOf(this.#envelope);
+    if (typeof this.#content === 'object') this.#content = fingerprintOf(this.#content);
+    return this.#content;
   }
 }

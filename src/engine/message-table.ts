@@ -1,9 +1,11 @@
 // The unsettled messages, by number and by id. Those that a replay finds only wait, perhaps a million of them, so their
 // envelopes are packed. A message becomes an object when somebody asks for it to deliver or change it.
+import assert from 'node:assert/strict';
 import { NumberMap } from '../base/number-map.ts';
 import {
   countIn,
   type Envelope,
+  type GeneratedId,
   type MessageId,
   type Name,
   type PastHold,
@@ -31,9 +33,9 @@ export class MessageTable {
   /** An object, or the row of a packed envelope. */
   readonly #messages = new NumberMap<MutableMessage | number>();
   readonly #packed = new PackedEnvelopes();
-  /** Of the messages that were packed when they were added. */
-  readonly #packedIds = new CountIndex((number) => this.#countOf(number));
-  /** Of all others. */
+  /** Has the ids of the messages that were packed when they were added. */
+  readonly #packedIds = new CountIndex((number) => this.#packedIdOf(number));
+  /** Has the ids of all other messages. */
   readonly #ids = new Map<MessageId, number>();
 
   get size(): number {
@@ -54,7 +56,7 @@ export class MessageTable {
     return message;
   }
 
-  /** The message as it is now, for those that look at many. */
+  /** The message as it is now, for those that look at many. It may be a copy that later changes do not reach. */
   read(number: number): LiveMessage | undefined {
     const found = this.#messages.get(number);
     return typeof found === 'number' ? asPosted(this.#packed.read(found)) : found;
@@ -62,7 +64,10 @@ export class MessageTable {
 
   /** The newest message with this id. */
   numberOf(id: MessageId): number | undefined {
-    return this.#ids.get(id) ?? this.#packedNumberOf(id);
+    const packed = this.#packedNumberOf(id);
+    const other = this.#ids.get(id);
+    if (packed === undefined || other === undefined) return packed ?? other;
+    return Math.max(packed, other);
   }
 
   add(message: MutableMessage): void {
@@ -77,7 +82,7 @@ export class MessageTable {
     const count = isAsPosted(message) ? countIn(envelope.id) : 0;
     const session =
       count > 0 ? this.#packedIds.add(sessionIn(envelope.id), count, envelope.number) : undefined;
-    // Of its session, a later count was read before, or this one.
+    // Or else the session has a message with this count or a later one already.
     if (session === undefined) return this.add(message);
     this.#messages.set(envelope.number, this.#packed.add(envelope, session, count));
   }
@@ -98,10 +103,13 @@ export class MessageTable {
     return count > 0 ? this.#packedIds.get(sessionIn(id), count) : undefined;
   }
 
-  #countOf(number: number): number {
+  /** The id of a message that is in #packedIds. */
+  #packedIdOf(number: number): GeneratedId {
     const found = this.#messages.get(number);
-    if (typeof found === 'number') return this.#packed.countAt(found);
-    return found ? countIn(found.envelope.id) : 0;
+    assert(found !== undefined, `message ${number} is live`);
+    if (typeof found === 'number') return this.#packed.idAt(found);
+    const { id } = found.envelope;
+    return { session: sessionIn(id), count: countIn(id) };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Name } from '../model/message.ts';
+import type { NameUnion } from './name-union.ts';
 
-/** A Map of so many names keeps at most about as many that were deleted. */
+/** Most names in the young map. V8 keeps about as many deleted entries. */
 const youngMax = 64;
 
 /**
@@ -13,6 +14,13 @@ export class NameMap<Value> {
   readonly #young = new Map<Name, Value>();
   /** All were added before those in #young. */
   readonly #old = new Map<Name, Value>();
+  readonly #names: NameUnion | undefined;
+
+  /** `names` also counts the names of this map. */
+  constructor(names?: NameUnion) {
+    this.#names = names;
+    names?.join(this);
+  }
 
   get size(): number {
     return this.#young.size + this.#old.size;
@@ -27,13 +35,14 @@ export class NameMap<Value> {
   }
 
   set(name: Name, value: Value): void {
+    this.#names?.adding(name);
     if (this.#old.has(name)) this.#old.set(name, value);
     else this.#young.set(name, value);
     if (this.#young.size > youngMax) this.#moveOldest();
   }
 
   delete(name: Name): void {
-    if (!this.#young.delete(name)) this.#old.delete(name);
+    if (this.#young.delete(name) || this.#old.delete(name)) this.#names?.removed(name);
   }
 
   *keys(): IterableIterator<Name> {

@@ -1,32 +1,31 @@
 import type { Name } from '../model/message.ts';
 import type { NameMap } from './name-map.ts';
 
-/** How many names at least one of several places has. Each place says which names it adds, and which it has removed. */
+/** Counts the names that at least one of several maps has. Each map of the union reports what it adds and removes. */
 export class NameUnion {
-  readonly #places: Pick<NameMap<unknown>, 'has'>[] = [];
+  readonly #members: Pick<NameMap<unknown>, 'has'>[] = [];
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  /** Returns the union, with a place more, which is empty. */
-  join(place: Pick<NameMap<unknown>, 'has'>): this {
-    this.#places.push(place);
-    return this;
+  /** The map, which is empty, becomes part of the union. */
+  join(member: Pick<NameMap<unknown>, 'has'>): void {
+    this.#members.push(member);
   }
 
-  /** Before a place has the name. */
+  /** A map calls it before it has the name. */
   adding(name: Name): void {
     if (!this.#has(name)) this.#size++;
   }
 
-  /** Once that place has it no more. */
+  /** A map calls it once it has the name no more. */
   removed(name: Name): void {
     if (!this.#has(name)) this.#size--;
   }
 
   #has(name: Name): boolean {
-    return this.#places.some((place) => place.has(name));
+    return this.#members.some((member) => member.has(name));
   }
 }

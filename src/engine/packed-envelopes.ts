@@ -1,7 +1,14 @@
-import type { Envelope, MessageId, Name, Origin, SessionId } from '../model/message.ts';
+import type {
+  Envelope,
+  GeneratedId,
+  MessageId,
+  Name,
+  Origin,
+  SessionId,
+} from '../model/message.ts';
 import { sessionMessageId } from '../model/message.ts';
 
-/** A chunk is given back when its last row has gone. */
+/** A chunk whose last row has gone is given back, or begins again if it is the last chunk. */
 const chunkRows = 256;
 /** Mailbox, sender, question, session of the id. */
 const textsPerRow = 4;
@@ -27,8 +34,8 @@ export class PackedEnvelopes {
   add(envelope: Envelope, session: SessionId, count: number): number {
     const { number, to, from, answers, time, origin, bodyBytes, checksum, depth } = envelope;
     const row = this.#rows++;
-    if (row % chunkRows === 0) this.#chunks.push(emptyChunk());
-    const { chunk, text, value } = this.#placeOf(row);
+    if (row === this.#chunks.length * chunkRows) this.#chunks.push(emptyChunk());
+    const { chunk, text, value } = this.#slotOf(row);
     const { texts, numbers } = chunk;
     chunk.live++;
     chunk.origins[row % chunkRows] = origin;
@@ -47,10 +54,10 @@ export class PackedEnvelopes {
 
   /** A new object each time. */
   read(row: number): Envelope {
-    const { chunk, text, value } = this.#placeOf(row);
+    const { chunk, text, value } = this.#slotOf(row);
     const { texts, numbers } = chunk;
     return {
-      id: sessionMessageId(texts[text + 3] as SessionId, this.countAt(row)),
+      id: sessionMessageId(texts[text + 3] as SessionId, numbers[value + 5] as number),
       number: numbers[value] as number,
       to: texts[text] as Name,
       from: texts[text + 1] as Name | '',
@@ -63,21 +70,24 @@ export class PackedEnvelopes {
     };
   }
 
-  /** The count of its id. */
-  countAt(row: number): number {
-    const { chunk, value } = this.#placeOf(row);
-    return chunk.numbers[value + 5] as number;
+  /** Session and count of its id. */
+  idAt(row: number): GeneratedId {
+    const { chunk, text, value } = this.#slotOf(row);
+    const session = chunk.texts[text + 3] as SessionId;
+    return { session, count: chunk.numbers[value + 5] as number };
   }
 
-  /** Its row is not used again. */
+  /** Its row may be used again. */
   delete(row: number): void {
-    const { chunk } = this.#placeOf(row);
+    const { chunk } = this.#slotOf(row);
     chunk.live--;
-    if (chunk.live > 0 || chunk === this.#chunks.at(-1)) return;
-    this.#chunks[Math.floor(row / chunkRows)] = undefined;
+    if (chunk.live > 0) return;
+    const index = Math.floor(row / chunkRows);
+    if (chunk === this.#chunks.at(-1)) this.#rows = index * chunkRows;
+    else this.#chunks[index] = undefined;
   }
 
-  #placeOf(row: number): { chunk: Chunk; text: number; value: number } {
+  #slotOf(row: number): { chunk: Chunk; text: number; value: number } {
     const chunk = this.#chunks[Math.floor(row / chunkRows)] as Chunk;
     const index = row % chunkRows;
     return { chunk, text: index * textsPerRow, value: index * numbersPerRow };

@@ -101,7 +101,7 @@ function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number
     if (number === lastReady) ready++;
     else held++;
     if (number === envelope.number) continue;
-    const { envelope: other, holder } = state.live(number);
+    const { envelope: other, holder } = state.look(number);
     if (!isSameText(other, envelope)) continue;
     const ageMs = Math.max(0, time - other.time);
     return { number, ageMs, isHeld: holder !== undefined } satisfies SameText;

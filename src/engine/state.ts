@@ -64,7 +64,7 @@ export class State {
   readonly paused: KnownMail['paused'] = this.pausedMailboxes.names;
   readonly #messages = new MessageTable();
   /** Only mailboxes that have messages. */
-  readonly #mailboxes = new NameMap<MailboxState>();
+  readonly #mailboxes: NameMap<MailboxState>;
   readonly #holds = new Map<SessionId, HeldMail>();
   readonly #deadLetters = new Map<Name, number>();
   #deadLetterCount = 0;
@@ -79,7 +79,8 @@ export class State {
   /** `names` also counts the mailboxes that have messages; `changes` learns which ready mail changes. */
   constructor(limits: DeduplicationLimits, names = new NameUnion(), changes = new ReadyChanges()) {
     this.deduplication = new Deduplication(limits);
-    this.#names = names.join(this.#mailboxes);
+    this.#names = names;
+    this.#mailboxes = new NameMap(names);
     this.#changes = changes;
   }
 
@@ -186,7 +187,7 @@ export class State {
   depthOfAnswer(answered: MessageId | ''): number {
     if (answered === '') return 0;
     const number = this.#messages.numberOf(answered);
-    return 1 + (number === undefined ? 0 : this.#look(number).envelope.depth);
+    return 1 + (number === undefined ? 0 : this.look(number).envelope.depth);
   }
 
   /** The ready message with the lowest number. */
@@ -221,10 +222,10 @@ export class State {
     if (!found) return [];
     const numbers = [...found.ready.above(after, max), ...found.held.above(after, max)];
     const first = numbers.sort((one, other) => one - other).slice(0, max);
-    return first.map((number) => this.#look(number));
+    return first.map((number) => this.look(number));
   }
 
-  /** The numbers of its messages. */
+  /** The numbers of the messages in the mailbox. */
   numbersIn(mailbox: Name): Pick<MailboxState, 'ready' | 'held'> | undefined {
     return this.#mailboxes.get(mailbox);
   }
@@ -337,7 +338,7 @@ export class State {
 
   /** Infinite without a number. */
   #timeOf(number: number | undefined): number {
-    return number === undefined ? Number.POSITIVE_INFINITY : this.#look(number).envelope.time;
+    return number === undefined ? Number.POSITIVE_INFINITY : this.look(number).envelope.time;
   }
 
   /** False if it was there before, or was settled behind this record. */
@@ -410,9 +411,7 @@ export class State {
       holds?.numbers.delete(number);
       if (holds?.numbers.size === 0) this.#holds.delete(holder);
     }
-    if (mailbox.ready.size + mailbox.held.size > 0) return;
-    this.#mailboxes.delete(name);
-    this.#names.removed(name);
+    if (mailbox.ready.size + mailbox.held.size === 0) this.#mailboxes.delete(name);
   }
 
   /** The newest record says what a session is called, for all that it holds. */
@@ -433,17 +432,13 @@ export class State {
     else this.#deadLetters.delete(to);
   }
 
-  live(number: number): MutableMessage {
-    const message = this.#messages.get(number);
-    assert(message, `message ${number} is live`);
-    return message;
+  live(number: number): LiveMessage {
+    return found(this.#messages.get(number), number);
   }
 
-  /** The message as it is now, for those that look at many. */
-  #look(number: number): LiveMessage {
-    const message = this.#messages.read(number);
-    assert(message, `message ${number} is live`);
-    return message;
+  /** The message as it is now, for those that look at many. It may be a copy that later changes do not reach. */
+  look(number: number): LiveMessage {
+    return found(this.#messages.read(number), number);
   }
 
   #mailbox(name: Name): MailboxState {
@@ -451,10 +446,14 @@ export class State {
     if (there) return there;
     const [ready, held, answers] = [new NumberQueue(), new NumberQueue(), new AnswerIndex()];
     const mailbox = { name, ready, held, answers, bytes: 0, indexBytes: 0 };
-    this.#names.adding(name);
     this.#mailboxes.set(name, mailbox);
     return mailbox;
   }
+}
+
+function found(message: LiveMessage | undefined, number: number): LiveMessage {
+  assert(message, `message ${number} is live`);
+  return message;
 }
 
 function enterReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {

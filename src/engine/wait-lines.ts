@@ -86,7 +86,7 @@ export interface WaitLines<Owner> {
   others(owner: Owner): number;
   /** The first line for these answers that does not lie aside. */
   first(answers: MessageId | ''): WaitLine<Owner> | undefined;
-  /** In which the line lies while it does not lie aside; a line that is alone needs none. */
+  /** The heap in which the line lies while it does not lie aside. A line that is alone needs none. */
   heapOf(line: WaitLine<Owner>): LineHeap<Owner> | undefined;
   enter(stand: Stand<Owner>): void;
   leave(stand: Stand<Owner>): void;
@@ -99,7 +99,7 @@ export class WaitLine<Owner> implements WaitLines<Owner> {
   count = 0;
   oldest: Stand<Owner> | undefined = undefined;
   #newest: Stand<Owner> | undefined = undefined;
-  /** That of its crowd, or one of those aside. */
+  /** The heap in which it lies: that of its crowd, or one of those aside. */
   heap: LineHeap<Owner> | undefined = undefined;
   index = 0;
 

@@ -3,6 +3,7 @@
 // A wait stands once on each of its mailboxes, in the line of its owner. Of the lines for the same, the one whose first
 // wait was parked first is served first. A line that was passed over because its owner may get no delivery lies aside
 // until that has changed, so that it is not passed over again and again.
+import assert from 'node:assert/strict';
 import type { MessageId, Name } from '../model/message.ts';
 import type { WaitRequest } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
@@ -18,17 +19,16 @@ interface Aside<Owner> {
 
 /** `Owner`: the connection that parked a wait. */
 export class Waiters<Owner> {
-  readonly #parked = new NameMap<WaitLine<Owner> | Crowd<Owner>>();
+  readonly #parked: NameMap<WaitLine<Owner> | Crowd<Owner>>;
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
-  readonly #names: NameUnion;
   readonly #standsOf = new Map<Owner, number>();
   #stands = 0;
   #places = 0;
 
   /** `names` also counts the mailboxes on which a wait is parked. */
   constructor(names: NameUnion) {
-    this.#names = names.join(this.#parked);
+    this.#parked = new NameMap(names);
   }
 
   get size(): number {
@@ -52,7 +52,7 @@ export class Waiters<Owner> {
     const further = others.map((mailbox) => this.#lineOf(owner, mailbox, answers));
     const whole = { request, deadline: Math.ceil(now + waitMs), place: ++this.#places };
     const waiter = new Waiter(line, further, whole);
-    for (const stand of waiter.stands) this.#linesOf(stand)?.enter(stand);
+    for (const stand of waiter.stands) this.#linesOf(stand).enter(stand);
     this.#countStands(owner, mailboxes.length);
     this.#deadlines.add(waiter);
     return waiter;
@@ -139,7 +139,6 @@ export class Waiters<Owner> {
     const there = this.#parked.get(mailbox);
     if (!there) {
       const line = new WaitLine(owner, mailbox, answers);
-      this.#names.adding(mailbox);
       this.#parked.set(mailbox, line);
       return line;
     }
@@ -150,17 +149,17 @@ export class Waiters<Owner> {
     return crowd.lineOf(owner, mailbox, answers);
   }
 
-  #linesOf({ line }: Stand<Owner>): WaitLines<Owner> | undefined {
-    return this.#parked.get(line.mailbox);
+  /** The lines of the mailbox of a wait that is parked, or is being parked. */
+  #linesOf({ line }: Stand<Owner>): WaitLines<Owner> {
+    const lines = this.#parked.get(line.mailbox);
+    assert(lines, 'the mailbox of a parked wait has its line');
+    return lines;
   }
 
   #leave(stand: Stand<Owner>): void {
-    const { mailbox } = stand.line;
     const lines = this.#linesOf(stand);
-    lines?.leave(stand);
-    if (lines?.count !== 0) return;
-    this.#parked.delete(mailbox);
-    this.#names.removed(mailbox);
+    lines.leave(stand);
+    if (lines.count === 0) this.#parked.delete(stand.line.mailbox);
   }
 
   #countStands(owner: Owner, change: number): void {

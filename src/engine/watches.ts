@@ -86,9 +86,8 @@ export interface EndedWatch<Owner> {
 export class Watches<Owner extends WatchOwner> {
   readonly #state: State;
   readonly #changes: ReadyChanges;
-  readonly #names: NameUnion;
   readonly #limits: Pick<EngineLimits, 'watchQuietMs' | 'watchTurnMs'>;
-  readonly #watched = new NameMap<Watched<Owner>>();
+  readonly #watched: NameMap<Watched<Owner>>;
   readonly #due = new IndexedHeap<Watched<Owner>>(({ due }) => due);
   /** By the end of their rest, or of their time. */
   readonly #ends = new IndexedHeap<Watch<Owner>>(endOf);
@@ -110,7 +109,7 @@ export class Watches<Owner extends WatchOwner> {
   ) {
     this.#state = state;
     this.#changes = changes;
-    this.#names = names.join(this.#watched);
+    this.#watched = new NameMap(names);
     this.#limits = limits;
   }
 
@@ -261,7 +260,6 @@ export class Watches<Owner extends WatchOwner> {
       const line = new IndexedHeap<Stand<Owner>>(placeOf);
       const outside = { due: 0, index: 0, isInHeap: false };
       watched = { mailbox, line, count: 0, readySince, turn: undefined, ...outside };
-      this.#names.adding(mailbox);
       this.#watched.set(mailbox, watched);
       this.#changes.isWanted = true;
     }
@@ -288,7 +286,6 @@ export class Watches<Owner extends WatchOwner> {
       this.#due.add(watched);
     } else if (watched.count === 0) {
       this.#watched.delete(watched.mailbox);
-      this.#names.removed(watched.mailbox);
       this.#changes.isWanted = this.#watched.size > 0;
     }
   }

@@ -5,7 +5,7 @@ import { ownBytes } from '../base/own-bytes.ts';
 import { bodyBytesAt } from './record-framing.ts';
 
 /** Where a record lies in its file. */
-interface Place {
+interface RecordRange {
   readonly offset: number;
   readonly bytes: number;
 }
@@ -36,11 +36,12 @@ export class WrittenBytes {
     if (this.#live === 0) this.#cache.drop(this);
   }
 
-  /** The body of the record at this place. */
-  bodyOf({ offset, bytes }: Place): Buffer | undefined {
+  /** The body of the record in this range. */
+  bodyOf({ offset, bytes }: RecordRange): Buffer | undefined {
     const begin = offset - this.#offset;
+    if (!this.bytes) return undefined;
     // A large body lies in a buffer of its own, behind the rest of its record.
-    if (!this.bytes || begin < 0) return this.bytes;
+    if (begin < 0) return this.bytes;
     const end = begin + bytes;
     return this.bytes.subarray(end - bodyBytesAt(this.bytes, begin), end);
   }

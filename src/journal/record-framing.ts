@@ -48,7 +48,7 @@ const magic = 0xff4a;
 const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
 /** A reader that does not know the type may skip the record. */
 export const flagOptional = 1;
-/** Summed up in JavaScript: most are. */
+/** Longest meta whose checksum is computed in JavaScript; nearly all are shorter. */
 const shortMetaBytes = 256;
 const blankHeader = Buffer.alloc(recordHeaderBytes);
 

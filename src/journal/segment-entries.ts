@@ -61,7 +61,10 @@ export function encodedEntries(entries: readonly SegmentEntry[]): EncodedRecords
   };
 }
 
-/** `offset`: of the first of them in the file. Their bodies stay in the cache, if there is one. */
+/**
+ * `offset`: of the first of them in the file. The bodies of posts stay in the cache, if there is one. Those that are
+ * copied are of old messages, and would take the room of newer ones.
+ */
 export function applyEncoded(
   live: LiveIndex,
   { records, buffers, ends }: EncodedRecords,
@@ -80,11 +83,14 @@ export function applyEncoded(
       takenEnd += (buffers[taken++] as Buffer).length;
       written = undefined;
     }
-    if (record && 'body' in record && record.body) {
+    const isCached = record?.kind === 'posted' && record.body !== undefined;
+    // The bytes are dropped when no message before this one is live.
+    if (isCached && !written?.bytes) {
       const buffer = buffers[taken - 1] as Buffer;
-      written ??= cache?.add(buffer, offset + takenEnd - buffer.length);
+      written = cache?.add(buffer, offset + takenEnd - buffer.length);
     }
-    if (record) live.apply(record, { file, offset: offset + begin, bytes: end - begin, written });
+    const location = { file, offset: offset + begin, bytes: end - begin };
+    if (record) live.apply(record, isCached ? { ...location, written } : location);
     begin = end;
   }
 }

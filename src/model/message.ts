@@ -18,6 +18,12 @@ export type SessionId = string & { readonly brand: 'SessionId' };
 /** `SESSION.COUNT`, or any other text that a caller chose. */
 export type MessageId = string & { readonly brand: 'MessageId' };
 
+/** The two parts of an id `SESSION.COUNT`. */
+export interface GeneratedId {
+  readonly session: SessionId;
+  readonly count: number;
+}
+
 /** The mailbox in which a message waits after its last attempt. */
 export const deadLetterMailbox = 'dead-letters' as Name;
 
@@ -87,7 +93,11 @@ const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
 const sessionIdCharacters = 16;
 const countDigitsMax = 15;
 
-const [digit0 = 0, digit9 = 0, letterA = 0, letterV = 0] = Buffer.from('09av');
+// The codes of the characters at both ends of 0-9 and of a-v.
+const digit0 = 0x30;
+const digit9 = 0x39;
+const letterA = 0x61;
+const letterV = 0x76;
 
 /** The regular expressions that check a name that is not plain. */
 const oddForms = once(() => ({
@@ -167,7 +177,9 @@ export function sessionMessageId(session: SessionId, count: number): MessageId {
 
 /** An id of either form. */
 export function parseMessageId(text: string): MessageId {
-  return countIn(text) > 0 ? (text as MessageId) : parseNamedId(text);
+  // A caller in plain JavaScript may pass anything.
+  const isGenerated = typeof text === 'string' && countIn(text) > 0;
+  return isGenerated ? (text as MessageId) : parseNamedId(text);
 }
 
 /** An id that a caller chose. The form of SESSION.COUNT is refused. */
@@ -189,7 +201,7 @@ export function parseNamedId(text: string): MessageId {
 }
 
 /** The session and count of a generated id; undefined for an id that a caller chose. */
-export function splitId(id: MessageId): { session: SessionId; count: number } | undefined {
+export function splitId(id: MessageId): GeneratedId | undefined {
   const count = countIn(id);
   return count > 0 ? { session: sessionIn(id), count } : undefined;
 }
@@ -220,8 +232,8 @@ function isDigit(code: number): boolean {
   return code >= digit0 && code <= digit9;
 }
 
-/** Of the id that was asked for last: most ids in a row are of one session. */
-let lastSession = 'none' as SessionId;
+/** The session of the id that was asked for last: most ids in a row have the same one. At first, no id begins with it. */
+let lastSession = '\0' as SessionId;
 
 /** The session of an id that has a count. */
 export function sessionIn(id: MessageId): SessionId {

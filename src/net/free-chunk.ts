@@ -5,7 +5,7 @@
 // dropped, and the memory with it.
 import type { MessagePort as Port } from 'node:worker_threads';
 
-/** The memory of shorter chunks costs less than the transfer. */
+/** Shortest chunk whose memory is freed: that of a shorter one costs less than the transfer. */
 const freedBytesMin = 32 * 1024;
 
 let closedPort: Port | undefined;

@@ -12,14 +12,7 @@ import {
   writeHolds,
   writeOrigin,
 } from '../model/envelope.ts';
-import type {
-  ErrorResponse,
-  Hello,
-  ReleaseRequest,
-  Request,
-  Response,
-  StoredResponse,
-} from '../model/requests.ts';
+import type { ErrorResponse, Hello, ReleaseRequest, Request, Response } from '../model/requests.ts';
 import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
 import { decodeErase, decodeErased, erasedHeader, eraseHeader } from './erase-codec.ts';
 import {
@@ -32,7 +25,7 @@ import {
   eventsHeader,
 } from './events-codec.ts';
 import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
-import { encodeBodiless, encodeFrame, type Frame, noBytes } from './frame.ts';
+import { encodeFrame, type Frame, noBytes } from './frame.ts';
 import {
   checkBody,
   checkNoBody,
@@ -63,7 +56,7 @@ import {
 } from './look-codec.ts';
 import { decodeEnd, decodeOffer, endHeader, offerHeader } from './offer-codec.ts';
 import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
-import { decodePost, decodeStored, postHeader, writeStored } from './post-codec.ts';
+import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
 import {
   decodeFetch,
   decodeNotice,
@@ -147,10 +140,6 @@ export function encodeRequest(request: RequestToSend): Buffer[] {
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
   const { request } = response;
   const type = responseTypes[response.kind];
-  // Of every post: its header takes no buffer of its own.
-  if (response.kind === 'stored') {
-    return encodeBodiless({ type, request }, (writer) => writeStored(writer, response));
-  }
   const header = responseHeader(response, !body);
   return encodeFrame({ type, request, header, body: responseBody(response, body) ?? noBytes });
 }
@@ -338,7 +327,7 @@ function hasBody(kind: Request['kind']): boolean {
 }
 
 /** `isDamaged`: there is no body to send. */
-function responseHeader(response: Exclude<Response, StoredResponse>, isDamaged: boolean): Buffer {
+function responseHeader(response: Response, isDamaged: boolean): Buffer {
   switch (response.kind) {
     case 'offer':
       return offerHeader(response, isDamaged);
@@ -348,6 +337,8 @@ function responseHeader(response: Exclude<Response, StoredResponse>, isDamaged: 
       return welcomeHeader(response);
     case 'end':
       return endHeader(response);
+    case 'stored':
+      return storedHeader(response);
     case 'settled':
       return holdsHeader(response.notHeld);
     case 'retried':

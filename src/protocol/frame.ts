@@ -1,9 +1,9 @@
 // A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
 // u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
-import { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
+import { isSmallPart } from '../base/own-bytes.ts';
 
 export interface Frame {
   readonly type: number;
@@ -24,14 +24,16 @@ assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest
 const joinBytesMax = 2 * 1024;
 
 export const noBytes = Buffer.alloc(0);
-const blankPrefix = Buffer.alloc(prefixBytes);
 
-/** A large body is not copied: the caller must not change it before it is written. */
+/**
+ * A large body is not copied: the caller must not change it before it is written. It is copied if it is a small part of a
+ * larger buffer, such as what was written in one turn: a frame in a send queue would keep all of that in memory.
+ */
 export function encodeFrame(frame: Frame): Buffer[] {
   assert(frame.header.length <= headerBytesMax, 'a header of ours is within the limit');
   assert(frame.body.length <= bodyBytesMax, 'the body was checked where it came in');
   const bodyOffset = prefixBytes + frame.header.length;
-  const isJoined = frame.body.length <= joinBytesMax;
+  const isJoined = frame.body.length <= joinBytesMax || isSmallPart(frame.body);
   const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
   head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
   head.writeUInt8(frame.type, typeOffset);
@@ -43,23 +45,6 @@ export function encodeFrame(frame: Frame): Buffer[] {
   if (!isJoined) return [head, frame.body];
   head.set(frame.body, bodyOffset);
   return [head];
-}
-
-/** A frame without a body, whose header `write` writes into it. */
-export function encodeBodiless(
-  { type, request }: Pick<Frame, 'type' | 'request'>,
-  write: (writer: ByteWriter) => void,
-): Buffer[] {
-  const writer = new ByteWriter().raw(blankPrefix);
-  write(writer);
-  const bytes = writer.bytes();
-  const headerBytes = bytes.length - prefixBytes;
-  assert(headerBytes <= headerBytesMax, 'a header of ours is within the limit');
-  bytes.writeUInt32BE(fixedBytes + headerBytes, 0);
-  bytes.writeUInt8(type, typeOffset);
-  bytes.writeUInt32BE(request, requestOffset);
-  bytes.writeUInt32BE(headerBytes, headerLengthOffset);
-  return [bytes];
 }
 
 /** Changes the request number of the frame that begins at `offset`. */

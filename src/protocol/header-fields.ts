@@ -42,13 +42,10 @@ export function headerWriter(): ByteWriter {
 
 /** The header of a settle, and of its response. */
 export function holdsHeader(holds: readonly Hold[]): Buffer {
-  const writer = headerWriter();
-  writeHolds(writer, holds);
-  return writer.bytes();
+  return holdsBytes(holds, headerWriter());
 }
 
-export function holdsBytes(holds: readonly Hold[]): Buffer {
-  const writer = new ByteWriter();
+export function holdsBytes(holds: readonly Hold[], writer = new ByteWriter()): Buffer {
   writeHolds(writer, holds);
   return writer.bytes();
 }

@@ -18,6 +18,7 @@ import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
   checkBody,
+  headerWriter,
   nameBytesMin,
   readChosenId,
   readCount,
@@ -68,8 +69,8 @@ export function decodePost(frame: Frame): PostRequest {
   return post;
 }
 
-export function writeStored(writer: ByteWriter, stored: StoredResponse): void {
-  writer.u64(stored.number).text(stored.id);
+export function storedHeader(stored: StoredResponse): Buffer {
+  const writer = headerWriter().u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(readerCode(stored));
   writeHolds(writer, stored.notHeld);
   writeAhead(writer, stored);
@@ -78,6 +79,7 @@ export function writeStored(writer: ByteWriter, stored: StoredResponse): void {
     writer.u64(also.number).text(also.id).u8(readerCode(also));
     writeAhead(writer, also);
   });
+  return writer.bytes();
 }
 
 export function decodeStored(frame: Frame): StoredResponse {

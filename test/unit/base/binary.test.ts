@@ -56,3 +56,10 @@ test('a number beyond 2^53 is refused', () => {
   const reader = new ByteReader(Buffer.from('0020000000000000', 'hex'));
   assert.throws(() => reader.u64(), { code: 'bad_frame' });
 });
+
+test('a writer that is empty again keeps no memory of long texts before', () => {
+  const writer = new ByteWriter(4_096);
+  writer.raw(Buffer.alloc(1024 ** 2)).clear();
+  assert.ok(writer.u8(1).bytes().buffer.byteLength <= 65_536);
+  assert.deepEqual([...writer.bytes()], [1]);
+});

@@ -340,3 +340,21 @@ test('with a session that came back, and the guaranteed post of another one, the
   const stored = [...posts.stored()].length;
   assert.ok(posts.records().length * 49 + stored * 28 <= sessionPostsBytesMax);
 });
+
+test('the fingerprint of a replayed post is computed once, however many prologues have it', () => {
+  const deduplication = makeIds();
+  let looks = 0;
+  const envelope = {
+    ...{ id: sessionMessageId(ann, 1), number: 7, to: 'A' as Name, from: '' as const, time: 1 },
+    ...{ answers: '' as const, depth: 0, origin, bodyBytes: 3 },
+    get checksum() {
+      looks++;
+      return 9;
+    },
+  };
+  deduplication.remember(envelope, { ackedUpTo: 0, importKey: undefined });
+  deduplication.endReplay();
+  const first = deduplication.records();
+  assert.deepEqual(deduplication.records(), first);
+  assert.equal(looks, 1);
+});

@@ -88,6 +88,15 @@ test('of two messages with one id the later one is found, and the end of the oth
   assert.deepEqual(found(table, `${ann}.1`, `${bob}.1`), [2, 4]);
 });
 
+test('the newest message with an id is found whether it is packed or not', () => {
+  const table = new MessageTable();
+  table.addReplayed(asPosted(envelopeOf(1, `${ann}.1`), A, 2));
+  table.addReplayed(asPosted(envelopeOf(2, `${ann}.1`)));
+  assert.deepEqual(found(table, `${ann}.1`), [2]);
+  table.delete(2);
+  assert.deepEqual(found(table, `${ann}.1`), [1]);
+});
+
 test('many messages come and go, and what is left is what was posted', () => {
   const numbers = Array.from({ length: 1_000 }, (_, index) => 1 + index);
   const table = replayed(...numbers.map((number) => [number, `${ann}.${number}`] as const));

@@ -1,6 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseName, parseStoredName } from '../../../src/model/message.ts';
+import {
+  type MessageId,
+  parseMessageId,
+  parseName,
+  parseStoredName,
+  splitId,
+} from '../../../src/model/message.ts';
+
+// It comes first: another id before it would hide what it looks for.
+test('the first id that a process splits has its own session, whatever it begins with', () => {
+  assert.deepEqual(splitId('none0123456789ab.1' as MessageId), {
+    session: 'none0123456789ab',
+    count: 1,
+  });
+});
+
+test('an id that is no string is refused as such', () => {
+  for (const id of [5, undefined, null, {}])
+    assert.throws(() => parseMessageId(id as unknown as string), { code: 'bad_id' });
+});
 
 test('names that look the same are one name, or are refused', () => {
   assert.equal(parseName('cafe\u0301'), 'caf\u00e9');

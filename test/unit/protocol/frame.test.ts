@@ -37,6 +37,14 @@ test('a large body is not copied, and a small one is in one buffer with its head
   assert.equal(encodeFrame(empty).length, 1);
 });
 
+test('a frame does not keep the memory around a body that is a small part of it', () => {
+  const batch = Buffer.alloc(1024 ** 2, 'b');
+  const frame = { ...small, body: batch.subarray(5_000, 8_000) };
+  const buffers = encodeFrame(frame);
+  assert.ok(buffers.every(({ buffer }) => buffer !== batch.buffer));
+  assert.deepEqual(new FrameDecoder().push(Buffer.concat(buffers)), [frame]);
+});
+
 test('frames are decoded at every split of their bytes in three chunks', () => {
   const frames = [small, empty, small];
   const bytes = bytesOf(...frames);
