@@ -17,11 +17,11 @@ export const brokerCosts = {
   idleOpenFiles: cost(29, 'the same'),
   connectionBytes: cost(35_700, 'idle session, resident: `npm run bench -- idle`'),
   waitBytes: cost(1_500, 'parked wait, resident: `npm run bench -- idle`'),
-  messageBytes: cost(1_054, 'queued, without its body: `npm run bench -- memory`, usual names'),
+  messageBytes: cost(637, 'queued, without its body: `npm run bench -- memory`, usual names'),
   lifeUs: cost(137, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
   lifeUsPerKibibyte: cost(22, 'the same, by 256 and 2,048 bytes'),
   recordBytes: cost(209, 'in the journal beside the body: `npm run bench -- lives`'),
-  replayUs: cost(48, 'a message of a replayed journal: `npm run bench -- memory`'),
+  replayUs: cost(15, 'a message of a replayed journal: `npm run bench -- memory`'),
   syncUs: cost(126, 'append and sync of 2,048 bytes: `npm run bench -- nats-posts`'),
 };
 

@@ -255,7 +255,7 @@ export const turnRequestsMax = 256;
 export const turnBytesMax = 1024 ** 2;
 /**
  * Time for the requests of one turn, which is divided among the connections that have requests in it. Each of them
- * has at least one. Short, because a post waits for three or four turns until it is stored.
+ * has at least one. Short, because a post waits for two or three turns until it is stored.
  */
 export const turnTimeMsMax = 1;
 /**
