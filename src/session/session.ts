@@ -101,9 +101,9 @@ export class Session extends Client implements MailService {
   #broker: Broker | undefined;
   /** After stop() it does not own again before its own start(). */
   #isStopped = false;
-  #lastWelcome: Welcome | undefined;
-  /** Undefined until it is asked for: a session that only posts ends before. */
-  #foreign: boolean | undefined = false;
+  #wasWelcomed = false;
+  /** The owner has another store than ours, or writes a format that this version cannot read. */
+  #isForeign = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
@@ -142,7 +142,7 @@ export class Session extends Client implements MailService {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
-    this.#foreign = false;
+    this.#isForeign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
     return this.#startResult(welcome, options);
@@ -225,7 +225,7 @@ export class Session extends Client implements MailService {
     const keysNow = watchKeys(home, env, keys);
     const acceptable = withoutDowngrade(keys, this.#provedKey);
     // A new session most often finds an owner, so it dials first; after a takeover there is none.
-    let isFirst = this.#lastWelcome === undefined;
+    let isFirst = !this.#wasWelcomed;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, retryPauseMsMax)) {
       const isEarly = ownership === 'late' && patience.passedMs < takeoverMsMax;
       const bids = this.#mayBid() && !isEarly && !isFirst;
@@ -381,17 +381,13 @@ export class Session extends Client implements MailService {
   }
 
   #welcomed(welcome: Welcome): void {
-    this.#lastWelcome = welcome;
-    if (this.#options.host === undefined) this.#foreign = undefined;
-    setTimeout(() => this.#mayOwn() && loadOwnerCode(), standbyMsMin).unref();
+    this.#wasWelcomed = true;
+    if (this.#options.host === undefined) {
+      const isReadable = welcome.format <= journalFormat;
+      this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
+    }
+    if (this.#mayOwn()) setTimeout(loadOwnerCode, standbyMsMin).unref();
     this.#welcomes.add(welcome);
-  }
-
-  /** The last owner had another store than ours, or wrote a format that this version cannot read. */
-  get #isForeign(): boolean {
-    const { format, store } = this.#lastWelcome ?? {};
-    this.#foreign ??= format === undefined || format > journalFormat || store !== this.#ownStore();
-    return this.#foreign;
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */

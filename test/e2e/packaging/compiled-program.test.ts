@@ -114,7 +114,7 @@ test('its stack traces name the file as it is called now', async (context) => {
   );
   const words = ['--require', reporter, program, '--version'];
   const { stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
-  const files = Array.from(stderr.matchAll(/\((\S+program\.cjs):/g), ([, file]) => file);
+  const files = Array.from(stderr.matchAll(/\(([^()\n]+program\.cjs):/g), ([, file]) => file);
   assert.deepEqual([...new Set(files)], [join(dist, 'program.cjs')], stderr);
 });
 
