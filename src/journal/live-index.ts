@@ -22,7 +22,7 @@ export interface Location {
   readonly offset: number;
   /** Length of the whole record. */
   readonly bytes: number;
-  /** What was written with it, and has its body; absent if this owner did not write it. */
+  /** The bytes in memory that have its body. Only a post that this owner wrote has them. */
   readonly written?: WrittenBytes | undefined;
 }
 

@@ -89,8 +89,9 @@ export function applyEncoded(
       const buffer = buffers[taken - 1] as Buffer;
       written = cache?.add(buffer, offset + takenEnd - buffer.length);
     }
-    const location = { file, offset: offset + begin, bytes: end - begin };
-    if (record) live.apply(record, isCached ? { ...location, written } : location);
+    const cached = isCached ? written : undefined;
+    const location = { file, offset: offset + begin, bytes: end - begin, written: cached };
+    if (record) live.apply(record, location);
     begin = end;
   }
 }
