@@ -8,7 +8,8 @@ import type { TestContext } from 'node:test';
 /** Creates a state folder that is removed after the test. */
 export async function makeHome(context: TestContext): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'ipc-'));
-  context.after(() => rm(home, { recursive: true, force: true }));
+  // The first hook of a test runs first, and a session that a later one closes may write to the folder meanwhile.
+  context.after(() => rm(home, { recursive: true, force: true, maxRetries: 10 }));
   return home;
 }
 
