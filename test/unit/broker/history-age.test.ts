@@ -27,8 +27,8 @@ test('an owner that idles removes history within an hour after it has become too
   }
   const files = () => readdir(join(folder, 'history'));
   const { broker, close } = await openBroker(folder, { runtime, history, limits });
-  context.after(() => rm(home, { recursive: true, force: true }));
   context.after(close);
+  context.after(() => rm(home, { recursive: true, force: true }));
   const before = await files();
   assert(before.length > 0);
   runtime.standStill(10 * day - hour);
