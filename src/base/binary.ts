@@ -9,7 +9,7 @@ const shortTextMax = 64;
 /** A writer that is cleared keeps at most this much memory. */
 const clearedBytesMax = 16 * 1024;
 
-/** Grows as needed; `bytes()` returns a view of what was written. */
+/** Grows as needed; `bytes()` returns a view of what was written. A number out of the range of its field is a RangeError. */
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
@@ -31,28 +31,32 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
+    if (value !== (value & 0xff)) throw outOfRange(value);
     const offset = this.#reserve(1);
-    this.#buffer.writeUInt8(value, offset);
+    this.#buffer[offset] = value;
     return this;
   }
 
   u16(value: number): this {
+    if (value !== (value & 0xffff)) throw outOfRange(value);
     const offset = this.#reserve(2);
-    this.#buffer.writeUInt16BE(value, offset);
+    const bytes = this.#buffer;
+    bytes[offset] = value >>> 8;
+    bytes[offset + 1] = value;
     return this;
   }
 
   u32(value: number): this {
     const offset = this.#reserve(4);
-    this.#buffer.writeUInt32BE(value, offset);
+    putU32(this.#buffer, offset, value);
     return this;
   }
 
   /** An integer up to 2^53 - 1, in eight bytes. */
   u64(value: number): this {
     const offset = this.#reserve(8);
-    this.#buffer.writeUInt32BE(Math.floor(value / 2 ** 32), offset);
-    this.#buffer.writeUInt32BE(value % 2 ** 32, offset + 4);
+    putU32(this.#buffer, offset, Math.floor(value / 2 ** 32));
+    putU32(this.#buffer, offset + 4, value % 2 ** 32);
     return this;
   }
 
@@ -78,21 +82,33 @@ export class ByteWriter {
     return this;
   }
 
+  /** Leaves place for bytes that putU32() and the like write into `memory` later. Returns where it begins. */
+  skip(bytes: number): number {
+    return this.#reserve(bytes);
+  }
+
+  /** What was written, and unused bytes behind it: until the next write only. `bytes()` costs a view. */
+  get memory(): Buffer {
+    return this.#buffer;
+  }
+
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
 
   /** False if it is not ASCII: then nothing was written. */
   #asciiText(value: string): boolean {
-    const begin = this.#reserve(1 + value.length);
-    this.#buffer[begin] = value.length;
-    for (let index = 0; index < value.length; index++) {
+    const { length } = value;
+    const begin = this.#reserve(1 + length);
+    const bytes = this.#buffer;
+    bytes[begin] = length;
+    for (let index = 0; index < length; index++) {
       const code = value.charCodeAt(index);
       if (code > 0x7f) {
         this.#length = begin;
         return false;
       }
-      this.#buffer[begin + 1 + index] = code;
+      bytes[begin + 1 + index] = code;
     }
     return true;
   }
@@ -100,14 +116,29 @@ export class ByteWriter {
   /** May replace the buffer, so call it before you use the buffer. */
   #reserve(bytes: number): number {
     const offset = this.#length;
-    this.#length += bytes;
-    if (this.#length > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.#length, this.#buffer.length * 2));
-      this.#buffer.copy(larger, 0, 0, offset);
-      this.#buffer = larger;
-    }
+    this.#length = offset + bytes;
+    if (this.#length > this.#buffer.length) this.#grow(offset);
     return offset;
   }
+
+  #grow(filled: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(this.#length, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, filled);
+    this.#buffer = larger;
+  }
+}
+
+/** The caller has made sure that the bytes are there: writeUInt32BE would check that once more, which takes longer. */
+export function putU32(bytes: Uint8Array, offset: number, value: number): void {
+  if (value !== value >>> 0) throw outOfRange(value);
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
+}
+
+function outOfRange(value: number): RangeError {
+  return new RangeError(`${value} is out of the range of its field`);
 }
 
 /** Reads what ByteWriter wrote, from `from` to `end`. Bytes that are missing, left over or malformed are a `bad_frame`. */

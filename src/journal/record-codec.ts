@@ -22,13 +22,14 @@ import {
 import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
 import type { CopiedRecord, Holding, JournalRecord, PostedRecord } from '../model/records.ts';
 import {
+  beginRecord,
+  endMeta,
   flagOptional,
   isValid,
   type RawRecord,
   type Seed,
   type SegmentId,
   sealRecord,
-  writeHead,
 } from './record-framing.ts';
 import {
   type Position,
@@ -143,7 +144,9 @@ export function writeRecord(
   seed: Seed,
 ): Buffer {
   const fields = fieldsOf(record);
-  writeHead(writer, fields, () => writeMeta(writer, record, fields.type), seed);
+  const begin = beginRecord(writer);
+  writeMeta(writer, record, fields.type);
+  endMeta(writer, begin, fields, seed);
   return fields.body;
 }
 

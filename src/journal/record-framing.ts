@@ -1,7 +1,7 @@
 // The framing of a record: a header of 20 bytes, meta, and body, with checksums over all of it. The meaning
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
-import { ByteWriter } from '../base/binary.ts';
+import { ByteWriter, putU32 } from '../base/binary.ts';
 import { crc32, shortCrc32 } from '../base/crc32.ts';
 import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
@@ -50,7 +50,6 @@ const magicBytes = Buffer.of(magic >> 8, magic & 0xff);
 export const flagOptional = 1;
 /** Longest meta whose checksum is computed in JavaScript; nearly all are shorter. */
 const shortMetaBytes = 256;
-const blankHeader = Buffer.alloc(recordHeaderBytes);
 
 /** Start value of a segment's header checksums: so a record is valid in its own segment only. */
 export type Seed = number & { readonly brand: 'Seed' };
@@ -68,33 +67,33 @@ export function sealRecord(
   seed: Seed,
 ): Buffer[] {
   const writer = new ByteWriter();
-  writeHead(writer, fields, writeMeta, seed);
+  const begin = beginRecord(writer);
+  writeMeta(writer);
+  endMeta(writer, begin, fields, seed);
   return fields.body.length > 0 ? [writer.bytes(), fields.body] : [writer.bytes()];
 }
 
-/** Writes header and meta. The body is to be written behind them. */
-export function writeHead(
+/** Leaves place for the header. The meta is to be written behind it, then endMeta() called, then the body written. */
+export function beginRecord(writer: ByteWriter): number {
+  return writer.skip(recordHeaderBytes);
+}
+
+/** Writes the header of the record that began there, once its meta is written. */
+export function endMeta(
   writer: ByteWriter,
+  begin: number,
   { type, flags, body, bodyChecksum }: Fields,
-  writeMeta: (writer: ByteWriter) => void,
   seed: Seed,
 ): void {
-  const begin = writer.length;
-  writer.raw(blankHeader);
-  writeMeta(writer);
   const metaBytes = writer.length - begin - recordHeaderBytes;
-  assert(
-    metaBytes <= metaBytesMax && body.length <= bodyBytesMax,
-    'a record stays within its limits',
-  );
-  const bytes = writer.bytes();
-  bytes.writeUInt16BE(magic, begin);
-  bytes.writeUInt8(type, begin + 2);
-  bytes.writeUInt8(flags, begin + 3);
-  bytes.writeUInt32BE(metaBytes, begin + 4);
-  bytes.writeUInt32BE(body.length, begin + 8);
-  bytes.writeUInt32BE(bodyChecksum, begin + 12);
-  bytes.writeUInt32BE(headerChecksum(bytes, begin, metaBytes, seed), begin + 16);
+  assert(metaBytes <= metaBytesMax, 'the meta of a record stays within its limit');
+  assert(body.length <= bodyBytesMax, 'the body of a record stays within its limit');
+  const bytes = writer.memory;
+  putU32(bytes, begin, ((magic << 16) | (type << 8) | flags) >>> 0);
+  putU32(bytes, begin + 4, metaBytes);
+  putU32(bytes, begin + 8, body.length);
+  putU32(bytes, begin + 12, bodyChecksum);
+  putU32(bytes, begin + 16, headerChecksum(bytes, begin, metaBytes, seed));
 }
 
 /** The same record, for another segment. */
