@@ -82,6 +82,11 @@ export class ByteWriter {
     return this;
   }
 
+  /** Takes back what was written behind this length. */
+  cutTo(length: number): void {
+    this.#length = length;
+  }
+
   /** Leaves place for bytes that putU32() and the like write into `memory` later. Returns where it begins. */
   skip(bytes: number): number {
     return this.#reserve(bytes);

@@ -3,7 +3,7 @@
 // 2. The group commit writes and syncs what the engine decided, and hands the replies back to be sent.
 // 3. A write or sync that fails, or a newer owner, ends the broker: nothing more is stored or settled.
 import assert from 'node:assert/strict';
-import { errorTable, IpcError } from '../base/errors.ts';
+import { IpcError } from '../base/errors.ts';
 import {
   connectionsMax,
   graceTurnMs,
@@ -37,11 +37,12 @@ import type { Frame } from '../protocol/frame.ts';
 import type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { EventFeed } from './event-feed.ts';
-import { checkFencing, GroupCommit, type Sendable } from './group-commit.ts';
+import { checkFencing, GroupCommit } from './group-commit.ts';
 import { checkAddresses, checkMayListen } from './listeners.ts';
 import { StorePast } from './past-events.ts';
 import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
 import { Removals } from './removals.ts';
+import { ReplySender } from './reply-sender.ts';
 import { SilentPeers } from './silent-peers.ts';
 import { alsoOf, isStored, type StoredRequest } from './stored-requests.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
@@ -60,6 +61,7 @@ export class Broker {
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
   readonly #peers = new Map<ConnectionId, Peer>();
+  readonly #sender = new ReplySender(this.#peers, (response) => this.#completed(response));
   readonly #turn: Turn = { peers: 0 };
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'ended' = 'starting';
@@ -180,7 +182,7 @@ export class Broker {
     this.#journal = journal;
     this.#groupCommit = new GroupCommit({
       ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
-      send: (sendable) => this.#send(sendable),
+      send: (replies) => this.#sender.send(replies),
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });
@@ -194,8 +196,7 @@ export class Broker {
       ...{ journal, commit: this.#groupCommit },
       isConnected: (connection) => this.#peers.has(connection),
       hasEnded: () => this.#hasEnded(),
-      send: (to, response) =>
-        this.#send({ reply: { to, after: 'write', response }, body: undefined }),
+      send: (to, response) => this.#reply(to, response),
       erased: () => this.#feed?.forget(),
       fail: (error) => this.#fail(error),
     });
@@ -348,8 +349,7 @@ export class Broker {
       checkMayListen(connection);
       checkAddresses(addresses);
       await this.listenOn(addresses);
-      const response = { kind: 'listening', request, addresses: [...this.addresses] } as const;
-      this.#send({ reply: { to, after: 'write', response }, body: undefined });
+      this.#reply(to, { kind: 'listening', request, addresses: [...this.addresses] });
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(to, request, error);
@@ -383,8 +383,12 @@ export class Broker {
   }
 
   #sendError(to: ConnectionId, request: number, { code, message }: IpcError): void {
-    const response = { kind: 'error', request, code, message } as const;
-    this.#send({ reply: { to, after: 'write', response }, body: undefined });
+    this.#reply(to, { kind: 'error', request, code, message });
+  }
+
+  /** Not the engine's. */
+  #reply(to: ConnectionId, response: Response): void {
+    this.#sender.send([{ to, after: 'write', response }]);
   }
 
   #step(connection: ConnectionId, command: Command): void {
@@ -416,18 +420,6 @@ export class Broker {
       storageStalledMs: stalledMs < syncStallMsMin ? 0 : stalledMs,
       warnings: [...(this.#options.warnings?.() ?? []), ...(this.#journal?.warnings() ?? [])],
     };
-  }
-
-  #send({ reply: { to, after, response }, body }: Sendable): void {
-    const peer = this.#peers.get(to);
-    if (!peer) return;
-    if (response.kind === 'offer' || response.kind === 'peeked') {
-      const bytes = response.kind === 'peeked' ? response.partBytes : response.envelope.bodyBytes;
-      return peer.deliver(encodeResponse(response, body), bytes);
-    }
-    if (after === 'sync') peer.responseSent();
-    peer.send(encodeResponse(this.#completed(response)));
-    if (response.kind === 'error' && errorTable[response.code].fatal) peer.connection.close();
   }
 
   /** A peer to which deliveries were paused may get some now. */

@@ -15,19 +15,13 @@ import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../model/records.ts';
-import type { Response } from '../model/requests.ts';
+import type { Offer, PeekedResponse } from '../model/requests.ts';
 import type { WrittenRecords } from './event-ring.ts';
+import type { ReplyToSend } from './reply-sender.ts';
 import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
 const copiesMax = 256;
-
-/** A reply with its body, which is looked up at once, because a later command may settle the message. */
-export interface Sendable {
-  readonly reply: Reply;
-  /** undefined for a delivery or a peek whose body is corrupt on disk, and for replies without a body. */
-  readonly body: Buffer | undefined;
-}
 
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
@@ -36,7 +30,7 @@ export interface GroupCommitOptions {
   readonly limits: SyncShareLimits;
   /** As of BrokerOptions. */
   readonly isLogRemote?: boolean | undefined;
-  send(sendable: Sendable): void;
+  send(replies: readonly ReplyToSend[]): void;
   /** Records were written. */
   wrote(written: WrittenRecords): void;
   fail(error: unknown): void;
@@ -51,10 +45,11 @@ export class GroupCommit {
   #events: WrittenRecords['events'][number][] = [];
   readonly #bodies = new Map<number, Buffer>();
   #bodyBytes = 0;
-  #replies: Sendable[] = [];
+  #repliesAtOnce: ReplyToSend[] = [];
+  #repliesAfterSync: ReplyToSend[] = [];
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
-  #afterSync: Sendable[] = [];
+  #afterSync: ReplyToSend[] = [];
   /** The same, of events. */
   #wroteAfterSync: WrittenRecords[] = [];
   /** Called when the next sync has ended, before its replies are sent. */
@@ -101,15 +96,22 @@ export class GroupCommit {
       postedBytes += record.body.length;
     }
     this.#bodyBytes += postedBytes;
-    for (const reply of replies) {
-      if (reply.response.kind === 'stored') this.#share.add(reply.to, postedBytes);
-      const body = this.#bodyOf(reply.response);
-      this.#replies.push({ reply, body });
-      this.#bodyBytes += body?.length ?? 0;
-    }
+    for (const reply of replies) this.#addReply(reply, postedBytes);
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
     this.#runtime.defer(() => this.endTurn());
+  }
+
+  #addReply(reply: Reply, postedBytes: number): void {
+    const { to, after, response } = reply;
+    if (response.kind === 'stored') this.#share.add(to, postedBytes);
+    const replies = this.#mayGoAtOnce(reply) ? this.#repliesAtOnce : this.#repliesAfterSync;
+    if (response.kind !== 'offer' && response.kind !== 'peeked') return void replies.push(reply);
+    // Looked up now, because a later command may settle the message.
+    const body = this.#bodyOf(response);
+    // Without a spread, which takes longer than all else here.
+    replies.push({ to, after, response, body });
+    this.#bodyBytes += body?.length ?? 0;
   }
 
   /** Ends the turn early if its bodies take much memory. */
@@ -198,8 +200,7 @@ export class GroupCommit {
     return hasBegun || this.#removed > removedBefore;
   }
 
-  #bodyOf(response: Response): Buffer | undefined {
-    if (response.kind !== 'offer' && response.kind !== 'peeked') return undefined;
+  #bodyOf(response: Offer | PeekedResponse): Buffer | undefined {
     if (response.kind === 'peeked' && response.partBytes === 0) return undefined;
     const { number } = response.envelope;
     return this.#bodies.get(number) ?? this.#journal.body(number);
@@ -209,19 +210,18 @@ export class GroupCommit {
   #write(): boolean {
     const records = this.#records;
     const events = this.#events;
-    const replies = this.#replies;
+    const atOnce = this.#repliesAtOnce;
+    const afterSync = this.#repliesAfterSync;
     this.#records = [];
     this.#events = [];
-    this.#replies = [];
+    this.#repliesAtOnce = [];
+    this.#repliesAfterSync = [];
     this.#bodies.clear();
     this.#bodyBytes = 0;
     this.#append(records, events);
-    const waiting = this.#afterSync.length;
-    for (const sendable of replies) {
-      if (this.#mayGoAtOnce(sendable.reply)) this.#options.send(sendable);
-      else this.#afterSync.push(sendable);
-    }
-    return this.#afterSync.length - waiting < replies.length;
+    this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
+    this.#options.send(atOnce);
+    return atOnce.length > 0;
   }
 
   #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {
@@ -271,7 +271,7 @@ export class GroupCommit {
         }
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
-        for (const sendable of replies) this.#options.send(sendable);
+        this.#options.send(replies);
         // Behind the turn in which the sockets write the replies.
         this.#runtime.defer(() => this.#noteSync());
         await this.#compact();

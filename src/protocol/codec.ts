@@ -1,7 +1,7 @@
 // Encodes requests and responses as frames, and decodes them. What is decoded is valid. Bytes that break
 // this protocol are a fatal error for the connection; a name, id, body or amount that is not allowed is an
 // error of that one request.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError, isErrorCode, unreachable } from '../base/errors.ts';
 import { errorCharactersMax } from '../base/limits.ts';
 import type { SendRequest } from '../model/direct-requests.ts';
@@ -13,61 +13,64 @@ import {
   writeOrigin,
 } from '../model/envelope.ts';
 import type { ErrorResponse, Hello, ReleaseRequest, Request, Response } from '../model/requests.ts';
-import { decodeRetried, decodeRetry, retriedHeader, retryHeader } from './dead-letter-codec.ts';
-import { decodeErase, decodeErased, erasedHeader, eraseHeader } from './erase-codec.ts';
+import {
+  decodeRetried,
+  decodeRetry,
+  writeRetriedHeader,
+  writeRetryHeader,
+} from './dead-letter-codec.ts';
+import { decodeErase, decodeErased, writeErasedHeader, writeEraseHeader } from './erase-codec.ts';
 import {
   decodeEvent,
   decodeEvents,
   decodeEventsEnd,
   eventBody,
-  eventHeader,
-  eventsEndHeader,
-  eventsHeader,
+  writeEventHeader,
+  writeEventsEndHeader,
+  writeEventsHeader,
 } from './events-codec.ts';
-import { decodeFind, decodeFound, findHeader, foundHeader } from './find-codec.ts';
-import { encodeFrame, type Frame, noBytes } from './frame.ts';
-import {
-  checkBody,
-  checkNoBody,
-  checkNoHeader,
-  holdsBytes,
-  holdsHeader,
-  readHeader,
-} from './header-fields.ts';
+import { decodeFind, decodeFound, writeFindHeader, writeFoundHeader } from './find-codec.ts';
+import { type Frame, FrameBatch, noBytes } from './frame.ts';
+import { checkBody, checkNoBody, checkNoHeader, holdsBytes, readHeader } from './header-fields.ts';
 import {
   decodeHello,
   decodeWelcome,
   type HelloToSend,
-  helloHeader,
-  welcomeHeader,
+  writeHelloHeader,
+  writeWelcomeHeader,
 } from './hello-codec.ts';
-import { decodeImport, decodeImported, importedHeader, importHeader } from './import-codec.ts';
+import {
+  decodeImport,
+  decodeImported,
+  writeImportedHeader,
+  writeImportHeader,
+} from './import-codec.ts';
 import { readJson, writeJson } from './json-header.ts';
-import { addressesHeader, decodeListen, decodeListening } from './listen-codec.ts';
+import { decodeListen, decodeListening, writeAddressesHeader } from './listen-codec.ts';
 import {
   decodeDrop,
   decodeDropped,
   decodePeek,
   decodePeeked,
-  dropHeader,
-  droppedHeader,
-  peekedHeader,
-  peekHeader,
+  writeDropHeader,
+  writeDroppedHeader,
+  writePeekedHeader,
+  writePeekHeader,
 } from './look-codec.ts';
-import { decodeEnd, decodeOffer, endHeader, offerHeader } from './offer-codec.ts';
-import { decodePause, decodePausing, pauseHeader, pausingHeader } from './pause-codec.ts';
-import { decodePost, decodeStored, postHeader, storedHeader } from './post-codec.ts';
+import { decodeEnd, decodeOffer, writeEndHeader, writeOfferHeader } from './offer-codec.ts';
+import { decodePause, decodePausing, writePauseHeader, writePausingHeader } from './pause-codec.ts';
+import { decodePost, decodeStored, writePostHeader, writeStoredHeader } from './post-codec.ts';
 import {
   decodeFetch,
   decodeNotice,
   decodeWait,
   decodeWatch,
-  fetchHeader,
-  noticeHeader,
-  waitHeader,
-  watchHeader,
+  writeFetchHeader,
+  writeNoticeHeader,
+  writeWaitHeader,
+  writeWatchHeader,
 } from './read-codec.ts';
-import { decodeStatus, statusBody, statusHeader } from './status-codec.ts';
+import { decodeStatus, statusBody, writeStatusHeader } from './status-codec.ts';
 
 /** A request as its sender encodes it: a hello with the secret of its session. */
 export type RequestToSend = Exclude<Request, Hello> | HelloToSend;
@@ -130,18 +133,26 @@ function kindsByType<Kind extends string>(types: Record<Kind, number>): Readonly
   return new Map((Object.keys(types) as Kind[]).map((kind) => [types[kind], kind]));
 }
 
+/** Memory for the frame of one request or response. */
+const single = new FrameBatch();
+
 export function encodeRequest(request: RequestToSend): Buffer[] {
-  const type = requestTypes[request.kind];
-  const body = requestBody(request);
-  return encodeFrame({ type, request: request.request, header: requestHeader(request), body });
+  writeRequestHeader(single.beginFrame(), request);
+  single.endFrame(requestTypes[request.kind], request.request, requestBody(request));
+  return single.take();
 }
 
 /** `body`: the body of an offer or of a peeked message; undefined when it is damaged. */
 export function encodeResponse(response: Response, body?: Buffer): Buffer[] {
-  const { request } = response;
-  const type = responseTypes[response.kind];
-  const header = responseHeader(response, !body);
-  return encodeFrame({ type, request, header, body: responseBody(response, body) ?? noBytes });
+  addResponse(single, response, body);
+  return single.take();
+}
+
+/** encodeResponse() for several that are sent together. */
+export function addResponse(batch: FrameBatch, response: Response, body?: Buffer): void {
+  writeResponseHeader(batch.beginFrame(), response, !body);
+  const { kind, request } = response;
+  batch.endFrame(responseTypes[kind], request, responseBody(response, body) ?? noBytes);
 }
 
 function responseBody(response: Response, body: Buffer | undefined): Buffer | undefined {
@@ -270,48 +281,48 @@ function readResponse(frame: Frame): Response {
   }
 }
 
-function requestHeader(request: RequestToSend): Buffer {
+function writeRequestHeader(writer: ByteWriter, request: RequestToSend): void {
   switch (request.kind) {
     case 'hello':
-      return helloHeader(request);
+      return writeHelloHeader(writer, request);
     case 'post':
-      return postHeader(request);
+      return writePostHeader(writer, request);
     case 'wait':
-      return waitHeader(request);
+      return writeWaitHeader(writer, request);
     case 'watch':
-      return watchHeader(request);
+      return writeWatchHeader(writer, request);
     case 'fetch':
-      return fetchHeader(request);
+      return writeFetchHeader(writer, request);
     case 'settle':
-      return holdsHeader(request.holds);
+      return writeHolds(writer, request.holds);
     case 'release':
-      return releaseHeader(request);
+      return writeReleaseHeader(writer, request);
     case 'retry':
-      return retryHeader(request);
+      return writeRetryHeader(writer, request);
     case 'listen':
-      return addressesHeader(request);
+      return writeAddressesHeader(writer, request);
     case 'peek':
-      return peekHeader(request);
+      return writePeekHeader(writer, request);
     case 'drop':
-      return dropHeader(request);
+      return writeDropHeader(writer, request);
     case 'find':
-      return findHeader(request);
+      return writeFindHeader(writer, request);
     case 'events':
-      return eventsHeader(request);
+      return writeEventsHeader(writer, request);
     case 'pause':
-      return pauseHeader(request);
+      return writePauseHeader(writer, request);
     case 'erase':
-      return eraseHeader(request);
+      return writeEraseHeader(writer, request);
     case 'import':
-      return importHeader(request);
+      return writeImportHeader(writer, request);
     case 'send':
-      return sendHeader(request);
+      return writeSendHeader(writer, request);
     case 'cancel':
     case 'status':
     case 'compact':
     case 'goodbye':
     case 'ping':
-      return noBytes;
+      return;
     default:
       return unreachable(request);
   }
@@ -327,50 +338,50 @@ function hasBody(kind: Request['kind']): boolean {
 }
 
 /** `isDamaged`: there is no body to send. */
-function responseHeader(response: Response, isDamaged: boolean): Buffer {
+function writeResponseHeader(writer: ByteWriter, response: Response, isDamaged: boolean): void {
   switch (response.kind) {
     case 'offer':
-      return offerHeader(response, isDamaged);
+      return writeOfferHeader(writer, response, isDamaged);
     case 'peeked':
-      return peekedHeader(response, isDamaged && response.partBytes > 0);
+      return writePeekedHeader(writer, response, isDamaged && response.partBytes > 0);
     case 'welcome':
-      return welcomeHeader(response);
+      return writeWelcomeHeader(writer, response);
     case 'end':
-      return endHeader(response);
+      return writeEndHeader(writer, response);
     case 'stored':
-      return storedHeader(response);
+      return writeStoredHeader(writer, response);
     case 'settled':
-      return holdsHeader(response.notHeld);
+      return writeHolds(writer, response.notHeld);
     case 'retried':
-      return retriedHeader(response);
+      return writeRetriedHeader(writer, response);
     case 'listening':
-      return addressesHeader(response);
+      return writeAddressesHeader(writer, response);
     case 'dropped':
-      return droppedHeader(response);
+      return writeDroppedHeader(writer, response);
     case 'found':
-      return foundHeader(response);
+      return writeFoundHeader(writer, response);
     case 'notice':
-      return noticeHeader(response);
+      return writeNoticeHeader(writer, response);
     case 'event':
-      return eventHeader(response);
+      return writeEventHeader(writer, response);
     case 'eventsEnd':
-      return eventsEndHeader(response);
+      return writeEventsEndHeader(writer, response);
     case 'pausing':
-      return pausingHeader(response);
+      return writePausingHeader(writer, response);
     case 'erased':
-      return erasedHeader(response);
+      return writeErasedHeader(writer, response);
     case 'imported':
-      return importedHeader(response);
+      return writeImportedHeader(writer, response);
     case 'status':
-      return statusHeader(response);
+      return writeStatusHeader(writer, response);
     case 'error':
-      return writeJson({ code: response.code, message: response.message });
+      return writeJson(writer, { code: response.code, message: response.message });
     case 'released':
     case 'compacted':
     case 'going':
     case 'received':
     case 'pong':
-      return noBytes;
+      return;
     default:
       return unreachable(response);
   }
@@ -379,11 +390,10 @@ function responseHeader(response: Response, isDamaged: boolean): Buffer {
 /** How the holds of a release end, each as its place in the list. */
 const releaseFlags = ['counted', 'unread', 'rejected', 'sessionEnds'] as const;
 
-function releaseHeader(release: ReleaseRequest): Buffer {
+function writeReleaseHeader(writer: ByteWriter, release: ReleaseRequest): void {
   const how = releaseFlags.findIndex((flag) => flag !== 'counted' && release[flag]);
-  const writer = new ByteWriter().u8(Math.max(0, how));
+  writer.u8(Math.max(0, how));
   writeHolds(writer, release.holds);
-  return writer.bytes();
 }
 
 function decodeRelease(frame: Frame): ReleaseRequest {
@@ -398,10 +408,9 @@ function decodeRelease(frame: Frame): ReleaseRequest {
   return { kind: 'release', request: frame.request, holds, unread, rejected, ...ending };
 }
 
-function sendHeader(send: SendRequest): Buffer {
-  const writer = new ByteWriter().u32(send.checksum).text(send.from);
+function writeSendHeader(writer: ByteWriter, send: SendRequest): void {
+  writer.u32(send.checksum).text(send.from);
   writeOrigin(writer, send.origin);
-  return writer.bytes();
 }
 
 function decodeSend(frame: Frame): SendRequest {

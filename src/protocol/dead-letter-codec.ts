@@ -1,5 +1,5 @@
 // The headers of a retry of dead letters, and of its response.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { deadLettersPerRetry } from '../base/limits.ts';
 import { readMessageId, readNameOrNone } from '../model/envelope.ts';
@@ -12,9 +12,9 @@ import { type JsonFields, readJson, writeJson } from './json-header.ts';
 /** An id of one character, with its length. */
 const idBytesMin = 2;
 
-export function retryHeader({ after, to, ids }: RetryRequest): Buffer {
-  const writer = new ByteWriter().u64(after).text(to);
-  return writer.list(ids, (id) => writer.text(id)).bytes();
+export function writeRetryHeader(writer: ByteWriter, { after, to, ids }: RetryRequest): void {
+  writer.u64(after).text(to);
+  writer.list(ids, (id) => writer.text(id));
 }
 
 export function decodeRetry(frame: Frame): RetryRequest {
@@ -30,8 +30,11 @@ export function decodeRetry(frame: Frame): RetryRequest {
   throw new IpcError('bad_parameter', what);
 }
 
-export function retriedHeader({ moved, stayed, next }: RetriedResponse): Buffer {
-  return writeJson({ moved: moved.map(plain), stayed: stayed.map(plain), next });
+export function writeRetriedHeader(
+  writer: ByteWriter,
+  { moved, stayed, next }: RetriedResponse,
+): void {
+  writeJson(writer, { moved: moved.map(plain), stayed: stayed.map(plain), next });
 }
 
 export function decodeRetried(frame: Frame): RetriedResponse {

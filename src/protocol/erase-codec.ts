@@ -1,12 +1,12 @@
 // The headers of an erase and of its response.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import type { ErasedResponse, EraseRequest } from '../model/erase-requests.ts';
 import { parseName } from '../model/message.ts';
 import type { Frame } from './frame.ts';
 import { readHeader } from './header-fields.ts';
 
-export function eraseHeader({ mailbox }: EraseRequest): Buffer {
-  return new ByteWriter().text(mailbox).bytes();
+export function writeEraseHeader(writer: ByteWriter, { mailbox }: EraseRequest): void {
+  writer.text(mailbox);
 }
 
 export function decodeErase(frame: Frame): EraseRequest {
@@ -18,8 +18,8 @@ export function decodeErase(frame: Frame): EraseRequest {
   };
 }
 
-export function erasedHeader({ messages, bytes }: ErasedResponse): Buffer {
-  return new ByteWriter().u64(messages).u64(bytes).bytes();
+export function writeErasedHeader(writer: ByteWriter, { messages, bytes }: ErasedResponse): void {
+  writer.u64(messages).u64(bytes);
 }
 
 export function decodeErased(frame: Frame): ErasedResponse {

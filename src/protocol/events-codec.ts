@@ -1,5 +1,5 @@
 // The headers of a request for events, of one event, and of the end of a batch.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError, unreachable } from '../base/errors.ts';
 import { eventMailboxesMax } from '../base/event-limits.ts';
 import { bodyBytesMax, waitMsMax } from '../base/limits.ts';
@@ -47,12 +47,15 @@ const kinds: readonly MailEvent['kind'][] = [
 const parts = ['given', 'damaged', 'same'] as const;
 const gapBytes = 16;
 
-export function eventsHeader({ after, waitMs, partBytesMax, mailboxes }: EventsRequest): Buffer {
+export function writeEventsHeader(
+  writer: ByteWriter,
+  { after, waitMs, partBytesMax, mailboxes }: EventsRequest,
+): void {
   const place = typeof after === 'string' ? after : 'cursor';
   const { epoch, sequence } = typeof after === 'string' ? { epoch: 0, sequence: 0 } : after;
-  const writer = new ByteWriter().u8(places.indexOf(place)).u64(epoch).u64(sequence);
+  writer.u8(places.indexOf(place)).u64(epoch).u64(sequence);
   writer.u32(waitMs).u32(partBytesMax);
-  return writer.list(mailboxes, (name) => writer.text(name)).bytes();
+  writer.list(mailboxes, (name) => writer.text(name));
 }
 
 export function decodeEvents(frame: Frame): EventsRequest {
@@ -81,11 +84,10 @@ function readPlace(reader: ByteReader): EventsRequest['after'] {
   throw new IpcError('bad_frame', `events from the place ${code}`);
 }
 
-export function eventHeader({ event, hasSamePart }: EventResponse): Buffer {
-  const writer = new ByteWriter().u8(kinds.indexOf(event.kind));
+export function writeEventHeader(writer: ByteWriter, { event, hasSamePart }: EventResponse): void {
+  writer.u8(kinds.indexOf(event.kind));
   writer.u64(event.sequence).u64(event.time);
   writeEvent(writer, event, hasSamePart);
-  return writer.bytes();
 }
 
 export function eventBody({ event, hasSamePart }: EventResponse): Buffer | undefined {
@@ -214,9 +216,12 @@ function readAttempt(reader: ByteReader): number {
   return attempt;
 }
 
-export function eventsEndHeader({ next, gap, hasMore }: EventsEndResponse): Buffer {
-  const writer = new ByteWriter().u64(next.epoch).u64(next.sequence).u8(Number(hasMore));
-  return writer.list(gap ? [gap] : [], ({ from, to }) => writer.u64(from).u64(to)).bytes();
+export function writeEventsEndHeader(
+  writer: ByteWriter,
+  { next, gap, hasMore }: EventsEndResponse,
+): void {
+  writer.u64(next.epoch).u64(next.sequence).u8(Number(hasMore));
+  writer.list(gap ? [gap] : [], ({ from, to }) => writer.u64(from).u64(to));
 }
 
 export function decodeEventsEnd(frame: Frame): EventsEndResponse {

@@ -1,5 +1,5 @@
 // The headers of a find and of its response.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { findIdsMax } from '../base/limits.ts';
 import { readMessageId, readNameOrNone, readStoredName, readTime } from '../model/envelope.ts';
@@ -16,9 +16,9 @@ const foundBytesMin = 17;
 /** A state is its place in this list. */
 const states: readonly FoundState[] = ['unknown', 'forgotten', 'settled', 'ready', 'held'];
 
-export function findHeader({ answersIn, ids }: FindRequest): Buffer {
-  const writer = new ByteWriter().text(answersIn);
-  return writer.list(ids, (id) => writer.text(id)).bytes();
+export function writeFindHeader(writer: ByteWriter, { answersIn, ids }: FindRequest): void {
+  writer.text(answersIn);
+  writer.list(ids, (id) => writer.text(id));
 }
 
 export function decodeFind(frame: Frame): FindRequest {
@@ -32,15 +32,13 @@ export function decodeFind(frame: Frame): FindRequest {
   throw new IpcError('bad_parameter', `${find.ids.length} ids at once; limit ${findIdsMax}`);
 }
 
-export function foundHeader({ found }: FoundResponse): Buffer {
-  const writer = new ByteWriter();
+export function writeFoundHeader(writer: ByteWriter, { found }: FoundResponse): void {
   writer.list(found, ({ state, number = 0, answeredBy = 0, place }) => {
     writer.u8(states.indexOf(state)).u64(number).u64(answeredBy);
     if (!place) return;
     writer.text(place.mailbox).text(place.to).u64(place.time).u32(place.attempt);
     if (state === 'held') writeHolder(writer, place.holder);
   });
-  return writer.bytes();
 }
 
 export function decodeFound(frame: Frame): FoundResponse {

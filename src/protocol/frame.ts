@@ -1,6 +1,7 @@
 // A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
 // u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
+import { ByteWriter, putU32 } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
 import { isSmallPart } from '../base/own-bytes.ts';
@@ -22,29 +23,73 @@ assert(fixedBytes + headerBytesMax + bodyBytesMax <= frameBytesMax, 'the largest
 
 /** Copying a body of up to this size costs less than a second write. */
 const joinBytesMax = 2 * 1024;
+/** Memory that a batch keeps while it is empty. */
+const batchBytesUsual = 16 * 1024;
 
 export const noBytes = Buffer.alloc(0);
 
 /**
- * A large body is not copied: the caller must not change it before it is written. It is copied if it is a small part of a
+ * Frames that are sent together: their bytes are in one buffer, except for large bodies, which stay where they are, so the
+ * caller must not change them before they are written. A large body is copied all the same if it is a small part of a
  * larger buffer, such as what was written in one turn: a frame in a send queue would keep all of that in memory.
  */
-export function encodeFrame(frame: Frame): Buffer[] {
-  assert(frame.header.length <= headerBytesMax, 'a header of ours is within the limit');
-  assert(frame.body.length <= bodyBytesMax, 'the body was checked where it came in');
-  const bodyOffset = prefixBytes + frame.header.length;
-  const isJoined = frame.body.length <= joinBytesMax || isSmallPart(frame.body);
-  const head = Buffer.allocUnsafe(bodyOffset + (isJoined ? frame.body.length : 0));
-  head.writeUInt32BE(fixedBytes + frame.header.length + frame.body.length, 0);
-  head.writeUInt8(frame.type, typeOffset);
-  head.writeUInt8(0, 5);
-  head.writeUInt16BE(0, 6);
-  head.writeUInt32BE(frame.request, requestOffset);
-  head.writeUInt32BE(frame.header.length, headerLengthOffset);
-  head.set(frame.header, prefixBytes);
-  if (!isJoined) return [head, frame.body];
-  head.set(frame.body, bodyOffset);
-  return [head];
+export class FrameBatch {
+  readonly #writer = new ByteWriter(batchBytesUsual);
+  #buffers: Buffer[] = [];
+  /** Of `#buffers`. */
+  #sealedBytes = 0;
+  /** Where the frame that is being written begins, and where the complete ones end. */
+  #begin = 0;
+  #end = 0;
+
+  /** Length of the frames so far. */
+  get length(): number {
+    return this.#sealedBytes + this.#end;
+  }
+
+  /** The header of the next frame is to be written here, then endFrame() called. Without that call there is no frame. */
+  beginFrame(): ByteWriter {
+    this.#writer.cutTo(this.#end);
+    this.#begin = this.#writer.skip(prefixBytes);
+    return this.#writer;
+  }
+
+  endFrame(type: number, request: number, body: Buffer): void {
+    const begin = this.#begin;
+    const headerBytes = this.#writer.length - begin - prefixBytes;
+    assert(headerBytes <= headerBytesMax, 'a header of ours is within the limit');
+    assert(body.length <= bodyBytesMax, 'the body was checked where it came in');
+    const bytes = this.#writer.memory;
+    putU32(bytes, begin, fixedBytes + headerBytes + body.length);
+    // Behind the type: no flags, and the reserved bytes.
+    putU32(bytes, begin + typeOffset, (type << 24) >>> 0);
+    putU32(bytes, begin + requestOffset, request);
+    putU32(bytes, begin + headerLengthOffset, headerBytes);
+    const isJoined = body.length <= joinBytesMax || isSmallPart(body);
+    if (isJoined && body.length > 0) this.#writer.raw(body);
+    this.#end = this.#writer.length;
+    if (!isJoined) this.#seal(body);
+  }
+
+  /** The frames, and leaves an empty batch. */
+  take(): Buffer[] {
+    if (this.#end > 0) this.#seal();
+    const buffers = this.#buffers;
+    this.#buffers = [];
+    this.#sealedBytes = 0;
+    return buffers;
+  }
+
+  #seal(body?: Buffer): void {
+    // A copy, since the next frames are written over these.
+    const bytes = Buffer.allocUnsafe(this.#end);
+    this.#writer.memory.copy(bytes, 0, 0, this.#end);
+    this.#buffers.push(bytes);
+    if (body) this.#buffers.push(body);
+    this.#sealedBytes += this.#end + (body?.length ?? 0);
+    this.#writer.clear();
+    this.#end = 0;
+  }
 }
 
 /** Changes the request number of the frame that begins at `offset`. */

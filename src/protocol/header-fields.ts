@@ -32,20 +32,9 @@ export const nameBytesMin = 2;
 const ipv4Form = /^\d{1,3}(\.\d{1,3}){3}$/;
 const ipv6Form = /^(?=[^:]*:[^:]*:)[\da-f:.]{2,45}(%[\w.-]{1,16})?$/i;
 
-/** Memory for one header at a time. */
-const headerMemory = new ByteWriter(4_096);
-
-/** A writer for a header that is copied into its frame at once: the next header is written over it. */
-export function headerWriter(): ByteWriter {
-  return headerMemory.clear();
-}
-
-/** The header of a settle, and of its response. */
-export function holdsHeader(holds: readonly Hold[]): Buffer {
-  return holdsBytes(holds, headerWriter());
-}
-
-export function holdsBytes(holds: readonly Hold[], writer = new ByteWriter()): Buffer {
+/** The body of a hello, and of its response. */
+export function holdsBytes(holds: readonly Hold[]): Buffer {
+  const writer = new ByteWriter();
   writeHolds(writer, holds);
   return writer.bytes();
 }

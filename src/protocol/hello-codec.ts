@@ -1,4 +1,5 @@
 // The bytes of hello and welcome: JSON, with the holds in the body, which has room for 4096 of them.
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { readMailboxesMax } from '../base/limits.ts';
 import { version } from '../base/version.ts';
@@ -25,10 +26,10 @@ export interface HelloToSend extends Hello {
   readonly secret: Buffer;
 }
 
-export function helloHeader(hello: HelloToSend): Buffer {
+export function writeHelloHeader(writer: ByteWriter, hello: HelloToSend): void {
   const { session, origin, standby, sentUpTo, name, reads } = hello;
   const secret = hello.secret.toString('hex');
-  return writeJson({
+  writeJson(writer, {
     protocol: protocolNumber,
     version,
     session,
@@ -86,9 +87,9 @@ function checkSecret(fields: JsonFields, session: SessionId): void {
   throw new IpcError('bad_frame', 'the secret is not that of the session');
 }
 
-export function welcomeHeader(welcome: Welcome): Buffer {
+export function writeWelcomeHeader(writer: ByteWriter, welcome: Welcome): void {
   const { store, epoch, format, pid, addresses, messages, requests } = welcome;
-  return writeJson({
+  writeJson(writer, {
     protocol: protocolNumber,
     version,
     store,

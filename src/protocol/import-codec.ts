@@ -1,5 +1,5 @@
 // The headers of an import and of its response.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { readFlag, readName, readNumber } from '../model/envelope.ts';
 import type { ImportedResponse, ImportRequest } from '../model/import-requests.ts';
@@ -18,13 +18,12 @@ import { importSession } from './session-secret.ts';
 
 const storeIdForm = /^[0-9a-f]{32}$/;
 
-export function importHeader(request: ImportRequest): Buffer {
+export function writeImportHeader(writer: ByteWriter, request: ImportRequest): void {
   const { store, mailbox, attempt, previous, movedUpTo, envelope, lastHold } = request;
-  const writer = new ByteWriter().text(store).text(mailbox).u32(attempt);
+  writer.text(store).text(mailbox).u32(attempt);
   writer.u64(previous).u64(movedUpTo);
   writeFullEnvelope(writer, envelope);
   writeLastHold(writer, lastHold);
-  return writer.bytes();
 }
 
 export function decodeImport(frame: Frame): ImportRequest {
@@ -51,8 +50,11 @@ export function decodeImport(frame: Frame): ImportRequest {
   return { kind: 'import', request, keySession, ...fields, body };
 }
 
-export function importedHeader({ number, duplicate }: ImportedResponse): Buffer {
-  return new ByteWriter().u64(number).u8(Number(duplicate)).bytes();
+export function writeImportedHeader(
+  writer: ByteWriter,
+  { number, duplicate }: ImportedResponse,
+): void {
+  writer.u64(number).u8(Number(duplicate));
 }
 
 export function decodeImported(frame: Frame): ImportedResponse {

@@ -1,11 +1,12 @@
 // The headers that are JSON: of hello, welcome, status, retried, dropped and error. A field that is missing or
 // has another type is `bad_frame`; fields that this version does not know are ignored.
 import { isUtf8 } from 'node:buffer';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { checkAddresses } from './header-fields.ts';
 
-export function writeJson(fields: object): Buffer {
-  return Buffer.from(JSON.stringify(fields), 'utf8');
+export function writeJson(writer: ByteWriter, fields: object): void {
+  writer.raw(Buffer.from(JSON.stringify(fields), 'utf8'));
 }
 
 export function readJson(header: Buffer): JsonFields {

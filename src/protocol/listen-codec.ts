@@ -1,5 +1,5 @@
 // The headers of a listen, which names addresses of the owner's machine, and of its response.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { listenAddressesMax } from '../base/limits.ts';
 import type { ListeningResponse, ListenRequest } from '../model/requests.ts';
@@ -9,9 +9,11 @@ import { checkAddresses, readHeader } from './header-fields.ts';
 /** The length of a text. */
 const addressBytesMin = 1;
 
-export function addressesHeader({ addresses }: { readonly addresses: readonly string[] }): Buffer {
-  const writer = new ByteWriter();
-  return writer.list(addresses, (address) => writer.text(address)).bytes();
+export function writeAddressesHeader(
+  writer: ByteWriter,
+  { addresses }: { readonly addresses: readonly string[] },
+): void {
+  writer.list(addresses, (address) => writer.text(address));
 }
 
 export function decodeListen(frame: Frame): ListenRequest {

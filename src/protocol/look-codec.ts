@@ -1,5 +1,5 @@
 // The headers of a peek and a drop, and of their responses.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, fetchMessagesMax, messagesPerDrop } from '../base/limits.ts';
 import {
@@ -38,8 +38,11 @@ const idBytesMin = 2;
 /** Two empty texts and a process id. */
 const originBytesMin = 6;
 
-export function peekHeader({ mailbox, after, messagesMax, partBytesMax }: PeekRequest): Buffer {
-  return new ByteWriter().text(mailbox).u64(after).u32(messagesMax).u32(partBytesMax).bytes();
+export function writePeekHeader(
+  writer: ByteWriter,
+  { mailbox, after, messagesMax, partBytesMax }: PeekRequest,
+): void {
+  writer.text(mailbox).u64(after).u32(messagesMax).u32(partBytesMax);
 }
 
 export function decodePeek(frame: Frame): PeekRequest {
@@ -57,13 +60,16 @@ export function decodePeek(frame: Frame): PeekRequest {
   throw new IpcError('bad_parameter', `${what}; ${limits}`);
 }
 
-export function peekedHeader(peeked: PeekedResponse, isDamaged: boolean): Buffer {
-  const writer = new ByteWriter().u32(peeked.attempt).u8(Number(isDamaged));
+export function writePeekedHeader(
+  writer: ByteWriter,
+  peeked: PeekedResponse,
+  isDamaged: boolean,
+): void {
+  writer.u32(peeked.attempt).u8(Number(isDamaged));
   writer.text(peeked.mailbox);
   writeHolder(writer, peeked.holder);
   writeFullEnvelope(writer, peeked.envelope);
   writeLastHold(writer, peeked.lastHold);
-  return writer.bytes();
 }
 
 /** `body`: the first bytes of the message's body; undefined when that is damaged. */
@@ -123,11 +129,11 @@ export function readHolder(reader: ByteReader): Holder | undefined {
   throw new IpcError('bad_frame', 'a ready message with the name or the time of a holder');
 }
 
-export function dropHeader(drop: DropRequest): Buffer {
+export function writeDropHeader(writer: ByteWriter, drop: DropRequest): void {
   const { mailbox, dryRun, ageMsMin, after, upTo, ids } = drop;
-  const writer = new ByteWriter().text(mailbox).u8(Number(dryRun));
+  writer.text(mailbox).u8(Number(dryRun));
   writer.u64(ageMsMin).u64(after).u64(upTo);
-  return writer.list(ids, (id) => writer.text(id)).bytes();
+  writer.list(ids, (id) => writer.text(id));
 }
 
 export function decodeDrop(frame: Frame): DropRequest {
@@ -146,8 +152,11 @@ export function decodeDrop(frame: Frame): DropRequest {
   throw new IpcError('bad_parameter', what);
 }
 
-export function droppedHeader({ dropped, held, next, upTo }: DroppedResponse): Buffer {
-  return writeJson({ dropped: dropped.map(plain), held, next, upTo });
+export function writeDroppedHeader(
+  writer: ByteWriter,
+  { dropped, held, next, upTo }: DroppedResponse,
+): void {
+  writeJson(writer, { dropped: dropped.map(plain), held, next, upTo });
 }
 
 export function decodeDropped(frame: Frame): DroppedResponse {

@@ -1,5 +1,5 @@
 // The headers of what a read gets: of an offer, and of the end of a wait or fetch.
-import { ByteReader } from '../base/binary.ts';
+import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { readFlag, readStoredName } from '../model/envelope.ts';
 import type { EndResponse, Offer } from '../model/requests.ts';
@@ -7,7 +7,6 @@ import type { Frame } from './frame.ts';
 import {
   checkChecksum,
   checkNoBody,
-  headerWriter,
   readFullEnvelope,
   readHeader,
   readLastHold,
@@ -17,14 +16,14 @@ import {
 } from './header-fields.ts';
 import { readElsewhere, readPaused, writeElsewhere, writePaused } from './receipt-fields.ts';
 
-export function offerHeader(offer: Offer, isDamaged: boolean): Buffer {
-  const writer = headerWriter().u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
+export function writeOfferHeader(writer: ByteWriter, offer: Offer, isDamaged: boolean): void {
+  writer.u32(offer.attempt).u32(offer.others).u8(Number(isDamaged));
   writer.text(offer.mailbox);
   writeFullEnvelope(writer, offer.envelope);
   writeLastHold(writer, offer.lastHold);
   writer.u32(offer.remaining);
   writeElsewhere(writer, offer.elsewhere);
-  return writer.text(offer.otherFolder ?? '').bytes();
+  writer.text(offer.otherFolder ?? '');
 }
 
 export function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
@@ -58,12 +57,14 @@ export function decodeOffer(frame: Frame): { response: Offer; body: Buffer | und
   return { response, body };
 }
 
-export function endHeader({ remaining, elsewhere, otherFolder = '', paused }: EndResponse): Buffer {
-  const writer = headerWriter().u32(remaining);
+export function writeEndHeader(
+  writer: ByteWriter,
+  { remaining, elsewhere, otherFolder = '', paused }: EndResponse,
+): void {
+  writer.u32(remaining);
   writeElsewhere(writer, elsewhere);
   writer.text(otherFolder);
   writePaused(writer, paused);
-  return writer.bytes();
 }
 
 export function decodeEnd(frame: Frame): EndResponse {

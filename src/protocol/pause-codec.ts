@@ -1,5 +1,5 @@
 // The headers of a pause and of its response.
-import { ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { pausedMailboxesMax } from '../base/limits.ts';
 import { readFlag, readName, readStoredNameOrNone } from '../model/envelope.ts';
@@ -10,9 +10,9 @@ import { nameBytesMin, readHeader, readListUpTo } from './header-fields.ts';
 /** The length of an empty name, which stands for all mailboxes. */
 const pausedBytesMin = 1;
 
-export function pauseHeader({ isPaused, mailboxes }: PauseRequest): Buffer {
-  const writer = new ByteWriter().u8(Number(isPaused));
-  return writer.list(mailboxes, (mailbox) => writer.text(mailbox)).bytes();
+export function writePauseHeader(writer: ByteWriter, { isPaused, mailboxes }: PauseRequest): void {
+  writer.u8(Number(isPaused));
+  writer.list(mailboxes, (mailbox) => writer.text(mailbox));
 }
 
 export function decodePause(frame: Frame): PauseRequest {
@@ -27,9 +27,8 @@ export function decodePause(frame: Frame): PauseRequest {
   throw new IpcError('bad_parameter', `${length} mailboxes at once; limit ${pausedMailboxesMax}`);
 }
 
-export function pausingHeader({ mailboxes }: PausingResponse): Buffer {
-  const writer = new ByteWriter();
-  return writer.list(mailboxes, (mailbox) => writer.text(mailbox)).bytes();
+export function writePausingHeader(writer: ByteWriter, { mailboxes }: PausingResponse): void {
+  writer.list(mailboxes, (mailbox) => writer.text(mailbox));
 }
 
 export function decodePausing(frame: Frame): PausingResponse {

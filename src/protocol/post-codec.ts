@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -18,7 +18,6 @@ import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
   checkBody,
-  headerWriter,
   nameBytesMin,
   readChosenId,
   readCount,
@@ -37,12 +36,11 @@ import {
 /** The smallest item: a number, an id of one character and a flag. */
 const storedBytesMin = 8 + 2 + 1 + aheadBytesMin;
 
-export function postHeader(post: PostRequest): Buffer {
-  const writer = new ByteWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
+export function writePostHeader(writer: ByteWriter, post: PostRequest): void {
+  writer.u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
   writer.text(post.id).text(post.to).text(post.from).text(post.answers);
   writeHolds(writer, post.settles);
   writeOptionalList(writer, post.alsoTo, (name) => writer.text(name));
-  return writer.bytes();
 }
 
 export function decodePost(frame: Frame): PostRequest {
@@ -69,8 +67,8 @@ export function decodePost(frame: Frame): PostRequest {
   return post;
 }
 
-export function storedHeader(stored: StoredResponse): Buffer {
-  const writer = headerWriter().u64(stored.number).text(stored.id);
+export function writeStoredHeader(writer: ByteWriter, stored: StoredResponse): void {
+  writer.u64(stored.number).text(stored.id);
   writer.u8(Number(stored.duplicate)).u8(readerCode(stored));
   writeHolds(writer, stored.notHeld);
   writeAhead(writer, stored);
@@ -79,7 +77,6 @@ export function storedHeader(stored: StoredResponse): Buffer {
     writer.u64(also.number).text(also.id).u8(readerCode(also));
     writeAhead(writer, also);
   });
-  return writer.bytes();
 }
 
 export function decodeStored(frame: Frame): StoredResponse {

@@ -1,5 +1,5 @@
 // The headers of a wait, a watch and a fetch, and of a notice. What only a read of several mailboxes has is at the end.
-import { ByteReader, ByteWriter } from '../base/binary.ts';
+import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
@@ -26,7 +26,6 @@ import type {
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
-  headerWriter,
   nameBytesMin,
   readHeader,
   readListUpTo,
@@ -38,11 +37,13 @@ import { readDuration } from './receipt-fields.ts';
 /** A number, an attempt, a time and a pause. */
 const toldBytes = 8 + 4 + 8 + 4;
 
-export function waitHeader({ mailboxes, waitMs, answers }: WaitRequest): Buffer {
+export function writeWaitHeader(
+  writer: ByteWriter,
+  { mailboxes, waitMs, answers }: WaitRequest,
+): void {
   const [first, ...rest] = mailboxes;
-  const writer = headerWriter().text(first).u32(waitMs).text(answers);
+  writer.text(first).u32(waitMs).text(answers);
   writeOptionalList(writer, rest, (name) => writer.text(name));
-  return writer.bytes();
 }
 
 export function decodeWait(frame: Frame): WaitRequest {
@@ -61,14 +62,16 @@ export function decodeWait(frame: Frame): WaitRequest {
   return { kind: 'wait', request: frame.request, mailboxes, answers, waitMs };
 }
 
-export function watchHeader({ mailboxes, waitMs, told, path }: WatchRequest): Buffer {
+export function writeWatchHeader(
+  writer: ByteWriter,
+  { mailboxes, waitMs, told, path }: WatchRequest,
+): void {
   const [first, ...rest] = mailboxes;
-  const writer = new ByteWriter().text(first).u32(waitMs).text(path);
+  writer.text(first).u32(waitMs).text(path);
   writer.list(told ? [told] : [], ({ number, attempt, time, pauseMs }) =>
     writer.u64(number).u32(attempt).u64(time).u32(pauseMs),
   );
   writeOptionalList(writer, rest, (name) => writer.text(name));
-  return writer.bytes();
 }
 
 export function decodeWatch(frame: Frame): WatchRequest {
@@ -84,8 +87,11 @@ export function decodeWatch(frame: Frame): WatchRequest {
   return { kind: 'watch', request: frame.request, ...watch, mailboxes, told };
 }
 
-export function noticeHeader({ mailbox, unread, number, attempt, ageMs }: NoticeResponse): Buffer {
-  return new ByteWriter().text(mailbox).u32(unread).u64(number).u32(attempt).u64(ageMs).bytes();
+export function writeNoticeHeader(
+  writer: ByteWriter,
+  { mailbox, unread, number, attempt, ageMs }: NoticeResponse,
+): void {
+  writer.text(mailbox).u32(unread).u64(number).u32(attempt).u64(ageMs);
 }
 
 export function decodeNotice(frame: Frame): NoticeResponse {
@@ -127,11 +133,13 @@ function checkWaitMs(waitMs: number): void {
   if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
 }
 
-export function fetchHeader({ mailboxes, bytesMax, messagesMax }: FetchRequest): Buffer {
+export function writeFetchHeader(
+  writer: ByteWriter,
+  { mailboxes, bytesMax, messagesMax }: FetchRequest,
+): void {
   const [first, ...rest] = mailboxes;
-  const writer = new ByteWriter().text(first).u32(bytesMax).u32(messagesMax);
+  writer.text(first).u32(bytesMax).u32(messagesMax);
   writeOptionalList(writer, rest, (name) => writer.text(name));
-  return writer.bytes();
 }
 
 export function decodeFetch(frame: Frame): FetchRequest {

@@ -33,13 +33,11 @@ const sessionBytesMin = 17 + nameBytesMin + 7 + 8 + 1 + 20;
 const noticeBytes = 9;
 const holdBytes = 16;
 
-export function statusHeader({
-  kind: _kind,
-  request: _request,
-  sessionList: _body,
-  ...fields
-}: StatusResponse): Buffer {
-  return writeJson(fields);
+export function writeStatusHeader(
+  writer: ByteWriter,
+  { kind: _kind, request: _request, sessionList: _body, ...fields }: StatusResponse,
+): void {
+  writeJson(writer, fields);
 }
 
 export function statusBody({ sessionList }: StatusResponse): Buffer {

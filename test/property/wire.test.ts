@@ -10,8 +10,9 @@ import {
 } from '../../src/model/message.ts';
 import type { PostRequest } from '../../src/model/requests.ts';
 import { decodeRequest, decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
+import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
 import { ClientHandshake, type Keys, ServerHandshake } from '../../src/protocol/handshake.ts';
+import { encodeFrame } from '../support/frames.ts';
 
 const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
 

@@ -8,7 +8,7 @@ import type { Connection } from '../../src/net/connection.ts';
 import { keyLine } from '../../src/net/keys.ts';
 import { hangUp } from '../../src/net/listen.ts';
 import { decodeRequest, encodeResponse, responseTypes } from '../../src/protocol/codec.ts';
-import { encodeFrame } from '../../src/protocol/frame.ts';
+import { encodeFrame } from './frames.ts';
 import { McpHost } from './mcp-host.ts';
 import { type Ended, shell } from './processes/shell.ts';
 import { keys, Listener } from './sockets.ts';

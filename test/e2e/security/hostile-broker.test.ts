@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { bodyChecksum } from '../../../src/model/message.ts';
 import { encodeResponse } from '../../../src/protocol/codec.ts';
-import { encodeFrame } from '../../../src/protocol/frame.ts';
+import { encodeFrame } from '../../support/frames.ts';
 import {
   type HostileBroker,
   hostileBroker,

@@ -17,8 +17,8 @@ import {
   requestTypes,
   responseTypes,
 } from '../../../src/protocol/codec.ts';
-import { encodeFrame } from '../../../src/protocol/frame.ts';
 import { startBroker, type TestBroker } from '../../support/brokers.ts';
+import { encodeFrame } from '../../support/frames.ts';
 import { hello, helloOf } from '../../support/proven-socket.ts';
 import { FrameCollector } from '../../support/sockets.ts';
 

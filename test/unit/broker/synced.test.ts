@@ -26,7 +26,7 @@ async function openCommit(context: TestContext) {
   const commit = new GroupCommit({
     ...{ engine: { copyOf: () => undefined }, journal, runtime: systemRuntime },
     limits: syncShareLimits,
-    send: ({ reply }) => calls.push(`stored ${reply.to}`),
+    send: (replies) => calls.push(...replies.map(({ to }) => `stored ${to}`)),
     wrote: () => {},
     fail: assert.fail,
   });

@@ -10,7 +10,7 @@ import type { Request, Response, Welcome } from '../../../src/model/requests.ts'
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeRequest, encodeResponse, responseTypes } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
-import { writeJson } from '../../../src/protocol/json-header.ts';
+import { jsonHeader } from '../../support/frames.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 import { nothingAhead, nothingLeft } from '../../support/receipts.ts';
 
@@ -91,7 +91,7 @@ function clientOf(connect: () => Promise<Connection>, machine: ManualRuntime): C
 test('an error with a code of a later version ends its call with that code and its text, and the link stays', async () => {
   const { client, dials } = makeClient((request, connection) => {
     if (request.kind === 'hello') return connection.answer(welcome(request.request));
-    const header = writeJson({ code: 'quota_spent', message: '5 GB are spent' });
+    const header = jsonHeader({ code: 'quota_spent', message: '5 GB are spent' });
     const type = responseTypes.error;
     connection.frame({ type, request: request.request, header, body: Buffer.alloc(0) });
   });
@@ -112,7 +112,7 @@ test('a response that breaks the protocol ends its call, and a parked wait is se
     if (request.kind === 'wait') waits += 1;
     if (request.kind !== 'status') return;
     const type = responseTypes.status;
-    const header = writeJson({ messages: 1 });
+    const header = jsonHeader({ messages: 1 });
     connection.frame({ type, request: request.request, header, body: Buffer.alloc(0) });
   });
   const waiting = client.wait(box, { timeoutMs: 1_000 });
@@ -127,7 +127,7 @@ test('a response that breaks the protocol ends its call, and a parked wait is se
 test('a welcome that breaks the protocol ends the calls', async () => {
   const { client } = makeClient(({ request }, connection) => {
     const type = responseTypes.welcome;
-    connection.frame({ type, request, header: writeJson({}), body: Buffer.alloc(0) });
+    connection.frame({ type, request, header: jsonHeader({}), body: Buffer.alloc(0) });
   });
   await assert.rejects(client.post(box, body), { code: 'bad_frame' });
 });

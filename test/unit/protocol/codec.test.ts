@@ -21,8 +21,9 @@ import {
   encodeResponse,
   type RequestToSend,
 } from '../../../src/protocol/codec.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { importSession, sessionIdOf } from '../../../src/protocol/session-secret.ts';
+import { encodeFrame } from '../../support/frames.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
 const secret = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');

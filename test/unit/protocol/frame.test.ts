@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bodyBytesMax, headerBytesMax } from '../../../src/base/limits.ts';
-import { encodeFrame, type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { encodeFrame } from '../../support/frames.ts';
 
 const small: Frame = {
   type: 0x83,

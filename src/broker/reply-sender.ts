@@ -1,0 +1,67 @@
+// Sends replies. Those to one connection that follow each other are encoded into one buffer, and given to it together: a
+// buffer and a queue entry for each would cost more than its bytes.
+import { errorTable } from '../base/errors.ts';
+import type { ConnectionId, Reply } from '../engine/commands.ts';
+import type { Response } from '../model/requests.ts';
+import { addResponse } from '../protocol/codec.ts';
+import { FrameBatch } from '../protocol/frame.ts';
+import type { Peer } from './peer.ts';
+
+export interface ReplyToSend extends Reply {
+  /** Of a delivery or a peek: undefined if it is corrupt on disk, or not asked for. Other replies have none. */
+  readonly body?: Buffer | undefined;
+}
+
+/** Frames that are given to a connection at a time: the engine learns of these deliveries when all were taken. */
+const togetherBytesMax = 64 * 1024;
+
+export class ReplySender {
+  readonly #peers: ReadonlyMap<ConnectionId, Peer>;
+  readonly #completed: (response: Response) => Response;
+  readonly #frames = new FrameBatch();
+  /** Of the deliveries in `#frames`; undefined without deliveries. */
+  #deliveredBytes: number | undefined;
+
+  /** `completed`: adds to a response what the engine does not know. */
+  constructor(peers: ReadonlyMap<ConnectionId, Peer>, completed: (response: Response) => Response) {
+    this.#peers = peers;
+    this.#completed = completed;
+  }
+
+  /** Those to connections that are gone are dropped. */
+  send(replies: readonly ReplyToSend[]): void {
+    let to: ConnectionId | undefined;
+    let peer: Peer | undefined;
+    for (const reply of replies) {
+      if (reply.to !== to) {
+        if (peer) this.#give(peer);
+        to = reply.to;
+        peer = this.#peers.get(to);
+      }
+      if (peer) this.#add(reply, peer);
+    }
+    if (peer) this.#give(peer);
+  }
+
+  #add({ after, response, body }: ReplyToSend, peer: Peer): void {
+    if (after === 'sync') peer.responseSent();
+    addResponse(this.#frames, this.#completed(response), body);
+    if (response.kind === 'offer') this.#countDelivery(response.envelope.bodyBytes);
+    else if (response.kind === 'peeked') this.#countDelivery(response.partBytes);
+    const isFatal = response.kind === 'error' && errorTable[response.code].fatal;
+    if (isFatal || this.#frames.length >= togetherBytesMax) this.#give(peer);
+    if (isFatal) peer.connection.close();
+  }
+
+  #countDelivery(bytes: number): void {
+    this.#deliveredBytes = (this.#deliveredBytes ?? 0) + bytes;
+  }
+
+  #give(peer: Peer): void {
+    if (this.#frames.length === 0) return;
+    const buffers = this.#frames.take();
+    if (this.#deliveredBytes === undefined) return peer.send(buffers);
+    peer.deliver(buffers, this.#deliveredBytes);
+    this.#deliveredBytes = undefined;
+  }
+}
