@@ -19,9 +19,9 @@ export class NumberQueue {
   }
 
   add(number: number): void {
-    const last = this.#chunks.at(-1);
+    const last = this.#chunks[this.#chunks.length - 1];
     // Nearly every number is above all others.
-    if (last && last.length < chunkMax && (last.at(-1) as number) < number) {
+    if (last && last.length < chunkMax && (last[last.length - 1] as number) < number) {
       last.push(number);
       this.#size++;
       return;

@@ -26,7 +26,7 @@ const copiesMax = 256;
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
   readonly journal: Journal;
-  readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer'>;
+  readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
   readonly limits: SyncShareLimits;
   /** As of BrokerOptions. */
   readonly isLogRemote?: boolean | undefined;
@@ -39,7 +39,7 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #journal: Journal;
-  readonly #runtime: Pick<Runtime, 'now' | 'time' | 'defer'>;
+  readonly #runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
   #events: WrittenRecords['events'][number][] = [];
@@ -128,8 +128,8 @@ export class GroupCommit {
     } catch (error) {
       return this.#options.fail(error);
     }
-    // Deliveries, and other replies that were sent, leave first.
-    if (hasSent) this.#runtime.defer(() => this.#beginSync());
+    // Deliveries, and other replies that were sent, leave first: the connections write at the end of this event.
+    if (hasSent) this.#runtime.beforeNextEvent(() => this.#beginSync());
     else this.#beginSync();
   }
 
@@ -272,8 +272,8 @@ export class GroupCommit {
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
         this.#options.send(replies);
-        // Behind the turn in which the sockets write the replies.
-        this.#runtime.defer(() => this.#noteSync());
+        // Behind the writes of the connections, as above.
+        this.#runtime.beforeNextEvent(() => this.#noteSync());
         await this.#compact();
         if (!this.#toCopy) this.#endSpace();
       }
