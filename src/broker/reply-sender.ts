@@ -12,18 +12,25 @@ export interface ReplyToSend extends Reply {
   readonly body?: Buffer | undefined;
 }
 
+type Recipient = Pick<Peer, 'send' | 'deliver' | 'responseSent'> & {
+  readonly connection: Pick<Peer['connection'], 'close'>;
+};
+
 /** Frames that are given to a connection at a time: the engine learns of these deliveries when all were taken. */
 const togetherBytesMax = 64 * 1024;
 
 export class ReplySender {
-  readonly #peers: ReadonlyMap<ConnectionId, Peer>;
+  readonly #peers: ReadonlyMap<ConnectionId, Recipient>;
   readonly #completed: (response: Response) => Response;
   readonly #frames = new FrameBatch();
   /** Of the deliveries in `#frames`; undefined without deliveries. */
   #deliveredBytes: number | undefined;
 
   /** `completed`: adds to a response what the engine does not know. */
-  constructor(peers: ReadonlyMap<ConnectionId, Peer>, completed: (response: Response) => Response) {
+  constructor(
+    peers: ReadonlyMap<ConnectionId, Recipient>,
+    completed: (response: Response) => Response,
+  ) {
     this.#peers = peers;
     this.#completed = completed;
   }
@@ -31,7 +38,7 @@ export class ReplySender {
   /** Those to connections that are gone are dropped. */
   send(replies: readonly ReplyToSend[]): void {
     let to: ConnectionId | undefined;
-    let peer: Peer | undefined;
+    let peer: Recipient | undefined;
     for (const reply of replies) {
       if (reply.to !== to) {
         if (peer) this.#give(peer);
@@ -43,7 +50,7 @@ export class ReplySender {
     if (peer) this.#give(peer);
   }
 
-  #add({ after, response, body }: ReplyToSend, peer: Peer): void {
+  #add({ after, response, body }: ReplyToSend, peer: Recipient): void {
     if (after === 'sync') peer.responseSent();
     addResponse(this.#frames, this.#completed(response), body);
     if (response.kind === 'offer') this.#countDelivery(response.envelope.bodyBytes);
@@ -57,7 +64,7 @@ export class ReplySender {
     this.#deliveredBytes = (this.#deliveredBytes ?? 0) + bytes;
   }
 
-  #give(peer: Peer): void {
+  #give(peer: Recipient): void {
     if (this.#frames.length === 0) return;
     const buffers = this.#frames.take();
     if (this.#deliveredBytes === undefined) return peer.send(buffers);

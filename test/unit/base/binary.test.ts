@@ -47,6 +47,17 @@ test('a field that is too short, or bytes that are left over, are a bad frame', 
   assert.throws(() => new ByteReader(Buffer.from([1, 0xff])).text(), { code: 'bad_frame' });
 });
 
+test('a number that does not fit its field is not written', () => {
+  for (const number of [-1, 0.5, Number.NaN, 2 ** 32]) {
+    assert.throws(() => new ByteWriter().u8(number), RangeError);
+    assert.throws(() => new ByteWriter().u16(number), RangeError);
+    assert.throws(() => new ByteWriter().u32(number), RangeError);
+  }
+  for (const number of [-1, 0.5, Number.NaN, 2 ** 64]) {
+    assert.throws(() => new ByteWriter().u64(number), RangeError);
+  }
+});
+
 test('a list with a count that its bytes cannot hold is refused before it is read', () => {
   const reader = new ByteReader(Buffer.from('ffffffff00', 'hex'));
   assert.throws(() => reader.list(1, () => reader.u8()), { code: 'bad_frame' });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bodyBytesMax, headerBytesMax } from '../../../src/base/limits.ts';
-import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { type Frame, FrameBatch, FrameDecoder } from '../../../src/protocol/frame.ts';
 import { encodeFrame } from '../../support/frames.ts';
 
 const small: Frame = {
@@ -36,6 +36,34 @@ test('a large body is not copied, and a small one is in one buffer with its head
   assert.equal(encodeFrame(large)[1], large.body);
   assert.equal(encodeFrame(small).length, 1);
   assert.equal(encodeFrame(empty).length, 1);
+});
+
+test('the frames of a batch are in one buffer, up to each large body', () => {
+  const large = { ...small, body: Buffer.alloc(4_096) };
+  const batch = new FrameBatch();
+  for (const { type, request, header, body } of [small, empty, large, small]) {
+    batch.beginFrame().raw(header);
+    batch.endFrame(type, request, body);
+  }
+  assert.equal(batch.length, 25 + 16 + (20 + 4_096) + 25);
+  const buffers = batch.take();
+  assert.deepEqual(
+    buffers.map(({ length }) => length),
+    [25 + 16 + 20, 4_096, 25],
+  );
+  assert.equal(buffers[1], large.body);
+  assert.deepEqual(Buffer.concat(buffers), bytesOf(small, empty, large, small));
+  assert.equal(batch.length, 0);
+  assert.deepEqual(batch.take(), []);
+});
+
+test('a frame whose header cannot be written leaves nothing in its batch', () => {
+  const batch = new FrameBatch();
+  assert.throws(() => batch.beginFrame().u32(7).text('x'.repeat(256)), RangeError);
+  batch.beginFrame().raw(small.header);
+  batch.endFrame(small.type, small.request, small.body);
+  assert.throws(() => batch.beginFrame().u8(256), RangeError);
+  assert.deepEqual(Buffer.concat(batch.take()), bytesOf(small));
 });
 
 test('a frame does not keep the memory around a body that is a small part of it', () => {
