@@ -10,6 +10,7 @@
 // 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
 //    synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
+import { largeMemory } from '../base/large-memory.ts';
 import { turnBodyBytesMax } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
@@ -34,7 +35,7 @@ type Removal =
 /** A reply with its body, which is looked up at once, because a later command may settle the message. */
 export interface Sendable {
   readonly reply: Reply;
-  /** undefined for a delivery or a peek whose body is corrupt on disk, and for replies without a body. */
+  /** undefined for a delivery or a peek whose body is corrupt on disk, and for replies without a body. It is held. */
   readonly body: Buffer | undefined;
 }
 
@@ -101,6 +102,9 @@ export class GroupCommit {
     for (const each of events) {
       if (each.length > 0) this.#events.push({ index, events: each });
       index++;
+      // Never released: followers read it for as long as the ring has it.
+      for (const event of each)
+        if (event.kind === 'stored' && event.part) largeMemory.hold(event.part);
     }
     for (const record of records) {
       this.#records.push(record);
@@ -211,7 +215,9 @@ export class GroupCommit {
     if (response.kind !== 'offer' && response.kind !== 'peeked') return undefined;
     if (response.kind === 'peeked' && response.partBytes === 0) return undefined;
     const { number } = response.envelope;
-    return this.#bodies.get(number) ?? this.#journal.body(number);
+    const body = this.#bodies.get(number) ?? this.#journal.body(number);
+    if (body) largeMemory.hold(body);
+    return body;
   }
 
   /** Returns whether it has sent anything. */

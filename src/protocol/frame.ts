@@ -2,6 +2,7 @@
 // u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
+import { largeMemory } from '../base/large-memory.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
 import { isSmallPart } from '../base/own-bytes.ts';
 
@@ -77,7 +78,7 @@ export class FrameDecoder {
       offset += this.#fillPrefix(chunk, offset);
       if (this.#prefixFilled < prefixBytes) return frames;
       const payloadBytes = this.#prefix.readUInt32BE(0) - fixedBytes;
-      this.#payload ??= Buffer.allocUnsafeSlow(payloadBytes);
+      this.#payload ??= largeMemory.take(payloadBytes);
       const copied = chunk.copy(this.#payload, this.#payloadFilled, offset);
       this.#payloadFilled += copied;
       offset += copied;
