@@ -2,11 +2,11 @@
 // 1. Fencing: an owner that was replaced may have nothing to sync, so it would not notice.
 // 2. Memory of large bodies that was not needed since the last heartbeat goes back to the system.
 // 3. Now and then history that is too old is removed.
+import { freeMemory } from '../base/free-memory.ts';
 import { largeMemory } from '../base/large-memory.ts';
 import { historyTidyMs } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Journal } from '../journal/journal.ts';
-import { freeMemory } from '../net/free-memory.ts';
 import { checkFencing } from './group-commit.ts';
 
 export class Upkeep {

@@ -10,13 +10,13 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { freeMemory } from '../base/free-memory.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
 import { type Frame, FrameDecoder, noBytes } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { freeMemory } from './free-memory.ts';
 
 export interface ConnectionTimes {
   readonly handshakeMs: number;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freeMemory } from '../../../src/net/free-memory.ts';
+import { freeMemory } from '../../../src/base/free-memory.ts';
 
 const chunkBytes = 64 * 1024;
 

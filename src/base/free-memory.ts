@@ -3,12 +3,11 @@
 // collects garbage by the bytes that were allocated since it did so last.
 // A transfer to another thread takes the memory of a buffer away from it. A message that goes to a closed port is
 // dropped, and the memory with it.
-import type { MessagePort as Port } from 'node:worker_threads';
 
 /** Shorter memory is not freed: it costs less than the transfer. */
 const freedBytesMin = 32 * 1024;
 
-let closedPort: Port | undefined;
+let closedPort: ReturnType<typeof makeClosedPort> | undefined;
 
 /** Frees the memory of bytes that nobody else uses, if it is large and has no other bytes. Their length is 0 then. */
 export function freeMemory(bytes: Buffer): void {
@@ -18,7 +17,7 @@ export function freeMemory(bytes: Buffer): void {
   closedPort.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
-function makeClosedPort(): Port {
+function makeClosedPort() {
   const { port1 } = new MessageChannel();
   port1.close();
   return port1;
