@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Journal } from '../src/journal/journal.ts';
 import { bodyChecksum, type Name, type SessionId, sessionMessageId } from '../src/model/message.ts';
 import type { JournalRecord } from '../src/model/records.ts';
+import { removeCopied } from '../test/support/disk/journal-store.ts';
 import { program } from '../test/support/mcp-host.ts';
 import { makeBenchFolder } from './support/bench-folder.ts';
 import { print, rounded, Series } from './support/measure.ts';
@@ -62,7 +63,7 @@ async function fill(): Promise<number> {
     for (const record of life(number)) journal.append([record]);
     if (number % 5_000 > 0) continue;
     await journal.sync();
-    while (journal.compactable(true)?.length === 0) await journal.removeOldest();
+    while (journal.compactable(true)?.length === 0) await removeCopied(journal);
   }
   await journal.close();
   return number;

@@ -391,6 +391,8 @@ export const syncStallMsMin = 1_000;
 export const corruptionListedMax = 32;
 /** Bytes of bodies kept in memory. Older bodies, and copied ones, are read from the journal when they are delivered. */
 export const bodyCacheBytesMax = 64 * 1024 ** 2;
+/** Memory of large bodies that is kept to be used again, for as long as it is needed. */
+export const spareMemoryBytesMax = bodyCacheBytesMax;
 /** Memory of bodies that were written together, beside the bytes of their records. */
 export const bodyCacheEntryBytes = 400;
 

@@ -9,7 +9,6 @@ import {
   graceTurnMs,
   heartbeatMs,
   helloMs,
-  historyTidyMs,
   replayHeartbeatMs,
   syncStallMsMin,
 } from '../base/limits.ts';
@@ -37,7 +36,7 @@ import type { Frame } from '../protocol/frame.ts';
 import type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 import { CostlyRequests, costlyKinds } from './costly-requests.ts';
 import { EventFeed } from './event-feed.ts';
-import { checkFencing, GroupCommit } from './group-commit.ts';
+import { GroupCommit } from './group-commit.ts';
 import { checkAddresses, checkMayListen } from './listeners.ts';
 import { StorePast } from './past-events.ts';
 import { Peer, type PeerLimits, peerLimits, refuseConnection, type Turn } from './peer.ts';
@@ -46,6 +45,7 @@ import { ReplySender } from './reply-sender.ts';
 import { SilentPeers } from './silent-peers.ts';
 import { alsoOf, isStored, type StoredRequest } from './stored-requests.ts';
 import { type SyncShareLimits, syncShareLimits } from './sync-share.ts';
+import { Upkeep } from './upkeep.ts';
 
 export type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 
@@ -57,6 +57,7 @@ export class Broker {
   #groupCommit: GroupCommit | undefined;
   #feed: EventFeed | undefined;
   #removals: Removals | undefined;
+  #upkeep: Upkeep | undefined;
   readonly #limits: PeerLimits & SyncShareLimits & Pick<BrokerLimits, 'connectionsMax'>;
   readonly #budget: BufferBudget;
   readonly #costly: CostlyRequests;
@@ -70,8 +71,7 @@ export class Broker {
   #timerDue = Number.POSITIVE_INFINITY;
   readonly #silent = new SilentPeers();
   readonly #helloTimer: Timer;
-  readonly #fencingTimer: Timer;
-  #historyTidied: number;
+  readonly #beatTimer: Timer;
   #standstill: Standstill;
   /** Runs while holders may be absent. */
   #graceTimer: Timer | undefined;
@@ -100,8 +100,7 @@ export class Broker {
     this.#budget = new BufferBudget(options.limits?.bufferBudgetBytes);
     this.#costly = new CostlyRequests(this.#runtime);
     this.#helloTimer = this.#runtime.setTicker(() => this.#closeSilentPeers(), helloMs).unref();
-    this.#fencingTimer = this.#runtime.setTicker(() => this.#checkFencing(), heartbeatMs).unref();
-    this.#historyTidied = this.#runtime.now();
+    this.#beatTimer = this.#runtime.setTicker(() => this.#beat(), heartbeatMs).unref();
     this.#standstill = new Standstill(heartbeatMs, this.#runtime);
     options.acceptor.serve((connection) => this.#admit(connection));
   }
@@ -180,6 +179,7 @@ export class Broker {
       history: this.#options.history,
     });
     this.#journal = journal;
+    this.#upkeep = new Upkeep(journal, runtime);
     this.#groupCommit = new GroupCommit({
       ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
       send: (replies) => this.#sender.send(replies),
@@ -260,15 +260,10 @@ export class Broker {
     this.#graceTimer = this.#runtime.setTicker(() => this.#noticeStandstill(), graceTurnMs).unref();
   }
 
-  /** An owner that was replaced may have nothing to sync, so it would not notice. */
-  #checkFencing(): void {
+  #beat(): void {
     this.#noticeStandstill();
     try {
-      if (this.#state !== 'open' || !this.#journal) return;
-      checkFencing(this.#journal);
-      if (this.#runtime.now() - this.#historyTidied < historyTidyMs) return;
-      this.#historyTidied = this.#runtime.now();
-      this.#journal.tidyHistory();
+      if (this.#state === 'open') this.#upkeep?.beat();
     } catch (error) {
       this.#fail(error);
     }
@@ -468,7 +463,7 @@ export class Broker {
     this.#feed?.stop();
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#helloTimer);
-    this.#runtime.clearTimer(this.#fencingTimer);
+    this.#runtime.clearTimer(this.#beatTimer);
     this.#runtime.clearTimer(this.#graceTimer);
     this.#options.listeners.close();
   }

@@ -5,10 +5,12 @@
 //    an owner that was replaced without knowing it must not hand anything out.
 // 3. One sync at a time covers everything written before it began. If this is still the newest owner after
 //    the sync, the replies marked `sync` are sent.
-// 4. After a sync, compaction copies part of the oldest segment if that is due.
+// 4. After a sync, compaction goes one step further if it is due. Each step rests on the one before it and on the sync
+//    between them, so it needs no sync of its own.
 // 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
 //    synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
+import { largeMemory } from '../base/large-memory.ts';
 import { turnBodyBytesMax } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
@@ -22,6 +24,14 @@ import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
 const copiesMax = 256;
+
+/**
+ * Steps of a removal. `copy`: of the live messages of the segment those that are still to be copied. `drop`: all copies
+ * were written. `remove`: it is out of the log.
+ */
+type Removal =
+  | { readonly step: 'copy'; readonly numbers: number[] }
+  | { readonly step: 'drop' | 'remove' };
 
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
@@ -58,8 +68,8 @@ export class GroupCommit {
   #syncing: Promise<void> | undefined;
   /** When the current sync began, on the runtime's clock. */
   #syncBegan = 0;
-  /** Live messages of the oldest segment that are still to be copied, while it is being removed. */
-  #toCopy: number[] | undefined;
+  /** How far the removal of the oldest segment is; undefined when none is under way. */
+  #removal: Removal | undefined;
   /** The step of makeSpace() that is under way. */
   #space: { readonly isWanted: boolean; readonly done: () => void } | undefined;
   /** One step at a time. */
@@ -87,6 +97,9 @@ export class GroupCommit {
     for (const each of events) {
       if (each.length > 0) this.#events.push({ index, events: each });
       index++;
+      // Never released: followers read it for as long as the ring has it.
+      for (const event of each)
+        if (event.kind === 'stored' && event.part) largeMemory.hold(event.part);
     }
     for (const record of records) {
       this.#records.push(record);
@@ -203,7 +216,9 @@ export class GroupCommit {
   #bodyOf(response: Offer | PeekedResponse): Buffer | undefined {
     if (response.kind === 'peeked' && response.partBytes === 0) return undefined;
     const { number } = response.envelope;
-    return this.#bodies.get(number) ?? this.#journal.body(number);
+    const body = this.#bodies.get(number) ?? this.#journal.body(number);
+    if (body) largeMemory.hold(body);
+    return body;
   }
 
   /** Returns whether it has sent anything. */
@@ -255,7 +270,7 @@ export class GroupCommit {
   async #syncAll(): Promise<void> {
     const journal = this.#journal;
     try {
-      while (!this.#isStopped && (this.#isSyncWanted || this.#toCopy)) {
+      while (!this.#isStopped && (this.#isSyncWanted || this.#removal)) {
         const replies = this.#afterSync;
         const onSynced = this.#onSynced;
         const written = this.#wroteAfterSync;
@@ -275,7 +290,7 @@ export class GroupCommit {
         // Behind the writes of the connections, as above.
         this.#runtime.beforeNextEvent(() => this.#noteSync());
         await this.#compact();
-        if (!this.#toCopy) this.#endSpace();
+        if (!this.#removal) this.#endSpace();
       }
     } catch (error) {
       this.#options.fail(error);
@@ -290,31 +305,39 @@ export class GroupCommit {
     }
   }
 
-  /**
-   * Copies live messages of the oldest segment to the end of the log, a few at a time so that no request
-   * waits for long, and removes the segment when all are copied.
-   */
+  /** Takes the next step of the removal of the oldest segment. All that was written before the last one is synced. */
   async #compact(): Promise<void> {
-    const journal = this.#journal;
-    this.#toCopy ??= journal.compactable(this.#space?.isWanted);
-    if (!this.#toCopy) return;
-    this.#write();
-    const numbers = this.#takeCopies(this.#toCopy);
-    if (!numbers) {
-      this.#toCopy = undefined;
-      return;
+    const removal = this.#removal;
+    switch (removal?.step) {
+      case 'drop':
+        this.#journal.dropOldest();
+        this.#removal = { step: 'remove' };
+        return;
+      case 'remove':
+        this.#removal = undefined;
+        this.#removed += 1;
+        return this.#journal.removeDropped();
+      default:
+        this.#copy(removal?.numbers);
     }
+  }
+
+  /** Copies live messages of the oldest segment to the end of the log, a few at a time so that no request waits for long. */
+  #copy(left: number[] | undefined): void {
+    const journal = this.#journal;
+    const toCopy = left ?? journal.compactable(this.#space?.isWanted);
+    this.#removal = undefined;
+    if (!toCopy) return;
+    this.#write();
+    const numbers = this.#takeCopies(toCopy);
+    if (!numbers) return;
     const live = numbers
       .map((number) => this.#options.engine.copyOf(number))
       .filter((copy) => copy !== undefined);
     const bodies = journal.bodies(live.map((copy) => copy.envelope.number));
     const copies = live.map((copy, index) => ({ ...copy, body: bodies[index] }));
     this.#append(copies, []);
-    if (this.#toCopy.length > 0) return;
-    this.#toCopy = undefined;
-    await journal.removeOldest();
-    this.#removed += 1;
-    checkFencing(journal);
+    this.#removal = toCopy.length > 0 ? { step: 'copy', numbers: toCopy } : { step: 'drop' };
   }
 
   #endSpace(): void {

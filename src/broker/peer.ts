@@ -6,6 +6,7 @@
 // 2. While a peer leaves `unreadBytesMax` of responses unread, its requests stay unread, too (backpressure).
 // 3. At most `postsInFlightMax` of its posts and settles wait for the disk. More are refused.
 import { IpcError } from '../base/errors.ts';
+import { largeMemory } from '../base/large-memory.ts';
 import {
   postsInFlightMax,
   turnBytesMax,
@@ -131,10 +132,11 @@ export class Peer {
     this.#checkUnread();
   }
 
-  /** `bytes`: what the delivery counts for in `onFlushed`. */
-  deliver(buffers: readonly Buffer[], bytes: number): void {
+  /** `bytes`: what the delivery counts for in `onFlushed`. `body` is in the buffers; it is released behind them. */
+  deliver(buffers: readonly Buffer[], bytes: number, body: Buffer | undefined): void {
     this.connection.send(buffers, () => {
       this.#bytesFlushed = (this.#bytesFlushed ?? 0) + bytes;
+      if (body && this.connection.copiesWritten) largeMemory.release(body);
     });
     this.#checkUnread();
   }

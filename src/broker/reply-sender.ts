@@ -8,7 +8,7 @@ import { FrameBatch } from '../protocol/frame.ts';
 import type { Peer } from './peer.ts';
 
 export interface ReplyToSend extends Reply {
-  /** Of a delivery or a peek: undefined if it is corrupt on disk, or not asked for. Other replies have none. */
+  /** Of a delivery or a peek: undefined if it is corrupt on disk, or not asked for. Other replies have none. It is held. */
   readonly body?: Buffer | undefined;
 }
 
@@ -56,7 +56,8 @@ export class ReplySender {
     if (response.kind === 'offer') this.#countDelivery(response.envelope.bodyBytes);
     else if (response.kind === 'peeked') this.#countDelivery(response.partBytes);
     const isFatal = response.kind === 'error' && errorTable[response.code].fatal;
-    if (isFatal || this.#frames.length >= togetherBytesMax) this.#give(peer);
+    const bytes = Math.max(this.#frames.length, body?.length ?? 0);
+    if (isFatal || bytes >= togetherBytesMax) this.#give(peer, body);
     if (isFatal) peer.connection.close();
   }
 
@@ -64,11 +65,12 @@ export class ReplySender {
     this.#deliveredBytes = (this.#deliveredBytes ?? 0) + bytes;
   }
 
-  #give(peer: Recipient): void {
+  /** `body`: of the last reply. Only a large one is to be released, and it is the last. */
+  #give(peer: Recipient, body?: Buffer): void {
     if (this.#frames.length === 0) return;
     const buffers = this.#frames.take();
     if (this.#deliveredBytes === undefined) return peer.send(buffers);
-    peer.deliver(buffers, this.#deliveredBytes);
+    peer.deliver(buffers, this.#deliveredBytes, body);
     this.#deliveredBytes = undefined;
   }
 }

@@ -1,5 +1,6 @@
 // Bodies in memory: not one by one, but as the bytes of the log that were written together. So a message costs the
 // cache nothing but a count. Bytes stay until no message in them is live, or until newer ones take their place.
+import { largeMemory } from '../base/large-memory.ts';
 import { bodyCacheEntryBytes } from '../base/limits.ts';
 import { ownBytes } from '../base/own-bytes.ts';
 import { bodyBytesAt } from './record-framing.ts';
@@ -63,6 +64,7 @@ export class BodyCache {
   /** `offset`: where they were written in the file. */
   add(bytes: Buffer, offset: number): WrittenBytes {
     const written = new WrittenBytes(this, ownBytes(bytes), offset);
+    largeMemory.hold(bytes);
     this.#written.push(written);
     this.#bytes += memoryOf(written);
     while (this.#bytes > this.#bytesMax) this.drop(this.#written[this.#first++] as WrittenBytes);
@@ -77,6 +79,7 @@ export class BodyCache {
     if (!written.bytes) return;
     this.#bytes -= memoryOf(written);
     this.#dropped++;
+    largeMemory.release(written.bytes);
     written.bytes = undefined;
   }
 }

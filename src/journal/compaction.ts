@@ -2,7 +2,7 @@
 // segments can be removed.
 //
 // 1. While an owner runs, the live messages of the oldest segment are copied, a part at a time
-//    (messagesToCopy); Journal.removeOldest() then removes the segment.
+//    (messagesToCopy); Journal.dropOldest() and removeDropped() then remove the segment.
 // 2. A new owner merges a run of small segments into its own first one (mergeBegin, rewriteAll).
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Envelope } from '../model/message.ts';

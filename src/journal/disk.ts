@@ -20,7 +20,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { statfs, unlink } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -55,6 +55,8 @@ export interface Disk {
   /** Does nothing if it is not there. After a power loss, either both names are as before, or none is. */
   rename(path: string, to: string): void;
   removeFile(path: string): void;
+  /** removeFile() that does not block: the kernel lets go of a long file only when the journal of the disk has room. */
+  unlink(path: string): Promise<void>;
 }
 
 /** Distinguishes a folder from a later one of the same name: see isSameFolder(). */
@@ -170,6 +172,11 @@ export const realDisk: Disk = {
   },
   removeFile(path) {
     absentIs(undefined, () => unlinkSync(path));
+  },
+  async unlink(path) {
+    await unlink(path).catch((error) => {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+    });
   },
 };
 

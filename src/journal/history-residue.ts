@@ -67,6 +67,8 @@ class ResidueFold {
           if (record && !(place && place.sequence >= end)) this.#apply(record, place !== undefined);
         },
       },
+      // A corrupt body is copied with its checksum, so it stays corrupt.
+      false,
     );
     for (const _ of steps);
   }

@@ -8,6 +8,7 @@
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { freeMemory } from '../base/free-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
@@ -173,7 +174,7 @@ export class History {
       if (!bytes) continue;
       const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
       if (rest) await this.#replace(file, rest);
-      else this.#remove(file);
+      else await this.#remove(file);
     }
     if (bytesBefore > 0) await this.#disk.syncFolder(historyPath(this.#folder));
     return { messages: eraser.messages, bytes: bytesBefore - this.bytes };
@@ -187,18 +188,18 @@ export class History {
     const at = this.#files.indexOf(file);
     if (bytes === undefined || at === -1) {
       this.#disk.removeFile(aside);
-      if (bytes === undefined) this.#remove(file);
+      if (bytes === undefined) await this.#remove(file);
       return;
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, file));
     this.#files[at] = known(file, bytes);
   }
 
-  #remove(file: KnownFile): void {
+  async #remove(file: KnownFile): Promise<void> {
+    if (!this.#files.includes(file) || !this.#mayGoOn()) return;
+    await this.#disk.unlink(historyFilePath(this.#folder, file));
     const at = this.#files.indexOf(file);
-    if (at === -1 || !this.#mayGoOn()) return;
-    this.#disk.removeFile(historyFilePath(this.#folder, file));
-    this.#files.splice(at, 1);
+    if (at !== -1) this.#files.splice(at, 1);
   }
 
   /** Where the files of history and the segments of the log begin, as far as they say so. */
@@ -280,7 +281,8 @@ export class History {
       // The file must not go before the name leads to what is needed of it.
       await this.#disk.syncFolder(historyPath(this.#folder));
     }
-    this.#remove(oldest);
+    await this.#remove(oldest);
+    for (const { bytes } of sources) freeMemory(bytes);
   }
 
   /** False if nothing was gained. */

@@ -4,7 +4,8 @@
 //    what lies in too many small segments.
 // 2. append() writes at once; sync() makes durable what was appended before it, and adds a sync point.
 // 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
-// 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced.
+// 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced. The caller
+//    syncs between its steps, with all that is to be synced anyway.
 import assert from 'node:assert/strict';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { systemRuntime } from '../base/runtime.ts';
@@ -58,6 +59,8 @@ export class Journal {
   readonly #fencing: Fencing;
   #note: OwnerNote;
   readonly #segments: SegmentList;
+  /** Out of the log, but their files are still in its place. */
+  readonly #dropped: SegmentId[] = [];
   readonly #live = new LiveIndex();
   readonly #compaction: Compaction;
   readonly #sequence: RecordSequence;
@@ -260,7 +263,7 @@ export class Journal {
 
   /**
    * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
-   * then call removeOldest(). The copies may come in parts, with other appends and syncs between them. A
+   * sync, then call dropOldest(). The copies may come in parts, with other appends and syncs between them. A
    * message that is settled meanwhile needs no copy. A copy has the state of its message, so all changes
    * of that state must be appended before it. `isWanted`: by a session, so a small log is compacted, too.
    */
@@ -294,21 +297,24 @@ export class Journal {
     return this.#spaceCheck.isFileLimited;
   }
 
-  /** No message of the oldest segment may be live. Syncs, so it must not run beside sync(). */
-  async removeOldest(): Promise<void> {
+  /**
+   * Takes the oldest segment out of the log. A sync must have covered the copies of its live messages, since a record
+   * says from here on that the segment may be missing.
+   */
+  dropOldest(): void {
     const { oldest, files } = this.#segments;
     assert(oldest, 'the current segment stays');
     assert(this.#live.messagesIn(oldest).length === 0, 'its live messages were copied');
-    // 1. The copies are durable before a record says that the segment may be missing.
-    await this.sync();
-    // 2. No later header lists it: that could outlive the record that says why it is missing.
+    // No later header lists it: that could outlive the record that says why it is missing.
     files.shift();
+    this.#dropped.push(oldest);
     this.#write([{ kind: 'removed', epoch: oldest.epoch, segment: oldest.segment }], 0);
-    // 3. That it was removed, not lost, is durable before it goes.
-    await this.sync();
-    // 4. A successor that began before the record was written may be reading it.
-    if (!this.passesFencing()) return;
-    await this.#removeFiles([oldest]);
+  }
+
+  /** Removes what dropOldest() took out. A sync must have covered that: it was removed, not lost. */
+  async removeDropped(): Promise<void> {
+    // A successor that began before the record was written may be reading it.
+    if (this.passesFencing()) await this.#removeFiles(this.#dropped.splice(0));
   }
 
   /** Called when the addresses change. If the note cannot be written now, close() writes it. */

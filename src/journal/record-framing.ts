@@ -125,9 +125,14 @@ export function isValid(record: RawRecord): record is ValidRecord {
 }
 
 /** The record that begins at `offset`, even with a corrupt body; undefined without a valid header. */
-function readRawRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
+function readRawRecord(
+  bytes: Buffer,
+  offset: number,
+  seed: Seed,
+  isChecked = true,
+): RawRecord | undefined {
   const header = readHeader(bytes, offset, seed);
-  return header && rawRecordAt(bytes, offset, header);
+  return header && rawRecordAt(bytes, offset, header, isChecked);
 }
 
 /** The record that begins at `offset` with this header. `isChecked`: its body is compared with its checksum. */
@@ -191,15 +196,16 @@ export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<V
   }
 }
 
-/** All that the first `bytesMax` bytes hold; `bytes` may be shorter than that. */
+/** All that the first `bytesMax` bytes hold; `bytes` may be shorter than that. `isChecked`: as of rawRecordAt(). */
 export function* scanRecords(
   bytes: Buffer,
   bytesMax: number,
   seed: Seed,
+  isChecked = true,
 ): Generator<RawRecord | LostBytes> {
   let offset = 0;
   while (offset < bytesMax) {
-    const record = readRawRecord(bytes, offset, seed);
+    const record = readRawRecord(bytes, offset, seed, isChecked);
     const isWithin = record !== undefined && record.end <= bytesMax;
     const found = isWithin
       ? record

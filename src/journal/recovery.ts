@@ -132,15 +132,16 @@ export async function inTurns<Result>(
 /** Bytes of records that are read in one step. */
 const stepBytes = 65_536;
 
-/** Reads some records of the first `segment.bytes` bytes at each step. */
+/** Reads some records of the first `segment.bytes` bytes at each step. `isChecked`: as of scanRecords(). */
 export function* readEach(
   bytes: Buffer,
   segment: SegmentId & { readonly bytes: number },
   reader: Reader,
+  isChecked = true,
 ): Generator<void> {
   const places = new FilePlaces();
   let yielded = 0;
-  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment))) {
+  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment), isChecked)) {
     readInto(reader, places, found);
     if (found.end - yielded < stepBytes) continue;
     yielded = found.end;

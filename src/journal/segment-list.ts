@@ -94,13 +94,12 @@ export class SegmentList {
       if (this.#isPast(id)) this.#history.take(id);
       else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
-    await this.#history.sync();
     const counting = new Set(this.files.map(({ epoch }) => epoch));
-    for (const epoch of listEpochs(this.#disk, this.#folder)) {
-      if (epoch < this.#epochs.own && !counting.has(epoch)) {
-        removeEpoch(this.#disk, this.#folder, epoch);
-      }
-    }
+    const over = listEpochs(this.#disk, this.#folder).filter((epoch) => {
+      return epoch < this.#epochs.own && !counting.has(epoch);
+    });
+    if (over.length > 0) await this.#history.sync();
+    for (const epoch of over) removeEpoch(this.#disk, this.#folder, epoch);
     this.#history.tidy([...this.files]);
   }
 

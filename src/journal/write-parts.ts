@@ -3,18 +3,27 @@ import type { DiskFile } from './disk.ts';
 
 const writeBytesMax = 1_048_576;
 
+/** A buffer of this length is not copied to be written with others. */
+const joinBytesMax = 64 * 1024;
+
 /** Parts that do not block for long when they are written. */
 export function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
   let waiting: Buffer[] = [];
   let bytes = 0;
   for (const buffer of buffers) {
+    const isJoined = buffer.length < joinBytesMax;
+    if (waiting.length > 0 && (!isJoined || bytes >= writeBytesMax)) {
+      yield Buffer.concat(waiting, bytes);
+      [waiting, bytes] = [[], 0];
+    }
+    if (!isJoined) {
+      yield buffer;
+      continue;
+    }
     waiting.push(buffer);
     bytes += buffer.length;
-    if (bytes < writeBytesMax) continue;
-    yield Buffer.concat(waiting);
-    [waiting, bytes] = [[], 0];
   }
-  yield Buffer.concat(waiting);
+  if (waiting.length > 0) yield Buffer.concat(waiting, bytes);
 }
 
 /** A disk that fills up takes part of the bytes, and then fails. */

@@ -133,6 +133,11 @@ export class ReplicatedDisk implements Disk {
     this.#remove(this.#nameOf(path));
   }
 
+  async unlink(path: string): Promise<void> {
+    await this.#local.unlink(path);
+    this.#remove(this.#nameOf(path));
+  }
+
   #nameOf(path: string): string {
     return relative(this.#options.folder, path).split(sep).join('/');
   }

@@ -10,13 +10,13 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { freeMemory } from '../base/free-memory.ts';
 import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
 import { type Frame, FrameDecoder, noBytes } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
-import { freeChunk } from './free-chunk.ts';
 
 export interface ConnectionTimes {
   readonly handshakeMs: number;
@@ -121,6 +121,11 @@ export class Connection {
   /** The peer is in this place, on this machine: all others are behind TLS. */
   get isLocal(): boolean {
     return !('encrypted' in this.#socket);
+  }
+
+  /** When `onWritten` is called, nothing refers to the buffers that were sent. Other transports may still have them. */
+  get copiesWritten(): boolean {
+    return this.#socket instanceof Socket;
   }
 
   /** Called for every heartbeat that is received. */
@@ -234,7 +239,7 @@ export class Connection {
     try {
       const frames = this.#decoder.push(chunk);
       // Without a frame in it, its bytes were copied.
-      if (frames.length === 0 && this.#socket instanceof Socket) freeChunk(chunk);
+      if (frames.length === 0 && this.#socket instanceof Socket) freeMemory(chunk);
       this.#noteIncomplete(frames.length > 0);
       this.#take(frames);
     } catch (error) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { ByteWriter, putU32 } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
+import { largeMemory } from '../base/large-memory.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
 import { isSmallPart } from '../base/own-bytes.ts';
 
@@ -122,7 +123,7 @@ export class FrameDecoder {
       offset += this.#fillPrefix(chunk, offset);
       if (this.#prefixFilled < prefixBytes) return frames;
       const payloadBytes = this.#prefix.readUInt32BE(0) - fixedBytes;
-      this.#payload ??= Buffer.allocUnsafeSlow(payloadBytes);
+      this.#payload ??= largeMemory.take(payloadBytes);
       const copied = chunk.copy(this.#payload, this.#payloadFilled, offset);
       this.#payloadFilled += copied;
       offset += copied;

@@ -8,6 +8,7 @@ import { type Name, type SessionId, sessionMessageId } from '../../src/model/mes
 import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
+import { removeCopied } from '../support/disk/journal-store.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';
@@ -183,7 +184,7 @@ class History {
     );
     const covered = this.#states.length - 1;
     if (this.#random.oneIn(3)) owner.disk.dieAt = owner.disk.calls.length + this.#random.below(12);
-    await owner.journal.removeOldest().catch((error) => {
+    await removeCopied(owner.journal).catch((error) => {
       if (!owner.disk.dead) throw error;
     });
     if (owner.disk.dead) return this.#crash();
@@ -225,7 +226,7 @@ class History {
       const numbers = this.#random.oneIn(2) ? owner.journal.compactable() : undefined;
       if (numbers) {
         owner.journal.append(numbers.map((number) => owner.model.copyOf(number)));
-        await owner.journal.removeOldest();
+        await removeCopied(owner.journal);
       }
     } catch (error) {
       // The folder of its epoch may have been removed.

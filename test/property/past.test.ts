@@ -7,7 +7,13 @@ import { systemRuntime } from '../../src/base/runtime.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { postedRecord, testSession } from '../support/disk/journal-model.ts';
-import { append, type OpenStore, openStore, storeFolder } from '../support/disk/journal-store.ts';
+import {
+  append,
+  type OpenStore,
+  openStore,
+  removeCopied,
+  storeFolder,
+} from '../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../support/disk/past.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
@@ -105,7 +111,7 @@ class RandomStore {
     const numbers = journal.compactable();
     if (!numbers) return;
     append(store, ...numbers.map((number) => model.copyOf(number)));
-    await journal.removeOldest();
+    await removeCopied(journal);
     this.#durable = this.#told.length;
   }
 

@@ -291,6 +291,10 @@ export class ProcessDisk implements Disk {
     if (node) this.#link(parent, basename(path), undefined);
   }
 
+  async unlink(path: string): Promise<void> {
+    this.removeFile(path);
+  }
+
   #open(file: FileNode, path: string): DiskFile {
     return {
       write: (buffers, offset) => {

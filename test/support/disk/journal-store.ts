@@ -58,5 +58,13 @@ export function append({ journal, model }: OpenStore, ...records: JournalRecord[
 export async function removeOldest(store: OpenStore): Promise<void> {
   const numbers = store.journal.compactable();
   append(store, ...(numbers ?? []).map((number) => store.model.copyOf(number)));
-  await store.journal.removeOldest();
+  await removeCopied(store.journal);
+}
+
+/** Removes the oldest segment, whose live messages were copied, with a sync before each step. */
+export async function removeCopied(journal: Journal): Promise<void> {
+  await journal.sync();
+  journal.dropOldest();
+  await journal.sync();
+  await journal.removeDropped();
 }

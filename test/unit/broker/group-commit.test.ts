@@ -1,4 +1,4 @@
-// The order of a sync and its sync point in the log.
+// The order of syncs and of what is written and sent between them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Name } from '../../../src/model/message.ts';
@@ -29,3 +29,37 @@ test('the sync point of a post is written behind its sync, though no other reque
   assert.deepEqual(calls.slice(-2), ['synced', syncPointType]);
   assert.equal(calls.filter((call) => call === syncPointType).length, 1);
 });
+
+test('a post that came before the removal of a segment waits for its own sync, and for none of the removal', async (context) => {
+  const gated = new GatedDisk();
+  const limits = { segmentBytesMax: 2_000, logBytesCompact: 1, segmentsCompact: 1 };
+  const { client } = await startBroker(context, { disk: gated.disk, limits });
+  const [poster, other] = [client(), client()];
+  await other.status();
+  await poster.post('box' as Name, Buffer.alloc(3_000, 'x'));
+
+  const [ofDrop, ofRemoval] = [new Gate(), new Gate()];
+  const gates = [ofDrop.opened, Promise.resolve(), ofRemoval.opened];
+  const dropBegan = new Gate();
+  gated.onSync = () => {
+    gated.gate = gates.shift() ?? Promise.resolve();
+    dropBegan.open();
+  };
+  const dropped = poster.drop('box' as Name);
+  await dropBegan.opened;
+  const written = new Gate();
+  gated.onWrite = () => written.open();
+  const stored = other.post('other' as Name, Buffer.from('while the drop is synced'));
+  await written.opened;
+  ofDrop.open();
+  await Promise.all([dropped, stored]);
+  assert.equal(gates.length, 0, 'the removal has begun');
+  ofRemoval.open();
+});
+
+class Gate {
+  open!: () => void;
+  readonly opened = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+}

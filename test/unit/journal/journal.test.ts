@@ -21,6 +21,7 @@ import {
   append,
   type OpenStore,
   openStore,
+  removeCopied,
   removeOldest,
   storeFolder,
 } from '../../support/disk/journal-store.ts';
@@ -513,7 +514,7 @@ test('the oldest segment is copied in parts, while posts, settles, syncs and new
     running = store.journal.sync();
   });
   await running;
-  await store.journal.removeOldest();
+  await removeCopied(store.journal);
   for (const [number, { posted }] of store.model.messages) {
     assert.deepEqual(store.journal.body(number), posted.body);
   }

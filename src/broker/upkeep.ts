@@ -1,0 +1,31 @@
+// What a broker does at each heartbeat, whether it has requests or not.
+// 1. Fencing: an owner that was replaced may have nothing to sync, so it would not notice.
+// 2. Memory of large bodies that was not needed since the last heartbeat goes back to the system.
+// 3. Now and then history that is too old is removed.
+import { freeMemory } from '../base/free-memory.ts';
+import { largeMemory } from '../base/large-memory.ts';
+import { historyTidyMs } from '../base/limits.ts';
+import type { Runtime } from '../base/runtime.ts';
+import type { Journal } from '../journal/journal.ts';
+import { checkFencing } from './group-commit.ts';
+
+export class Upkeep {
+  readonly #journal: Journal;
+  readonly #runtime: Pick<Runtime, 'now'>;
+  #historyTidied: number;
+
+  constructor(journal: Journal, runtime: Pick<Runtime, 'now'>) {
+    this.#journal = journal;
+    this.#runtime = runtime;
+    this.#historyTidied = runtime.now();
+  }
+
+  /** Throws `owner_replaced` if a newer owner has begun. */
+  beat(): void {
+    checkFencing(this.#journal);
+    for (const memory of largeMemory.surplus()) freeMemory(memory);
+    if (this.#runtime.now() - this.#historyTidied < historyTidyMs) return;
+    this.#historyTidied = this.#runtime.now();
+    this.#journal.tidyHistory();
+  }
+}
