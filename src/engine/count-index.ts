@@ -10,8 +10,8 @@ interface Run {
 }
 
 /**
- * Numbers of messages by session and count, for a replay, in which the counts of each session ascend nearly always.
- * It takes no hash of each id, and no room for its text.
+ * Numbers of messages by session and count. The counts of each session ascend nearly always. It takes no hash of each
+ * id, and no room for its text.
  */
 export class CountIndex {
   /** A session with one message has its number alone: each run of a program is a session. */
