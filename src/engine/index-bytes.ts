@@ -22,7 +22,6 @@ export function indexBytesOf(envelope: IndexedTexts): number {
   return lastBytes;
 }
 
-
 /** The origin that was counted last, and its bytes: messages of one process share theirs. */
 let lastOrigin: Origin | undefined;
 let lastOriginBytes = 0;

@@ -95,9 +95,9 @@ export class MessageTable {
     const found = this.#messages.get(number);
     if (found === undefined) return;
     const { id } = typeof found === 'number' ? this.#packed.read(found) : found.envelope;
-    if (this.#generatedNumberOf(id) === number)
-      this.#generatedIds.delete(sessionIn(id), countIn(id));
-    else if (this.#otherNumberOf(id) === number) this.#otherIds.delete(id);
+    const count = countIn(id);
+    const isDeleted = count > 0 && this.#generatedIds.delete(sessionIn(id), count, number);
+    if (!isDeleted && this.#otherNumberOf(id) === number) this.#otherIds.delete(id);
     if (typeof found === 'number') this.#packed.delete(found);
     this.#messages.delete(number);
   }
