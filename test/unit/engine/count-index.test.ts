@@ -34,3 +34,15 @@ test('those that stay are found whichever go', () => {
     [1_090, 1_180, 1_270, 1_360, 1_450, 1_540, 1_630, 1_720, 1_810, 1_900, 1_990],
   );
 });
+
+test('a message that is not in the index is not deleted, nor is another one with its id', () => {
+  const index = emptyIndex();
+  for (let count = 1; count <= 3; count++) index.add(ann, count, 1_000 + count);
+  const deleted = [2_002, 1_002, 1_002].map((number) => index.delete(ann, 2, number));
+  assert.deepEqual(deleted, [false, true, false]);
+  assert.equal(index.delete(sessionOf('bob'), 1, 1_001), false);
+  assert.deepEqual(
+    [1, 2, 3].map((count) => index.get(ann, count)),
+    [1_001, undefined, 1_003],
+  );
+});
