@@ -10,8 +10,8 @@ interface Run {
 }
 
 /**
- * Numbers of messages by session and count, for a replay, in which the counts of each session ascend nearly always.
- * It takes no hash of each id, and no room for its text.
+ * Numbers of messages by session and count. The counts of each session ascend nearly always. It takes no hash of each
+ * id, and no room for its text.
  */
 export class CountIndex {
   /** A session with one message has its number alone: each run of a program is a session. */
@@ -53,17 +53,20 @@ export class CountIndex {
     return run.numbers[indexOf(run, count)] || undefined;
   }
 
-  /** Of a message that is in the index. */
-  delete(session: SessionId, count: number): void {
+  /** Returns false, and deletes nothing, if it has another message with this id, or none. */
+  delete(session: SessionId, count: number, number: number): boolean {
     const run = this.#runs.get(session);
     if (typeof run === 'object') {
-      run.numbers[indexOf(run, count)] = 0;
+      const index = indexOf(run, count);
+      if (run.numbers[index] !== number) return false;
+      run.numbers[index] = 0;
       run.live--;
       if (run.live * 4 < run.counts.length) shrink(run);
-      if (run.live > 0) return;
-    }
+      if (run.live > 0) return true;
+    } else if (run !== number) return false;
     this.#runs.delete(session);
     if (this.#last === run) this.#last = undefined;
+    return true;
   }
 
   /** The run that begins with this message. */
@@ -81,6 +84,9 @@ function shrink(run: Run): void {
 
 /** The index of that count; -1 if the run lacks it. */
 function indexOf({ counts }: Run, count: number): number {
+  // Nearly all runs have each count from their first one on.
+  const guess = count - (counts[0] as number);
+  if (counts[guess] === count) return guess;
   let low = 0;
   let high = counts.length - 1;
   while (low < high) {

@@ -42,7 +42,6 @@ export class Deduplication {
   readonly #settled: IdsBySession<number>;
   /** In a replay: fingerprints by number, for the ids in the records behind them. */
   #fingerprints: ReadonlyMap<number, number> = new Map();
-  #isReplay = true;
 
   constructor(limits: DeduplicationLimits) {
     this.sessions = new SessionPosts(limits);
@@ -84,7 +83,7 @@ export class Deduplication {
     { ackedUpTo, importKey }: Pick<PostedRecord, 'ackedUpTo' | 'importKey'>,
   ): void {
     const { id } = envelope;
-    const post = this.#isReplay ? new ReplayedPost(envelope) : postOf(envelope);
+    const post = new RememberedPost(envelope);
     if (importKey !== undefined) this.store(importKey, ackedUpTo, post);
     if (importKey === undefined || !splitId(id)) this.store(id, ackedUpTo, post);
   }
@@ -107,7 +106,6 @@ export class Deduplication {
   }
 
   endReplay(): void {
-    this.#isReplay = false;
     this.#fingerprints = new Map();
   }
 
@@ -186,12 +184,8 @@ export class Deduplication {
   }
 }
 
-function postOf(envelope: Envelope): StoredPost {
-  return { number: envelope.number, fingerprint: fingerprintOf(envelope) };
-}
-
-/** Most posts of a replay are acknowledged by the next one of their session, before anybody asks for the fingerprint. */
-class ReplayedPost implements StoredPost {
+/** Most posts are acknowledged by the next one of their session, before anybody asks for the fingerprint. */
+class RememberedPost implements StoredPost {
   readonly number: number;
   /** The fingerprint, or the envelope from which it is computed when it is asked for first. */
   #content: Envelope | number;

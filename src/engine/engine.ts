@@ -38,6 +38,7 @@ import {
   addressedMessages,
   envelopesFor,
   idConflict,
+  postedRecord,
   storedBefore,
   unsettledOf,
   wasPosted,
@@ -275,16 +276,15 @@ export class Engine {
     this.#connections.posts(connection, post.from);
     const messages = addressedMessages(post, session, this.#state.deduplication);
     if (wasPosted(messages)) return this.#postAgain(post, messages, connection);
-    const { body, ackedUpTo, answers } = post;
-    const shared = { time, origin: connection.origin, depth: this.#state.depthOfAnswer(answers) };
+    const depth = this.#state.depthOfAnswer(post.answers);
+    const shared = { time, origin: connection.origin, depth };
     const envelopes = envelopesFor(post, messages, shared, this.#state.nextNumber);
     const refusal = quotaRefusal(post, envelopes, session, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
     const stored = unsettledOf(envelopes, messages);
-    const [envelope, ...also] = stored;
-    this.#write({ kind: 'posted', envelope, also, ackedUpTo, settles, body });
+    this.#write(postedRecord(post, stored, settles));
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
     this.#state.deduplication.sessions.shrink();
@@ -388,7 +388,7 @@ export class Engine {
   }
 
   /** Returns the messages that were not settled, because another session holds them. */
-  #settleAll(holds: readonly Hold[], session: SessionId): Hold[] {
+  #settleAll(holds: readonly Hold[], session: SessionId): readonly Hold[] {
     const { settles, unstored, notHeld } = this.#holds.settle(holds, session);
     if (settles.length > 0) this.#write({ kind: 'settled', numbers: settles });
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });

@@ -13,6 +13,7 @@ import {
   sessionMessageId,
 } from '../model/message.ts';
 import { mailboxesOf, namedMessageId } from '../model/post.ts';
+import type { PostedRecord } from '../model/records.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
 import { mailElsewhere, type PostOutcome, storedMessage } from './receipts.ts';
@@ -79,6 +80,16 @@ export function unsettledOf(
   return stored as [Envelope, ...Envelope[]];
 }
 
+/** `stored`: the messages of the post that are to be stored. `settles`: the numbers of those that it settles. */
+export function postedRecord(
+  { ackedUpTo, body }: PostRequest,
+  stored: readonly [Envelope, ...Envelope[]],
+  settles: readonly number[],
+): PostedRecord {
+  const [envelope] = stored;
+  return { kind: 'posted', envelope, also: behindFirst(stored), ackedUpTo, settles, body };
+}
+
 /** The messages of a repeated post; undefined when its content differs from what was stored. */
 export function storedBefore(
   post: PostRequest,
@@ -114,7 +125,8 @@ export function storedResponse(
   outcome: PostOutcome & Pick<StoredResponse, 'notHeld'>,
 ): StoredResponse {
   const { poster, duplicate, notHeld } = outcome;
-  const [first, ...also] = messages.map((each) => storedMessage(each, state, outcome));
+  const stored = messages.map((each) => storedMessage(each, state, outcome));
+  const [first] = stored;
   assert(first, 'a post has a message');
   // Field by field: on the road of every post, a spread takes longer than all the rest.
   return {
@@ -128,9 +140,16 @@ export function storedResponse(
     before: first.before,
     holder: first.holder,
     same: first.same,
-    also,
+    also: behindFirst(stored),
     duplicate,
     notHeld,
     elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
   };
+}
+
+const none: readonly never[] = [];
+
+/** The other items of a list, which mostly has one. */
+function behindFirst<T>(list: readonly T[]): readonly T[] {
+  return list.length > 1 ? list.slice(1) : none;
 }

@@ -22,13 +22,18 @@ export function offeredRecord(
   return { kind: 'offered', number, holder, attempt, holding: { name, since } };
 }
 
+const none: readonly never[] = [];
+
 /** Records that a session has another name than the messages that it holds say. One record is enough for all of them. */
-export function renamedRecords(connection: SessionConnection, state: State): OfferedRecord[] {
+export function renamedRecords(
+  connection: SessionConnection,
+  state: State,
+): readonly OfferedRecord[] {
   const { session: holder } = connection;
   const message = state.anyHeldBy(holder);
   const name = sessionName(connection);
   if (message?.heldSince === undefined || name === '' || name === state.holderName(holder)) {
-    return [];
+    return none;
   }
   const { envelope, attempt, heldSince: since } = message;
   return [{ kind: 'offered', number: envelope.number, holder, attempt, holding: { name, since } }];

@@ -13,6 +13,15 @@ import type { DeduplicationLimits } from './deduplication.ts';
 import { IdsBySession } from './ids-by-session.ts';
 import type { LiveMessage, State } from './state.ts';
 
+/** Numbers of messages in the store, messages that are not there, and those that other sessions hold. */
+export interface SettledHolds {
+  readonly settles: readonly number[];
+  readonly unstored: readonly Hold[];
+  readonly notHeld: readonly Hold[];
+}
+
+const noSettledHolds: SettledHolds = { settles: [], unstored: [], notHeld: [] };
+
 export class Holds {
   readonly #state: State;
   /** Holders of messages that are not in the store; undefined for a message that was released. */
@@ -32,12 +41,9 @@ export class Holds {
    * are not in the store, and that may be posted again. All others were settled before, or another session
    * holds them.
    */
-  settle(
-    holds: readonly Hold[],
-    session: SessionId,
-  ): { settles: number[]; unstored: Hold[]; notHeld: Hold[] } {
+  settle(holds: readonly Hold[], session: SessionId): SettledHolds {
     // Of nearly every post.
-    if (holds.length === 0) return { settles: [], unstored: [], notHeld: [] };
+    if (holds.length === 0) return noSettledHolds;
     const settles = new Set<number>();
     const unstored = new Map<MessageId, Hold>();
     const notHeld: Hold[] = [];

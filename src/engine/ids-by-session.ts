@@ -21,12 +21,13 @@ export class IdsBySession<Value> {
     this.#limits = limits;
   }
 
+  /** It is empty nearly always, and a look into an empty Map would compute the hash of the id. */
   has(id: MessageId): boolean {
-    return this.#entries.has(id);
+    return this.#entries.size > 0 && this.#entries.has(id);
   }
 
   get(id: MessageId): Value | undefined {
-    return this.#entries.get(id)?.value;
+    return this.#entries.size > 0 ? this.#entries.get(id)?.value : undefined;
   }
 
   set(id: MessageId, value: Value, session: SessionId | undefined): void {

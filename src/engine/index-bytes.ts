@@ -4,14 +4,22 @@ import type { Envelope, Origin, PastHold } from '../model/message.ts';
 /** The part of an envelope that determines how much memory its message takes. */
 export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin'>;
 
+/** The envelope that was counted last, and its bytes: a post counts its messages for each limit. */
+let lastCounted: IndexedTexts | undefined;
+let lastBytes = 0;
+
 /**
  * Memory that a message takes beside its body. Usual mail takes less, since messages share their names and origins;
  * mail that shares nothing, each message in a mailbox of its own, takes a tenth more. It depends on the envelope
  * alone, so each owner of a store counts the same.
  */
-export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
+export function indexBytesOf(envelope: IndexedTexts): number {
+  if (envelope === lastCounted) return lastBytes;
+  const { id, to, from, answers, origin } = envelope;
   const ofOthers = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
-  return indexBytesPerMessage + originBytes(origin) + ofOthers;
+  lastCounted = envelope;
+  lastBytes = indexBytesPerMessage + originBytes(origin) + ofOthers;
+  return lastBytes;
 }
 
 /** The origin that was counted last, and its bytes: messages of one process share theirs. */

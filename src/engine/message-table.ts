@@ -33,10 +33,10 @@ export class MessageTable {
   /** An object, or the row of a packed envelope. */
   readonly #messages = new NumberMap<MutableMessage | number>();
   readonly #packed = new PackedEnvelopes();
-  /** Has the ids of the messages that were packed when they were added. */
-  readonly #packedIds = new CountIndex((number) => this.#packedIdOf(number));
-  /** Has the ids of all other messages. */
-  readonly #ids = new Map<MessageId, number>();
+  /** Has nearly all generated ids: those with ascending counts. */
+  readonly #generatedIds = new CountIndex((number) => this.#generatedIdOf(number));
+  /** Has all other ids. */
+  readonly #otherIds = new Map<MessageId, number>();
 
   get size(): number {
     return this.#messages.size;
@@ -64,16 +64,19 @@ export class MessageTable {
 
   /** The newest message with this id. */
   numberOf(id: MessageId): number | undefined {
-    const packed = this.#packedNumberOf(id);
-    const other = this.#ids.get(id);
-    if (packed === undefined || other === undefined) return packed ?? other;
-    return Math.max(packed, other);
+    const generated = this.#generatedNumberOf(id);
+    const other = this.#otherNumberOf(id);
+    if (generated === undefined || other === undefined) return generated ?? other;
+    return Math.max(generated, other);
   }
 
   add(message: MutableMessage): void {
     const { id, number } = message.envelope;
     this.#messages.set(number, message);
-    this.#ids.set(id, number);
+    const count = countIn(id);
+    const isIndexed = count > 0 && this.#generatedIds.add(sessionIn(id), count, number);
+    // Or else the session has a message with this count or a later one already.
+    if (!isIndexed) this.#otherIds.set(id, number);
   }
 
   /** Like add(), but packs a message that waits as it was posted, under a generated id. */
@@ -81,8 +84,9 @@ export class MessageTable {
     const { envelope } = message;
     const count = isAsPosted(message) ? countIn(envelope.id) : 0;
     const session =
-      count > 0 ? this.#packedIds.add(sessionIn(envelope.id), count, envelope.number) : undefined;
-    // Or else the session has a message with this count or a later one already.
+      count > 0
+        ? this.#generatedIds.add(sessionIn(envelope.id), count, envelope.number)
+        : undefined;
     if (session === undefined) return this.add(message);
     this.#messages.set(envelope.number, this.#packed.add(envelope, session, count));
   }
@@ -91,20 +95,25 @@ export class MessageTable {
     const found = this.#messages.get(number);
     if (found === undefined) return;
     const { id } = typeof found === 'number' ? this.#packed.read(found) : found.envelope;
-    if (this.#ids.get(id) === number) this.#ids.delete(id);
-    else if (this.#packedNumberOf(id) === number)
-      this.#packedIds.delete(sessionIn(id), countIn(id));
+    const count = countIn(id);
+    const isDeleted = count > 0 && this.#generatedIds.delete(sessionIn(id), count, number);
+    if (!isDeleted && this.#otherNumberOf(id) === number) this.#otherIds.delete(id);
     if (typeof found === 'number') this.#packed.delete(found);
     this.#messages.delete(number);
   }
 
-  #packedNumberOf(id: MessageId): number | undefined {
-    const count = this.#packedIds.isEmpty ? 0 : countIn(id);
-    return count > 0 ? this.#packedIds.get(sessionIn(id), count) : undefined;
+  #generatedNumberOf(id: MessageId): number | undefined {
+    const count = this.#generatedIds.isEmpty ? 0 : countIn(id);
+    return count > 0 ? this.#generatedIds.get(sessionIn(id), count) : undefined;
   }
 
-  /** The id of a message that is in #packedIds. */
-  #packedIdOf(number: number): GeneratedId {
+  /** A look into an empty Map would compute the hash of the id. */
+  #otherNumberOf(id: MessageId): number | undefined {
+    return this.#otherIds.size > 0 ? this.#otherIds.get(id) : undefined;
+  }
+
+  /** The id of a message that is in #generatedIds. */
+  #generatedIdOf(number: number): GeneratedId {
     const found = this.#messages.get(number);
     assert(found !== undefined, `message ${number} is live`);
     if (typeof found === 'number') return this.#packed.idAt(found);

@@ -37,6 +37,8 @@ export class SessionPosts {
   /** The session last seen longest ago comes first. */
   readonly #sessions = new Map<SessionId, Posts>();
   #lastSeen: SessionId | undefined;
+  /** Those of #lastSeen: nearly all posts in a row are of one session. */
+  #lastPosts: Posts | undefined;
   /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
   readonly #connected = new Map<SessionId, number>();
   #bytes = 0;
@@ -68,11 +70,11 @@ export class SessionPosts {
   }
 
   ackedUpTo(session: SessionId): number {
-    return this.#sessions.get(session)?.ackedUpTo ?? 0;
+    return this.#postsOf(session)?.ackedUpTo ?? 0;
   }
 
   get(session: SessionId, count: number): StoredPost | undefined {
-    return this.#sessions.get(session)?.stored.get(count);
+    return this.#postsOf(session)?.stored.get(count);
   }
 
   /** The session was seen, has all responses up to that count, and has stored these posts. */
@@ -81,7 +83,7 @@ export class SessionPosts {
     ackedUpTo: number,
     posts: readonly (readonly [count: number, post: StoredPost])[],
   ): void {
-    const known = this.#sessions.get(session);
+    const known = this.#postsOf(session);
     const own = known ?? { ackedUpTo: 0, stored: new Map() };
     const before = bytesOf(known);
     this.#see(session, own);
@@ -94,7 +96,7 @@ export class SessionPosts {
   hasRoom(session: SessionId, ackedUpTo: number, messages: number): boolean {
     const { sharedPostsBytesMax, guaranteedPosts } = this.#limits;
     const before = this.#connectedBytes;
-    const posts = this.#sessions.get(session);
+    const posts = this.#postsOf(session);
     const added = (posts ? 0 : rememberedSessionBytes) + messages * rememberedPostBytes;
     if (before + added <= sharedPostsBytesMax) return true;
     const acknowledged = posts ? storedUpTo(ackedUpTo, posts).length : 0;
@@ -107,7 +109,7 @@ export class SessionPosts {
   forget(session: SessionId): void {
     this.#count(this.#bytesOf(session), 0, session);
     this.#sessions.delete(session);
-    if (session === this.#lastSeen) this.#lastSeen = undefined;
+    if (session === this.#lastSeen) this.#lastSeen = this.#lastPosts = undefined;
   }
 
   shrink(): void {
@@ -139,6 +141,11 @@ export class SessionPosts {
     this.#sessions.delete(session);
     this.#sessions.set(session, posts);
     this.#lastSeen = session;
+    this.#lastPosts = posts;
+  }
+
+  #postsOf(session: SessionId): Posts | undefined {
+    return session === this.#lastSeen ? this.#lastPosts : this.#sessions.get(session);
   }
 
   #shrinkTo(sessionsMax: number, bytesMax: number, surplusBytesMax: number): void {
@@ -167,7 +174,7 @@ export class SessionPosts {
   }
 
   #bytesOf(session: SessionId): number {
-    return bytesOf(this.#sessions.get(session));
+    return bytesOf(this.#postsOf(session));
   }
 }
 
