@@ -10,6 +10,7 @@ import {
   noValidator,
   packagesIn,
   plainAssert,
+  plainClock,
   readable,
   screenApart,
   shared,
@@ -39,7 +40,10 @@ export async function bundleProgram(folder) {
     splitting: true,
     chunkNames: 'chunk-[hash]',
     define: { 'import.meta.dirname': '__dirname' },
-    plugins: [screenApart, natsApart, noValidator, noSubprograms, plainAssert, lateBuiltins],
+    plugins: [
+      ...[screenApart, natsApart, noValidator, noSubprograms],
+      ...[plainAssert, plainClock, lateBuiltins],
+    ],
     metafile: true,
     write: false,
   });
