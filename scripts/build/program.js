@@ -20,7 +20,7 @@ import {
 const program = join(root, 'src/cli/main.ts');
 const mcp = join(root, 'src/cli/mcp-main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
-const everyday = 'src/cli/commands/everyday.ts';
+const mail = 'src/cli/commands/mail.ts';
 const owner = 'src/session/own-store.ts';
 
 /** Modules are strict without it; the CommonJS that is made of them needs it. */
@@ -54,7 +54,7 @@ export async function bundleProgram(folder) {
     requireConstants(name, chunks.get(name));
   }
   neededBy([...chunks.keys()], chunks); // throws if there is a cycle
-  const together = neededBy(['program', chunkOf(everyday, metafile)], chunks);
+  const together = neededBy(['program', chunkOf(mail, metafile)], chunks);
   const first = chunkOf(owner, metafile);
   const ofOwner = [...neededBy([first], chunks)].filter((name) => !together.has(name));
   const files = new Map([...chunks, ['owner', ownerFile(ofOwner, chunks)]]);

@@ -6,12 +6,20 @@ import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
 import { beQuiet } from './output.ts';
 
-/** The commands that scripts and agents run again and again. */
-const everydayNames = ['post', 'wait', 'ask', 'fetch', 'watch', 'peek', 'drop', 'find'];
+const mail = () => import('./commands/mail.ts');
+const look = () => import('./commands/look.ts');
+
+/** The commands that scripts and agents run again and again, each with the file that it is in. */
+const everyday = new Map([
+  ...['post', 'wait', 'ask', 'fetch'].map((name) => [name, mail] as const),
+  ...['peek', 'drop'].map((name) => [name, look] as const),
+  ['watch', () => import('./commands/watch.ts')],
+  ['find', () => import('./commands/find.ts')],
+]);
 
 /**
- * The whole tree; or, for a line that begins with an everyday command, the tree of these alone: most of the time of a
- * short command is spent on loading code.
+ * The whole tree; or, for a line that begins with an everyday command, that command with the others of its file: most of
+ * the time of a short command is spent on loading code, and on making commands.
  */
 export async function makeProgram(
   helped: Helped,
@@ -23,9 +31,9 @@ export async function makeProgram(
     .version(version);
   configureHelp(program, helped, colours);
   program.enablePositionalOptions();
-  if (everydayNames.includes(firstWord)) {
-    (await lateCode(import('./commands/everyday.ts'))).addEveryday(program);
-  } else (await lateCode(import('./commands/all.ts'))).addAll(program);
+  const file = everyday.get(firstWord);
+  if (file) (await lateCode(file())).addCommands(program);
+  else (await lateCode(import('./commands/all.ts'))).addAll(program);
   addQuiet(program);
   reportWrongLines(program);
   return program;

@@ -14,13 +14,13 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statfs,
   statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
   writevSync,
 } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -87,6 +87,7 @@ const joinBytesMax = 64 * 1024;
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
 const readOnPool = promisify(read);
+const statfsOnPool = promisify(statfs);
 
 export const realDisk: Disk = {
   makeFolder(path) {
@@ -116,7 +117,7 @@ export const realDisk: Disk = {
     }
   },
   async fileSystemType(path) {
-    const found = await statfs(path).catch(() => undefined);
+    const found = await statfsOnPool(path).catch(() => undefined);
     // It is signed on some platforms.
     return found && found.type >>> 0;
   },
