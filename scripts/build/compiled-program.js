@@ -33,8 +33,7 @@ if (fault === undefined) {
     load.resolve = require.resolve;
     load.cache = require.cache;
     run(module, load, __dirname);
-  }
-  else require('./' + name + '.cjs');
+  } else require('./' + name + '.cjs');
 } else {
   process.stderr.write('ipc: ' + fault + '\\n');
   process.exitCode = 1;

@@ -92,6 +92,8 @@ async function toCommonJs(text) {
         `const{${pairs(list, /^(\S+) as (\S+)$/, '$1:$2')}}=require("./${name}.cjs");`,
     )
     .replaceAll(/\bimport"\.\/(chunk-\w+)\.js";/g, 'require("./$1.cjs");')
+    // Of a default export, esbuild would copy all that the module exports.
+    .replaceAll(/\bimport ([\w$]+) from"(node:[\w/]+)";/g, 'const $1=require("$2");')
     .replace(
       /\bexport\{([^}]*)\};\s*$/,
       (_line, list) => `module.exports={${pairs(list, /^(\S+) as (\S+)$/, '$2:$1')}};`,

@@ -9,17 +9,21 @@ import { beQuiet } from './output.ts';
 const mail = () => import('./commands/mail.ts');
 const look = () => import('./commands/look.ts');
 
-/** The commands that scripts and agents run again and again, each with the file that it is in. */
-const everyday = new Map([
-  ...['post', 'wait', 'ask', 'fetch'].map((name) => [name, mail] as const),
-  ...['peek', 'drop'].map((name) => [name, look] as const),
-  ['watch', () => import('./commands/watch.ts')],
-  ['find', () => import('./commands/find.ts')],
+/** The commands that scripts and agents run again and again, each with the function that adds it. */
+const everyday = new Map<string, () => Promise<(program: Command) => void>>([
+  ['post', async () => (await mail()).addPost],
+  ['wait', async () => (await mail()).addWait],
+  ['ask', async () => (await mail()).addAsk],
+  ['fetch', async () => (await mail()).addFetch],
+  ['watch', async () => (await import('./commands/watch.ts')).addCommands],
+  ['peek', async () => (await look()).addPeek],
+  ['drop', async () => (await look()).addDrop],
+  ['find', async () => (await import('./commands/find.ts')).addCommands],
 ]);
 
 /**
- * The whole tree; or, for a line that begins with an everyday command, that command with the others of its file: most of
- * the time of a short command is spent on loading code, and on making commands.
+ * The whole tree; or, for a line that begins with an everyday command, that command alone: most of the time of a short
+ * command is spent on loading code, and on making commands.
  */
 export async function makeProgram(
   helped: Helped,
@@ -31,8 +35,8 @@ export async function makeProgram(
     .version(version);
   configureHelp(program, helped, colours);
   program.enablePositionalOptions();
-  const file = everyday.get(firstWord);
-  if (file) (await lateCode(file())).addCommands(program);
+  const adding = everyday.get(firstWord)?.();
+  if (adding) (await lateCode(adding))(program);
   else (await lateCode(import('./commands/all.ts'))).addAll(program);
   addQuiet(program);
   reportWrongLines(program);
