@@ -1,5 +1,5 @@
-// ipc.js, which starts the program, and program.cache: program.cjs as V8 has compiled it for the Node that runs the build.
-// The cache does not ship.
+// ipc.js, which starts the program, and program.cache and owner.cache: program.cjs and owner.cjs as V8 has compiled them
+// for the Node that runs the build. The caches do not ship.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,10 +12,13 @@ import { nodeFault } from '../node-version.js';
 /** V8 refuses what was made with other flags. */
 const thisNode = () => [process.version, process.platform, process.arch].join(' ');
 
+/** The files that are compiled, without their endings. */
+const compiledNames = ['program', 'owner'];
+
 /**
  * Any Node from 12 on can read it, and prints one sentence if it is too old for the rest. `made`: what the build has
- * compiled; another Node compiles program.cjs itself.
- * @param {{ by: string; sum: number } | undefined} made
+ * compiled; another Node compiles the files itself.
+ * @param {{ by: string; sums: Record<string, number> } | undefined} made
  */
 export const entry = (made) => `#!/usr/bin/env node
 const fault = (${nodeFault})();
@@ -25,78 +28,106 @@ const words = process.argv.length - 2;
 if (fault === undefined) {
   const isHook = command === 'wake' && option === '--for' && words === 3;
   const name = isHook ? 'wake' : command === 'mcp' && words === 1 ? 'mcp' : 'program';
-  const file = __dirname + '/' + name + '.cjs';
-  const run = name === 'program' && made.by === (${thisNode})() && compiled(file);
-  if (run) run(require('module').createRequire(file), __dirname);
-  else require(file);
+  const run = name === 'program' && made.by === (${thisNode})() && compiled(name);
+  if (run) {
+    load.resolve = require.resolve;
+    load.cache = require.cache;
+    run(module, load, __dirname);
+  } else require('./' + name + '.cjs');
 } else {
   process.stderr.write('ipc: ' + fault + '\\n');
   process.exitCode = 1;
 }
 
+/* The \`require\` of program.cjs. */
+function load(file) {
+  const run = file === './owner.cjs' && compiled('owner');
+  if (!run) return require(file);
+  const loaded = {};
+  run(loaded, load, __dirname);
+  return loaded.exports;
+}
+
 /* undefined when a byte of the two files is not as it was made: V8 does not look, and would run what is there. */
-function compiled(filename) {
+function compiled(name) {
   const { readFileSync } = require('fs');
   const { crc32 } = require('zlib');
+  const filename = __dirname + '/' + name + '.cjs';
   let source, cachedData;
   try {
     /* It comes first: a package has none. */
-    cachedData = readFileSync(__dirname + '/program.cache');
+    cachedData = readFileSync(__dirname + '/' + name + '.cache');
     source = readFileSync(filename);
   } catch (error) {
     return undefined;
   }
-  if (crc32(cachedData, crc32(source)) !== made.sum) return undefined;
+  if (crc32(cachedData, crc32(source)) !== made.sums[name]) return undefined;
   return ${scriptOf('source')}.runInThisContext();
 }
 `;
 
-/** The code that makes a script of program.cjs. `source`: the variable with its bytes. */
+/** The code that makes a script of one of the files. `source`: the variable with its bytes. */
 function scriptOf(/** @type {string} */ source) {
-  return `new (require('vm').Script)('(function (require, __dirname) {' + ${source} + '\\n})', {
+  return `new (require('vm').Script)('(function (module, require, __dirname) {' + ${source} + '\\n})', {
     filename,
     cachedData,
   })`;
 }
 
 /**
- * The code that posts once, because only functions that have run are in the cache. `filename`: the name that stack traces
- * will have, which V8 keeps in the cache.
+ * The code that posts once, because only functions that have run are in the caches. `finalFolder`: of it are the names
+ * that stack traces will have, which V8 keeps in the caches.
  */
-const warmUp = (/** @type {string} */ folder, /** @type {string} */ filename) => `
+const warmUp = (/** @type {string} */ folder, /** @type {string} */ finalFolder) => `
 const { readFileSync, writeFileSync } = require('fs');
 const folder = ${JSON.stringify(folder)};
-const filename = ${JSON.stringify(filename)};
-const file = folder + '/program.cjs';
-const cachedData = undefined;
-const script = ${scriptOf('readFileSync(file)')};
+const finalFolder = ${JSON.stringify(finalFolder)};
+const required = require('module').createRequire(folder + '/program.cjs');
+const scripts = new Map();
+function load(file) {
+  const name = file.slice('./'.length, -'.cjs'.length);
+  if (!${JSON.stringify(compiledNames)}.includes(name)) return required(file);
+  const filename = finalFolder + '/' + name + '.cjs';
+  const source = readFileSync(folder + '/' + name + '.cjs');
+  const cachedData = undefined;
+  const script = ${scriptOf('source')};
+  scripts.set(name, script);
+  const loaded = {};
+  script.runInThisContext()(loaded, load, folder);
+  return loaded.exports;
+}
+load.resolve = required.resolve;
+load.cache = required.cache;
 process.on('exit', (code) => {
-  if (code === 0) writeFileSync(folder + '/program.cache', script.createCachedData());
+  if (code !== 0) return;
+  for (const [name, script] of scripts)
+    writeFileSync(folder + '/' + name + '.cache', script.createCachedData());
 });
 process.argv.push('post', 'warm', 'x', '--from', 'build');
-script.runInThisContext()(require('module').createRequire(file), folder);
+load('./program.cjs');
 `;
 
 /** The warm-up takes a second on a busy machine. */
 const warmUpMsMax = 20_000;
 
 /**
- * Makes program.cache, which spares a process that posts the time to compile program.cjs: a post is made here, with a
- * state folder of its own. Where that is not possible, as in a sandbox without network, there is no cache.
+ * Makes program.cache and owner.cache, which spare a process that posts the time to compile: a post is made here, with a
+ * state folder of its own. Where that is not possible, as in a sandbox without network, there are no caches.
  * @param {string} folder @param {string} finalFolder its name after the build
  */
 export async function compileProgram(folder, finalFolder) {
-  const file = join(folder, 'program.cjs');
-  const cache = join(folder, 'program.cache');
-  const fault = await postOnce(warmUp(folder, join(finalFolder, 'program.cjs'))).catch(
-    ({ message }) => message,
-  );
-  if (!existsSync(cache)) {
-    process.stderr.write(`no program.cache was made: ${fault}\n`);
-    return undefined;
+  const fault = await postOnce(warmUp(folder, finalFolder)).catch(({ message }) => message);
+  /** @type {[string, number][]} */
+  const sums = [];
+  for (const name of compiledNames) {
+    const [file, cache] = [join(folder, `${name}.cjs`), join(folder, `${name}.cache`)];
+    if (!existsSync(cache)) {
+      process.stderr.write(`no ${name}.cache was made: ${fault}\n`);
+      return undefined;
+    }
+    sums.push([name, zlib.crc32(readFileSync(cache), zlib.crc32(readFileSync(file)))]);
   }
-  const sum = zlib.crc32(readFileSync(cache), zlib.crc32(readFileSync(file)));
-  return { by: thisNode(), sum };
+  return { by: thisNode(), sums: Object.fromEntries(sums) };
 }
 
 /** Runs this code, and returns the reason if it fails. @param {string} code */

@@ -68,6 +68,20 @@ export const plainAssert = instead(
     if (!value) throw Object.assign(new Error(message), { name: 'AssertionError', code: 'ERR_ASSERTION' });
   }`,
 );
+/** node:perf_hooks costs the start of a process 1 ms. The clocks of a process are in `process` as well. */
+export const plainClock = instead(
+  'plain clock',
+  /^node:perf_hooks$/,
+  `const sinceBoot = () => {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1e3 + nanoseconds / 1e6;
+  };
+  const began = sinceBoot() - process.uptime() * 1e3;
+  export const performance = {
+    timeOrigin: Date.now() - process.uptime() * 1e3,
+    now: () => sinceBoot() - began,
+  };`,
+);
 /**
  * Builtins that few runs need, or not at their start, are loaded by the first call of a function of theirs. Each would
  * cost the start of a process 1 ms.

@@ -1,4 +1,4 @@
-// The program in chunks: mcp.cjs, wake.cjs, program.cjs, and chunk-*.cjs, what these load.
+// The program in chunks: mcp.cjs, wake.cjs, program.cjs with owner.cjs, and chunk-*.cjs, what these load.
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build as bundle, transform } from 'esbuild';
@@ -10,6 +10,7 @@ import {
   noValidator,
   packagesIn,
   plainAssert,
+  plainClock,
   readable,
   screenApart,
   shared,
@@ -19,7 +20,8 @@ import {
 const program = join(root, 'src/cli/main.ts');
 const mcp = join(root, 'src/cli/mcp-main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
-const everyday = 'src/cli/commands/everyday.ts';
+const mail = 'src/cli/commands/mail.ts';
+const owner = 'src/session/own-store.ts';
 
 /** Modules are strict without it; the CommonJS that is made of them needs it. */
 const strict = '"use strict";';
@@ -38,7 +40,10 @@ export async function bundleProgram(folder) {
     splitting: true,
     chunkNames: 'chunk-[hash]',
     define: { 'import.meta.dirname': '__dirname' },
-    plugins: [screenApart, natsApart, noValidator, noSubprograms, plainAssert, lateBuiltins],
+    plugins: [
+      ...[screenApart, natsApart, noValidator, noSubprograms],
+      ...[plainAssert, plainClock, lateBuiltins],
+    ],
     metafile: true,
     write: false,
   });
@@ -49,11 +54,12 @@ export async function bundleProgram(folder) {
     requireConstants(name, chunks.get(name));
   }
   neededBy([...chunks.keys()], chunks); // throws if there is a cycle
-  const together = neededBy(['program', chunkOf(everyday, metafile)], chunks);
-  for (const [name, code] of chunks) {
-    const text = name === 'program' ? inOneFile(together, chunks) : code;
-    writeFileSync(join(folder, `${name}.cjs`), text);
-  }
+  const together = neededBy(['program', chunkOf(mail, metafile)], chunks);
+  const first = chunkOf(owner, metafile);
+  const ofOwner = [...neededBy([first], chunks)].filter((name) => !together.has(name));
+  const files = new Map([...chunks, ['owner', ownerFile(ofOwner, chunks)]]);
+  files.set('program', programFile(together, chunks, first));
+  for (const [name, text] of files) writeFileSync(join(folder, `${name}.cjs`), text);
   return packagesIn(metafile);
 }
 
@@ -86,6 +92,8 @@ async function toCommonJs(text) {
         `const{${pairs(list, /^(\S+) as (\S+)$/, '$1:$2')}}=require("./${name}.cjs");`,
     )
     .replaceAll(/\bimport"\.\/(chunk-\w+)\.js";/g, 'require("./$1.cjs");')
+    // Of a default export, esbuild would copy all that the module exports.
+    .replaceAll(/\bimport ([\w$]+) from"(node:[\w/]+)";/g, 'const $1=require("$2");')
     .replace(
       /\bexport\{([^}]*)\};\s*$/,
       (_line, list) => `module.exports={${pairs(list, /^(\S+) as (\S+)$/, '$2:$1')}};`,
@@ -147,17 +155,19 @@ export function neededBy(names, chunks, found = new Set(), path = []) {
 /**
  * Finding, reading and compiling a file takes Node longer than the code of most chunks. Other chunks get what is in this
  * file from the cache of `require`, by the name that `require` gives them.
- * @param {Set<string>} names @param {Map<string, string>} chunks @returns {string}
+ * @param {Set<string>} names @param {Map<string, string>} chunks
+ * @param {string} first the chunk that is loaded first of those in owner.cjs @returns {string}
  */
-function inOneFile(names, chunks) {
+function programFile(names, chunks, first) {
   const parts = [...names].filter((name) => name !== 'program');
-  const functions = parts.map((name) => `"./${name}.cjs"(module,require){${chunks.get(name)}}`);
-  const text = `${strict}
-const chunks={${functions.join(',\n')}};
-const files={};
+  return withoutImport(`${strict}
+const chunks=${functionsOf(parts, chunks)};
+const{dirname,join}=require("node:path");
+const folder=dirname(require.resolve("./program.cjs"));
 const load=(name)=>{
+  if(name==="./${first}.cjs"&&!(name in chunks))Object.assign(chunks,require("./owner.cjs"));
   if(!(name in chunks))return require(name);
-  const file=files[name]??=require.resolve(name);
+  const file=join(folder,name);
   if(!(file in require.cache)){
     const made=require.cache[file]={id:file,filename:file,exports:{},loaded:true,children:[]};
     chunks[name](made,load);
@@ -165,8 +175,27 @@ const load=(name)=>{
   return require.cache[file].exports;
 };
 ((require)=>{${chunks.get('program')}})(load);
-`;
+`);
+}
+
+/**
+ * What program.cjs loads to own a broker, as functions that it calls: where both files are compiled, so is all that a
+ * post takes.
+ * @param {string[]} names @param {Map<string, string>} chunks @returns {string}
+ */
+function ownerFile(names, chunks) {
+  return withoutImport(`${strict}\nmodule.exports=${functionsOf(names, chunks)};\n`);
+}
+
+/** An object of functions that make the chunks. @param {string[]} names @param {Map<string, string>} chunks */
+function functionsOf(names, chunks) {
+  const functions = names.map((name) => `"./${name}.cjs"(module,require){${chunks.get(name)}}`);
+  return `{${functions.join(',\n')}}`;
+}
+
+/** @param {string} text @returns {string} */
+function withoutImport(text) {
   const imported = /(?<![.#]|async )\bimport\(.{0,60}/.exec(text)?.[0];
-  if (imported !== undefined) throw new Error(`program.cjs cannot import: ${imported}`);
+  if (imported !== undefined) throw new Error(`the program cannot import: ${imported}`);
   return text;
 }

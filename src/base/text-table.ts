@@ -1,6 +1,6 @@
 /** Longest text that is kept, and how many slots there are: with the longest texts they take 6 MB. */
 const textBytesMax = 64;
-const slotsMin = 1_024;
+const slotsMin = 64;
 const slotsMax = 65_536;
 
 /**

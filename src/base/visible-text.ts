@@ -5,7 +5,7 @@ import { once } from './once.ts';
 /** Every hidden character is one of these, and most texts have none. */
 const unusual = /[^\t\n -~]/;
 /** Emoji and scripts keep what they need; the group is what is hidden. */
-const hiddenForm = once(() => new RegExp(`${neededUnseen}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu'));
+const hiddenForm = once(() => new RegExp(`${neededUnseen()}|[\\t\\n]|\\r\\n|([${unseen}])`, 'gu'));
 
 export interface Sanitized {
   readonly text: string;

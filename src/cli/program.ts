@@ -6,12 +6,24 @@ import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
 import { beQuiet } from './output.ts';
 
-/** The commands that scripts and agents run again and again. */
-const everydayNames = ['post', 'wait', 'ask', 'fetch', 'watch', 'peek', 'drop', 'find'];
+const mail = () => import('./commands/mail.ts');
+const look = () => import('./commands/look.ts');
+
+/** The commands that scripts and agents run again and again, each with the function that adds it. */
+const everyday = new Map<string, () => Promise<(program: Command) => void>>([
+  ['post', async () => (await mail()).addPost],
+  ['wait', async () => (await mail()).addWait],
+  ['ask', async () => (await mail()).addAsk],
+  ['fetch', async () => (await mail()).addFetch],
+  ['watch', async () => (await import('./commands/watch.ts')).addCommands],
+  ['peek', async () => (await look()).addPeek],
+  ['drop', async () => (await look()).addDrop],
+  ['find', async () => (await import('./commands/find.ts')).addCommands],
+]);
 
 /**
- * The whole tree; or, for a line that begins with an everyday command, the tree of these alone: most of the time of a
- * short command is spent on loading code.
+ * The whole tree; or, for a line that begins with an everyday command, that command alone: most of the time of a short
+ * command is spent on loading code, and on making commands.
  */
 export async function makeProgram(
   helped: Helped,
@@ -23,9 +35,9 @@ export async function makeProgram(
     .version(version);
   configureHelp(program, helped, colours);
   program.enablePositionalOptions();
-  if (everydayNames.includes(firstWord)) {
-    (await lateCode(import('./commands/everyday.ts'))).addEveryday(program);
-  } else (await lateCode(import('./commands/all.ts'))).addAll(program);
+  const adding = everyday.get(firstWord)?.();
+  if (adding) (await lateCode(adding))(program);
+  else (await lateCode(import('./commands/all.ts'))).addAll(program);
   addQuiet(program);
   reportWrongLines(program);
   return program;

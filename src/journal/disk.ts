@@ -14,13 +14,14 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statfs,
   statSync,
+  unlink,
   unlinkSync,
   writeFileSync,
   writeSync,
   writevSync,
 } from 'node:fs';
-import { statfs, unlink } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -89,6 +90,8 @@ const joinBytesMax = 64 * 1024;
 const fdatasyncOnPool = promisify(fdatasync);
 const fsyncOnPool = promisify(fsync);
 const readOnPool = promisify(read);
+const statfsOnPool = promisify(statfs);
+const unlinkOnPool = promisify(unlink);
 
 export const realDisk: Disk = {
   makeFolder(path) {
@@ -118,7 +121,7 @@ export const realDisk: Disk = {
     }
   },
   async fileSystemType(path) {
-    const found = await statfs(path).catch(() => undefined);
+    const found = await statfsOnPool(path).catch(() => undefined);
     // It is signed on some platforms.
     return found && found.type >>> 0;
   },
@@ -174,7 +177,7 @@ export const realDisk: Disk = {
     absentIs(undefined, () => unlinkSync(path));
   },
   async unlink(path) {
-    await unlink(path).catch((error) => {
+    await unlinkOnPool(path).catch((error) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });
   },

@@ -3,6 +3,7 @@
 import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, holdsMax, nameBytesMax, timeMsMax } from '../base/limits.ts';
+import { once } from '../base/once.ts';
 import { SharedValues, shared } from '../base/shared-values.ts';
 import { TextTable } from '../base/text-table.ts';
 import type {
@@ -17,7 +18,7 @@ import type {
 } from './message.ts';
 import { parseMessageId, parseName, parseSessionId, parseStoredName } from './message.ts';
 
-const controlCharacter = /\p{Cc}/u;
+const controlCharacter = once(() => /\p{Cc}/u);
 /** A number of eight bytes, and the length of an id of one character. */
 const holdBytesMin = 8 + 2;
 /** An empty name, two times and how it ended. */
@@ -58,7 +59,7 @@ function sharedOrigin(program: string, pid: number, machine: string, folder: str
   for (const label of [program, machine, folder]) {
     if (
       !label.isWellFormed() ||
-      controlCharacter.test(label) ||
+      controlCharacter().test(label) ||
       Buffer.byteLength(label) > nameBytesMax
     ) {
       throw new IpcError('bad_frame', 'an origin has a malformed text');

@@ -87,7 +87,7 @@ export interface PastHold {
   readonly ended: HoldEnd;
 }
 
-const controlCharacter = /\p{Cc}/u;
+const controlCharacter = once(() => /\p{Cc}/u);
 /** Most names are like this, and replay reads many. */
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
 const sessionIdCharacters = 16;
@@ -112,7 +112,7 @@ export function parseName(text: string, parameter = 'name'): Name {
   if (plainName.test(text)) return text as Name;
   if (text === '') throw new IpcError('bad_name', `${parameter} is empty`);
   if (!text.isWellFormed()) throw new IpcError('bad_name', `${parameter} has a lone surrogate`);
-  if (controlCharacter.test(text))
+  if (controlCharacter().test(text))
     throw new IpcError('bad_name', `${parameter} has a control character`);
   const [character] = oddForms().unseenOrBlank.exec(text) ?? [];
   if (character !== undefined) {
@@ -145,7 +145,7 @@ function inBytes(text: string, parameter: string): Name {
  */
 export function parseStoredName(text: string): Name {
   if (plainName.test(text)) return text as Name;
-  if (text === '' || !text.isWellFormed() || controlCharacter.test(text))
+  if (text === '' || !text.isWellFormed() || controlCharacter().test(text))
     throw new IpcError('bad_name', 'a stored name is malformed');
   inBytes(text, 'a stored name');
   const { allUnseen, allOddBlanks } = oddForms();
@@ -188,7 +188,7 @@ export function parseNamedId(text: string): MessageId {
     typeof text !== 'string' ||
     text === '' ||
     !text.isWellFormed() ||
-    controlCharacter.test(text)
+    controlCharacter().test(text)
   ) {
     throw new IpcError('bad_id', 'an id must be non-empty text without control characters');
   }

@@ -6,8 +6,7 @@ import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 
 type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 
-/** Where nothing can be read, no other process has the same text: it fits nowhere but in this process. */
-const unknownPlace = randomBytes(16).toString('hex');
+let unknown: string | undefined;
 
 /** Read once: a process stays in its boot, and Node cannot enter another network namespace. */
 let linuxPlace: string | undefined;
@@ -19,11 +18,17 @@ export function placeHere(): string {
       linuxPlace ??= readLinuxPlace();
       return linuxPlace;
     }
-    return hardwarePlace(networkInterfaces()) ?? unknownPlace;
+    return hardwarePlace(networkInterfaces()) ?? unknownPlace();
   } catch {
     // No /proc, or a sandbox that hides it.
-    return unknownPlace;
+    return unknownPlace();
   }
+}
+
+/** Where nothing can be read, no other process has the same text: it fits nowhere but in this process. */
+function unknownPlace(): string {
+  unknown ??= randomBytes(16).toString('hex');
+  return unknown;
 }
 
 function readLinuxPlace(): string {

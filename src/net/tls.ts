@@ -44,9 +44,7 @@ const tlsHandshakeType = 0x16;
 const recordHeaderBytes = 5;
 const messageHeaderBytes = 4;
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
+let loopbackList: BlockList | undefined;
 
 /** Returns the addresses of a host, IPv4 first. `parameter`: where the host was given, for the error. */
 export async function resolveHost(
@@ -90,7 +88,16 @@ function unknownHost(host: string, parameter: string, cause?: unknown): IpcError
 
 export function isLoopback(address: string): boolean {
   const [bare = ''] = address.split('%');
-  return loopback.check(bare, isIPv4(bare) ? 'ipv4' : 'ipv6');
+  loopbackList ??= loopbackAddresses();
+  return loopbackList.check(bare, isIPv4(bare) ? 'ipv4' : 'ipv6');
+}
+
+/** Made when a connection has addresses: one through the store's socket has none. */
+function loopbackAddresses(): BlockList {
+  const list = new BlockList();
+  list.addSubnet('127.0.0.0', 8, 'ipv4');
+  list.addAddress('::1', 'ipv6');
+  return list;
 }
 
 /** A Unix socket, or TCP with loopback addresses at both ends. */

@@ -1,7 +1,7 @@
 // The election: binding the port is acquiring the lock of the store. A process in another network
 // namespace can bind the same port there, so the winner also tries the store's own Unix socket.
 
-import { chmod, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { chmodSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
@@ -55,8 +55,8 @@ async function listenAtSocket(folder: string, path: string): Promise<Server> {
   const temporary = join(folder, `${temporaryPrefix}${randomId(temporaryCharacters)}`);
   const server = await listenWithBallast(temporary, folder);
   try {
-    await chmod(temporary, 0o600);
-    await rename(temporary, path);
+    chmodSync(temporary, 0o600);
+    renameSync(temporary, path);
     return server;
   } catch (error) {
     server.close();
@@ -82,15 +82,22 @@ async function listenWithBallast(path: string, folder: string): Promise<Server> 
  * process in another network namespace.
  */
 async function removeStaleSockets(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter((each) => each.startsWith(temporaryPrefix))) {
+  for (const name of namesIn(folder).filter((each) => each.startsWith(temporaryPrefix))) {
     const path = join(folder, name);
     try {
-      const isOld = (await stat(path)).mtimeMs < Date.now() - staleMs;
-      if (isOld && !(await isInUse(path))) await unlink(path);
+      const isOld = statSync(path).mtimeMs < Date.now() - staleMs;
+      if (isOld && !(await isInUse(path))) unlinkSync(path);
     } catch {
       // It is gone, or not ours to remove. The next owner tries again.
     }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

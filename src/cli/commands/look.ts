@@ -61,7 +61,7 @@ export function addCommands(program: Command): void {
   addDrop(program);
 }
 
-function addPeek(program: Command): void {
+export function addPeek(program: Command): void {
   const command = program
     .command('peek')
     .description('Show what is in a mailbox, ready or held, and take nothing.')
@@ -80,7 +80,7 @@ function addPeek(program: Command): void {
   withExamples(command, 'ipc peek ann', 'ipc peek ann --full --json | jq -r .body');
 }
 
-function addDrop(program: Command): void {
+export function addDrop(program: Command): void {
   const ids = new Option('--id <id>', 'only the message with this id; may be repeated').argParser(
     (id: string, others: readonly string[] = []) => [...others, id],
   );

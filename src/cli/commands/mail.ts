@@ -26,6 +26,10 @@ import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../r
 import { failureIn } from '../worker/failure-answer.ts';
 
 export function addCommands(program: Command): void {
+  for (const add of [addPost, addWait, addAsk, addFetch]) add(program);
+}
+
+export function addPost(program: Command): void {
   addOperation(program, {
     name: 'post',
     operation: 'post',
@@ -60,6 +64,9 @@ export function addCommands(program: Command): void {
     ],
     act: post,
   });
+}
+
+export function addWait(program: Command): void {
   addOperation(program, {
     name: 'wait',
     operation: 'wait',
@@ -74,6 +81,9 @@ export function addCommands(program: Command): void {
     ],
     act: wait,
   });
+}
+
+export function addAsk(program: Command): void {
   addOperation(program, {
     name: 'ask',
     operation: 'ask',
@@ -94,6 +104,9 @@ export function addCommands(program: Command): void {
     ],
     act: ask,
   });
+}
+
+export function addFetch(program: Command): void {
   addOperation(program, {
     name: 'fetch',
     operation: 'fetch',

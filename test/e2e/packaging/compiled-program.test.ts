@@ -21,11 +21,12 @@ import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/ps
 import { shell } from '../../support/processes/shell.ts';
 
 const dist = dirname(program);
-const cache = join(dist, 'program.cache');
-const required = 'program.cjs was compiled here';
+const names = ['program', 'owner'] as const;
+const compiledHere = (name: (typeof names)[number]) => `${name}.cjs was compiled here\n`;
 
 /** Runs the program of a copied build with these changes to it, and returns what it writes. */
 async function run(context: TestContext, args: readonly string[], change: (build: string) => void) {
+  const port = await freePort();
   const above = await makeHome(context);
   const build = join(above, 'dist');
   cpSync(dist, build, { recursive: true });
@@ -37,13 +38,19 @@ async function run(context: TestContext, args: readonly string[], change: (build
     `const { prototype } = require('node:module');
     const compile = prototype._compile;
     prototype._compile = function (code, path) {
-      if (path.endsWith('program.cjs')) process.stderr.write(${JSON.stringify(`${required}\n`)});
+      const [name] = /(program|owner)\\.cjs$/.exec(path) ?? [];
+      if (name !== undefined) process.stderr.write(name + ' was compiled here\\n');
       return compile.apply(this, arguments);
     };`,
   );
   const words = ['--require', reporter, join(build, 'ipc.js'), ...args];
   const { status, stdout, stderr } = spawnSync(process.execPath, words, {
-    env: { PATH: process.env.PATH, HOME: above, IPC_HOME: join(above, 'home') },
+    env: {
+      PATH: process.env.PATH,
+      HOME: above,
+      IPC_HOME: join(above, 'home'),
+      IPC_PORT: `${port}`,
+    },
     encoding: 'utf8',
     input: '',
   });
@@ -52,9 +59,15 @@ async function run(context: TestContext, args: readonly string[], change: (build
 
 const { version } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'));
 const answer = { status: 0, stdout: `${version}\n` };
+const post = ['post', 'ann', 'hello', '--from', 'ben'];
+const stored = { status: 0, stdout: 'Stored as #1 in "ann"; no reader is waiting there.\n' };
+const next = 'Next: ipc wait ben\n';
 
 test('the build has left the program compiled', () => {
-  assert(existsSync(cache), 'there is no dist/program.cache: `npm run build` says why');
+  for (const name of names) {
+    const cache = join(dist, `${name}.cache`);
+    assert(existsSync(cache), `there is no ${cache}: \`npm run build\` says why`);
+  }
 });
 
 test('the program that the build has compiled is taken', async (context) => {
@@ -62,25 +75,41 @@ test('the program that the build has compiled is taken', async (context) => {
   assert.deepEqual(result, { ...answer, stderr: '' });
 });
 
-test('without it, or with a byte of it or of the program changed, the program is compiled at its start', async (context) => {
+test('a post without a broker takes all of its code compiled', async (context) => {
+  const result = await run(context, post, () => {});
+  assert.deepEqual(result, { ...stored, stderr: next });
+});
+
+/** What may be wrong with a compiled file. */
+function changesOf(name: (typeof names)[number]): ((build: string) => void)[] {
   const flip = (path: string, at: number) => {
     const bytes = readFileSync(path);
     bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
     writeFileSync(path, bytes);
   };
-  const changes = [
-    (build: string) => rmSync(join(build, 'program.cache')),
-    (build: string) => flip(join(build, 'program.cache'), 200_000),
-    (build: string) => writeFileSync(join(build, 'program.cache'), ''),
+  return [
+    (build) => rmSync(join(build, `${name}.cache`)),
+    (build) => flip(join(build, `${name}.cache`), 200_000),
+    (build) => writeFileSync(join(build, `${name}.cache`), ''),
     // A line that ends otherwise changes what the program is, and not how long.
-    (build: string) => {
-      const path = join(build, 'program.cjs');
+    (build) => {
+      const path = join(build, `${name}.cjs`);
       writeFileSync(path, readFileSync(path, 'utf8').replace(/\n$/, ' '));
     },
   ];
-  for (const change of changes) {
+}
+
+test('without it, or with a byte of it or of the program changed, the program is compiled at its start', async (context) => {
+  for (const change of changesOf('program')) {
     const result = await run(context, ['--version'], change);
-    assert.deepEqual(result, { ...answer, stderr: `${required}\n` });
+    assert.deepEqual(result, { ...answer, stderr: compiledHere('program') });
+  }
+});
+
+test('the same of the code that owns a broker, when a post needs it', async (context) => {
+  for (const change of changesOf('owner')) {
+    const result = await run(context, post, change);
+    assert.deepEqual(result, { ...stored, stderr: compiledHere('owner') + next });
   }
 });
 
@@ -90,7 +119,7 @@ test('it is not taken on another system', async (context) => {
     const elsewhere = `Object.defineProperty(process, 'platform', { value: 'sunos' });`;
     writeFileSync(path, readFileSync(path, 'utf8').replace('\n', `\n${elsewhere}\n`));
   });
-  assert.deepEqual(result, { ...answer, stderr: `${required}\n` });
+  assert.deepEqual(result, { ...answer, stderr: compiledHere('program') });
 });
 
 test('it can ask a question at a terminal', { skip: noTerminal }, async (context) => {
@@ -139,7 +168,7 @@ test('no part of the program is loaded twice if its folder is a symbolic link', 
 /** Compiles a copied build in this folder, after what `before` does there. */
 function compileIn(folder: string, before = '') {
   cpSync(dist, folder, { recursive: true });
-  rmSync(join(folder, 'program.cache'), { force: true });
+  for (const name of names) rmSync(join(folder, `${name}.cache`), { force: true });
   const part = new URL('../../../scripts/build/compiled-program.js', import.meta.url);
   const code = `${before}
     const { compileProgram } = await import('${part}');
@@ -147,7 +176,11 @@ function compileIn(folder: string, before = '') {
     console.log(made === undefined ? 'none' : 'made');`;
   const words = ['--input-type=module', '-e', code];
   const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
-  return { stdout, stderr, isThere: existsSync(join(folder, 'program.cache')) };
+  return {
+    stdout,
+    stderr,
+    isThere: names.every((name) => existsSync(join(folder, `${name}.cache`))),
+  };
 }
 
 test('the program is compiled in a deep folder, into which others can write', async (context) => {
