@@ -26,6 +26,11 @@ export interface ConnectionTimes {
 
 /** Written at a time: a peer must take at least this much within `silenceMsDead`. */
 const sliceBytes = 256 * 1024;
+/**
+ * Frames of one turn are written together at its end, and before that as soon as they are this many bytes: the peer works
+ * on them while the turn goes on. Below that, the further system calls cost more than is gained.
+ */
+const writeAtOnceBytes = 16 * 1024;
 /** Frames of one turn are copied into one buffer of at most this size: that costs less than a write for each. */
 const joinBytesMax = 64 * 1024;
 /** No pong is sent while this much waits for the peer to read. */
@@ -175,7 +180,7 @@ export class Connection {
   }
 
   /**
-   * The frames of one turn are written together. `onWritten` is called when the kernel has the bytes; it is
+   * The frames of one turn are written together, or in parts when they are many. `onWritten` is called when the kernel has the bytes; it is
    * never called when the connection is lost before that. A connection that is closing sends nothing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
@@ -185,6 +190,7 @@ export class Connection {
       this.#bytesSent += bytes.length;
     }
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
+    if (this.#bytesSent - this.#bytesGiven >= writeAtOnceBytes) this.#flush();
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     this.#runtime.beforeNextEvent(this.#endTurn);
