@@ -23,16 +23,18 @@ export class PostCall implements PendingCallOptions<PostResult> {
     identity: PostIdentity,
     id: MessageId | undefined,
     settles: readonly Held[],
-    { outbox, holdings }: { readonly outbox: Outbox; readonly holdings: Holdings },
+    outbox: Outbox,
+    holdings: Holdings,
   ) {
     this.identity = identity;
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
     this.#id = id ?? '';
     this.#settles = settles;
-    this.#leaving = holdings.settling(settles);
+    this.#leaving = settles.length === 0 ? [] : holdings.settling(settles);
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;
+    outbox.open(this);
   }
 
   request(request: RequestNumber): PostRequest {
@@ -86,7 +88,11 @@ export class PostCall implements PendingCallOptions<PostResult> {
   }
 
   abandon(self: PendingCall<PostResult>): void {
-    if (self.sent) this.#outbox.abandoned(self.number);
+    if (self.sent) this.#outbox.abandoned(this, self);
     else self.over();
+  }
+
+  over(): void {
+    this.#outbox.over(this);
   }
 }

@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import { type ByteReader, ByteWriter } from '../base/binary.ts';
+import { ByteReader } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -38,7 +38,7 @@ import {
 const storedBytesMin = 8 + 2 + 1 + aheadBytesMin;
 
 export function postHeader(post: PostRequest): Buffer {
-  const writer = new ByteWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
+  const writer = headerWriter().u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
   writer.text(post.id).text(post.to).text(post.from).text(post.answers);
   writeHolds(writer, post.settles);
   writeOptionalList(writer, post.alsoTo, (name) => writer.text(name));
@@ -83,38 +83,38 @@ export function storedHeader(stored: StoredResponse): Buffer {
 }
 
 export function decodeStored(frame: Frame): StoredResponse {
-  const { request } = frame;
-  return readHeader(frame, (bytes) => {
-    const number = readNumber(bytes);
-    const id = readMessageId(bytes);
-    const duplicate = readFlag(bytes);
-    const { reader, watched, paused } = readReader(bytes);
-    const notHeld = readHolds(bytes);
-    const { before, holder, same } = readAhead(bytes);
-    const elsewhere = readElsewhere(bytes);
-    const also = readOptionalList(bytes, storedBytesMin, () => ({
-      number: readNumber(bytes),
-      id: readMessageId(bytes),
-      ...readReader(bytes),
-      ...readAhead(bytes),
-    }));
-    return {
-      kind: 'stored',
-      request,
-      number,
-      id,
-      duplicate,
-      reader,
-      watched,
-      paused,
-      notHeld,
-      before,
-      holder,
-      same,
-      elsewhere,
-      also,
-    };
-  });
+  const bytes = new ByteReader(frame.header);
+  const number = readNumber(bytes);
+  const id = readMessageId(bytes);
+  const duplicate = readFlag(bytes);
+  const { reader, watched, paused } = readReader(bytes);
+  const notHeld = readHolds(bytes);
+  const { before, holder, same } = readAhead(bytes);
+  const elsewhere = readElsewhere(bytes);
+  const also = readOptionalList(bytes, storedBytesMin, readAlso);
+  bytes.end();
+  return {
+    kind: 'stored',
+    request: frame.request,
+    number,
+    id,
+    duplicate,
+    reader,
+    watched,
+    paused,
+    notHeld,
+    before,
+    holder,
+    same,
+    elsewhere,
+    also,
+  };
+}
+
+function readAlso(reader: ByteReader): StoredMessage {
+  const number = readNumber(reader);
+  const id = readMessageId(reader);
+  return { number, id, ...readReader(reader), ...readAhead(reader) };
 }
 
 type Prospect = Pick<StoredMessage, 'reader' | 'watched' | 'paused'>;
