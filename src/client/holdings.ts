@@ -46,9 +46,8 @@ export class Holdings {
     this.#size++;
   }
 
-  /** Their settle is sent. Returns those of them that the session holds, for `settled` or `notSettled`. */
-  settling(deliveries: readonly Held[]): readonly OwnHold[] {
-    const leaving: OwnHold[] = [];
+  /** Their settle is sent. Those of them that the session holds are added to `leaving`, for `settled` or `notSettled`. */
+  settling(deliveries: readonly Held[], leaving: OwnHold[] = []): readonly OwnHold[] {
     for (const { envelope } of deliveries) {
       const held = this.#find(envelope);
       if (held === undefined) continue;

@@ -30,7 +30,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
     this.#id = id ?? '';
     this.#settles = settles;
-    this.#leaving = settles.length === 0 ? [] : holdings.settling(settles);
+    this.#leaving = holdings.settling(settles);
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;

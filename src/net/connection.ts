@@ -175,6 +175,10 @@ export class Connection {
     return this.#state === 'closed';
   }
 
+  get #bytesQueued(): number {
+    return this.#bytesSent - this.#bytesGiven;
+  }
+
   get #unwrittenSince(): number {
     return this.#bytesGiven > this.#bytesWritten ? this.#lastWritten : Number.POSITIVE_INFINITY;
   }
@@ -190,7 +194,7 @@ export class Connection {
       this.#bytesSent += bytes.length;
     }
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
-    if (this.#bytesSent - this.#bytesGiven >= writeAtOnceBytes) this.#flush();
+    if (this.#bytesQueued >= writeAtOnceBytes) this.#flush();
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     this.#runtime.beforeNextEvent(this.#endTurn);
@@ -306,15 +310,14 @@ export class Connection {
   }
 
   #writeSlice(): void {
+    const bytes = Math.min(this.#bytesQueued, sliceBytes);
     const slice = this.#takeSlice();
-    const before = this.#bytesGiven;
-    if (before === this.#bytesWritten) this.#lastWritten = this.#runtime.now();
-    for (const { length } of slice) this.#bytesGiven += length;
+    if (this.#bytesGiven === this.#bytesWritten) this.#lastWritten = this.#runtime.now();
+    this.#bytesGiven += bytes;
     const end = this.#bytesGiven;
     const wrote = (error?: Error | null) => this.#wrote(error, end);
-    if (slice.length > 1 && end - before > joinBytesMax) return this.#writeEach(slice, wrote);
-    const [first = noBytes, ...others] = slice;
-    this.#socket.write(others.length === 0 ? first : Buffer.concat(slice, end - before), wrote);
+    if (slice.length > 1 && bytes > joinBytesMax) this.#writeEach(slice, wrote);
+    else this.#socket.write(joined(slice, bytes), wrote);
   }
 
   /** `wrote`: called with the last. */
@@ -327,6 +330,11 @@ export class Connection {
   }
 
   #takeSlice(): Buffer[] {
+    if (this.#bytesQueued <= sliceBytes) {
+      const all = this.#queue;
+      this.#queue = [];
+      return all;
+    }
     let end = 0;
     let bytes = 0;
     while (end < this.#queue.length && bytes < sliceBytes) bytes += this.#queue[end++]?.length ?? 0;
@@ -411,6 +419,11 @@ export class Connection {
 function brokenBy(error: Error): IpcError {
   const what = `the connection broke (${systemErrorCode(error)})`;
   return new IpcError('unreachable', what, { cause: error });
+}
+
+function joined(buffers: readonly Buffer[], bytes: number): Buffer {
+  const [first = noBytes] = buffers;
+  return buffers.length <= 1 ? first : Buffer.concat(buffers, bytes);
 }
 
 function bytesOf({ header, body }: Frame): number {

@@ -115,7 +115,7 @@ export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const [lastHold] = readListUpTo(reader, 1, pastHoldBytesMin, readPastHold);
+  const lastHold = readListUpTo(reader, 1, pastHoldBytesMin, readPastHold)[0];
   return lastHold ? { lastHold } : {};
 }
 

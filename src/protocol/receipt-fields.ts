@@ -60,8 +60,8 @@ export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead):
 
 export function readAhead(reader: ByteReader): Ahead {
   const before = reader.u32();
-  const [holder] = readListUpTo(reader, 1, holderBytesMin, readHolder);
-  const [same] = readListUpTo(reader, 1, sameBytesMin, readSame);
+  const holder = readListUpTo(reader, 1, holderBytesMin, readHolder)[0];
+  const same = readListUpTo(reader, 1, sameBytesMin, readSame)[0];
   return { before, holder, same };
 }
 
