@@ -1,14 +1,7 @@
 // The package: everything that it exports.
 
 export { type ErrorCode, type ErrorKind, errorTable, IpcError } from './base/errors.ts';
-export {
-  AgentMail,
-  type Dropped,
-  type Fetched,
-  open,
-  type Peeked,
-  type Stored,
-} from './library/agent-mail.ts';
+export { AgentMail, open } from './library/agent-mail.ts';
 export type { WatchEvent } from './library/library-events.ts';
 export {
   type DirectMessage,
@@ -36,6 +29,7 @@ export type {
   WatchEventsOptions,
   WatchOptions,
 } from './library/library-options.ts';
+export type { Dropped, Fetched, Peeked, Stored } from './library/library-results.ts';
 export type {
   DeadLetterCount,
   FoundState,

@@ -158,24 +158,30 @@ export interface PostedMessage extends StoredMessage {
 
 /** The messages that a post stored, in the order of its mailboxes. */
 export function postedMessages(to: MailboxList, result: PostResult): PostedMessage[] {
-  const { duplicate, elsewhere } = result;
-  return [result, ...result.also].map((message, index) => {
-    const { id, number, reader, watched, paused, before, holder, same } = message;
-    const mailbox = to[index] as Name;
-    return {
-      to: mailbox,
-      id,
-      number,
-      duplicate,
-      reader,
-      watched,
-      paused,
-      before,
-      holder,
-      same,
-      elsewhere,
-    };
-  });
+  return [result, ...result.also].map((message, index) =>
+    postedMessage(to[index] as Name, message, result),
+  );
+}
+
+/** One of the messages that a post stored. */
+export function postedMessage(
+  to: Name,
+  { id, number, reader, watched, paused, before, holder, same }: StoredMessage,
+  { duplicate, elsewhere }: PostResult,
+): PostedMessage {
+  return {
+    to,
+    id,
+    number,
+    duplicate,
+    reader,
+    watched,
+    paused,
+    before,
+    holder,
+    same,
+    elsewhere,
+  };
 }
 
 /** An ask goes to one mailbox, because it waits for one answer. */

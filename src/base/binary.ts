@@ -197,14 +197,14 @@ export class ByteReader {
   }
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
-  list<T>(itemBytesMin: number, read: () => T): T[] {
+  list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T[] {
     const count = this.u32();
     if (count === 0) return [];
     if (count * itemBytesMin > this.#end - this.#offset) {
       throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
     }
     const items: T[] = [];
-    for (let index = 0; index < count; index++) items.push(read());
+    for (let index = 0; index < count; index++) items.push(read(this));
     return items;
   }
 

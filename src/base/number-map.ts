@@ -2,8 +2,13 @@
 const pageNumbers = 8;
 
 /**
- * Values by the number of a message. Numbers are given in order and most messages end soon, so the live ones lie close
- * together: pages of them take less memory, and less time, than a Map with an entry for each.
+ * Values by the number of a message, or of a call. Numbers are given in order and most messages and calls end soon, so
+ * the live ones lie close together: pages of them take less memory, and less time, than a Map with an entry for each.
+ *
+ * A Map whose entries come and go is also costly for the garbage collector. It moves to another table again and again,
+ * and each table that it left still has its entries of then, and the next table. Once one of them is in the old
+ * generation, V8 keeps all that were there since, with all values that they ever had, until it collects that as well.
+ * A page that is left has no values any more.
  */
 export class NumberMap<Value> {
   readonly #pages = new Map<number, (Value | undefined)[]>();
@@ -45,6 +50,13 @@ export class NumberMap<Value> {
     if (page.some((value) => value !== undefined)) return;
     this.#pages.delete(key);
     this.#lastPage = undefined;
+  }
+
+  /** In ascending order if they were set in that order. Values may be deleted meanwhile. */
+  *values(): IterableIterator<Value> {
+    for (const page of this.#pages.values()) {
+      for (const value of page) if (value !== undefined) yield value;
+    }
   }
 
   #page(key: number): (Value | undefined)[] | undefined {

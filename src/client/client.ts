@@ -115,11 +115,8 @@ export class Client {
     const identity: PostIdentity = { to, alsoTo, from, body, answers, settles: holds };
     const earlier = options.id === undefined ? this.#joinEarlier(identity, options) : undefined;
     if (earlier) return this.#settleAfter(earlier, identity, options);
-    const lists = { outbox: this.#outbox, holdings: this.#holdings };
-    const post = new PostCall(identity, options.id, settles, lists);
-    const call = this.#call(post);
-    this.#outbox.open(call, post);
-    return this.#link.run(call, options);
+    const post = new PostCall(identity, options.id, settles, this.#outbox, this.#holdings);
+    return this.#link.run(this.#call(post), options);
   }
 
   /** The earlier post may have settled nothing, so the deliveries of this one are settled by a request of their own. */
@@ -410,10 +407,7 @@ export class Client {
     return new PendingCall(this.#requestNumber, options, this.#over);
   }
 
-  #over = (callNumber: number): void => {
-    this.#link.over(callNumber);
-    this.#outbox.over(callNumber);
-  };
+  #over = (callNumber: number): void => this.#link.over(callNumber);
 
   /** Why no call may begin. */
   #refusal({ signal }: Cancellable): IpcError | undefined {

@@ -1,6 +1,7 @@
 // The messages that one session holds. A hello lists them all, so that a broker knows after a reconnect
 // what it must not deliver to others.
 import { holdsMax } from '../base/limits.ts';
+import { NumberMap } from '../base/number-map.ts';
 import type { Held } from '../model/mail-service.ts';
 import type { Hold } from '../model/message.ts';
 
@@ -13,7 +14,7 @@ export interface OwnHold extends Held {
 }
 
 export class Holdings {
-  readonly #byNumber = new Map<number, OwnHold>();
+  readonly #byNumber = new NumberMap<OwnHold>();
   #size = 0;
   #leaving = 0;
 
@@ -46,9 +47,8 @@ export class Holdings {
     this.#size++;
   }
 
-  /** Their settle is sent. Returns those of them that the session holds, for `settled` or `notSettled`. */
-  settling(deliveries: readonly Held[]): readonly OwnHold[] {
-    const leaving: OwnHold[] = [];
+  /** Their settle is sent. Those of them that the session holds are added to `leaving`, for `settled` or `notSettled`. */
+  settling(deliveries: readonly Held[], leaving: OwnHold[] = []): readonly OwnHold[] {
     for (const { envelope } of deliveries) {
       const held = this.#find(envelope);
       if (held === undefined) continue;

@@ -13,6 +13,7 @@
 // or when several owners in a row failed over the call.
 import { type ErrorCode, IpcError } from '../base/errors.ts';
 import { silenceMsResponse } from '../base/limits.ts';
+import { NumberMap } from '../base/number-map.ts';
 import { saidBy } from '../base/quoted.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { Cancellable, Delivery } from '../model/mail-service.ts';
@@ -100,7 +101,7 @@ export class Link {
   readonly #user: LinkUser;
   #state: LinkState = { kind: 'down' };
   /** By request number, in the order in which they are sent again. */
-  readonly #calls = new Map<number, OpenCall>();
+  readonly #calls = new NumberMap<OpenCall>();
   /** Their request is made before any other, and at the end of this turn at the latest. */
   #settlesOfTurn: SettlesOfTurn | undefined;
   readonly #watchdog: Watchdog;

@@ -2,6 +2,7 @@
 // up. Such a post is sent again until the broker responds. The same post made again joins it, or gets the
 // response that came meanwhile, so that a second attempt does not store the message twice.
 import { isDeepStrictEqual } from 'node:util';
+import { NumberQueue } from '../base/number-queue.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import type { PostRequest } from '../model/requests.ts';
@@ -17,9 +18,10 @@ export type PostIdentity = Pick<
   'to' | 'alsoTo' | 'from' | 'body' | 'answers' | 'settles'
 >;
 
-interface PendingPost {
+/** A post without a response whose caller gave up. */
+interface AbandonedPost {
   readonly call: PendingCall<PostResult>;
-  readonly post: PostCall;
+  readonly identity: PostIdentity;
 }
 
 interface LateResult {
@@ -37,10 +39,11 @@ const resultMs = 300_000;
 
 export class Outbox {
   readonly #runtime: Pick<Runtime, 'now'>;
-  /** By request number, in the order posted. */
-  readonly #open = new Map<number, PendingPost>();
-  /** Those of them whose caller gave up. */
-  readonly #abandoned = new Set<number>();
+  /** The counts of the posts that have no response yet, and those whose id their caller chose: they have no count. */
+  readonly #open = new NumberQueue();
+  readonly #openNamed = new Set<PostCall>();
+  /** By their counts. */
+  readonly #abandoned = new Map<number, AbandonedPost>();
   /** Results that reached no caller, oldest first. */
   #results: LateResult[] = [];
   #count = 0;
@@ -50,7 +53,7 @@ export class Outbox {
   }
 
   get allAnswered(): boolean {
-    return this.#open.size === 0;
+    return this.#open.size === 0 && this.#openNamed.size === 0;
   }
 
   /** The highest count that was given to a post. */
@@ -60,8 +63,8 @@ export class Outbox {
 
   /** Up to this count every post has its response, or was never sent. */
   get ackedUpTo(): number {
-    for (const { post } of this.#open.values()) if (post.count > 0) return post.count - 1;
-    return this.#count;
+    const { first } = this.#open;
+    return first === undefined ? this.#count : first - 1;
   }
 
   /** Returns the first of as many counts as there are messages. */
@@ -71,24 +74,27 @@ export class Outbox {
     return first;
   }
 
-  open(call: PendingCall<PostResult>, post: PostCall): void {
-    this.#open.set(call.number, { call, post });
+  open(post: PostCall): void {
+    if (post.count > 0) this.#open.add(post.count);
+    else this.#openNamed.add(post);
   }
 
-  over(callNumber: number): void {
-    if (this.#open.delete(callNumber)) this.#abandoned.delete(callNumber);
+  over(post: PostCall): void {
+    this.#open.delete(post.count);
+    this.#openNamed.delete(post);
+    this.#abandoned.delete(post.count);
   }
 
-  abandoned(callNumber: number): void {
-    this.#abandoned.add(callNumber);
+  /** One with an id that its caller chose is not looked for: the broker recognises it. */
+  abandoned({ count, identity }: PostCall, call: PendingCall<PostResult>): void {
+    if (count > 0) this.#abandoned.set(count, { call, identity });
   }
 
   /** The same post, when its caller gave up and it has no response yet. */
   orphan(identity: PostIdentity): PendingCall<PostResult> | undefined {
-    for (const number of this.#abandoned) {
-      const { call, post } = this.#open.get(number) as PendingPost;
-      const isOrphan = !call.hasCaller && post.count > 0;
-      if (isOrphan && isDeepStrictEqual(post.identity, identity)) return call;
+    if (this.#abandoned.size === 0) return undefined;
+    for (const post of this.#abandoned.values()) {
+      if (!post.call.hasCaller && isDeepStrictEqual(post.identity, identity)) return post.call;
     }
     return undefined;
   }

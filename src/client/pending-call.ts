@@ -22,6 +22,8 @@ export interface PendingCallOptions<Result> {
   rejected?(): void;
   /** Called when the caller gave up: decides whether the request lives on. */
   abandon?(call: PendingCall<Result>): void;
+  /** No response is expected any more. May be called again. */
+  over?(): void;
   /** The result when no broker answered in time; undefined if the call goes on. */
   late?(): { readonly result: Result } | undefined;
 }
@@ -42,7 +44,7 @@ export class PendingCall<Result = unknown> {
   #reject: ((error: unknown) => void) | undefined;
   #ended: (() => void) | undefined;
 
-  /** `over`: takes the call with this number off all lists. */
+  /** `over`: takes the call with this number off the link. */
   constructor(
     number: RequestNumber,
     options: PendingCallOptions<Result>,
@@ -82,6 +84,7 @@ export class PendingCall<Result = unknown> {
   /** No response is expected any more. */
   over(): void {
     this.#over(this.number);
+    this.#options.over?.();
   }
 
   done(result: Result): void {

@@ -23,7 +23,8 @@ export class PostCall implements PendingCallOptions<PostResult> {
     identity: PostIdentity,
     id: MessageId | undefined,
     settles: readonly Held[],
-    { outbox, holdings }: { readonly outbox: Outbox; readonly holdings: Holdings },
+    outbox: Outbox,
+    holdings: Holdings,
   ) {
     this.identity = identity;
     this.count = id === undefined ? outbox.nextCount(1 + identity.alsoTo.length) : 0;
@@ -33,6 +34,7 @@ export class PostCall implements PendingCallOptions<PostResult> {
     this.#checksum = bodyChecksum(identity.body);
     this.#outbox = outbox;
     this.#holdings = holdings;
+    outbox.open(this);
   }
 
   request(request: RequestNumber): PostRequest {
@@ -86,7 +88,11 @@ export class PostCall implements PendingCallOptions<PostResult> {
   }
 
   abandon(self: PendingCall<PostResult>): void {
-    if (self.sent) this.#outbox.abandoned(self.number);
+    if (self.sent) this.#outbox.abandoned(this, self);
     else self.over();
+  }
+
+  over(): void {
+    this.#outbox.over(this);
   }
 }

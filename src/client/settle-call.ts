@@ -34,7 +34,7 @@ export class SettleCall implements PendingCallOptions<readonly Hold[]> {
   /** Before the request is made. */
   add(deliveries: readonly Held[]): void {
     for (const each of deliveries) this.#holds.push(holdOf(each));
-    for (const each of this.#holdings.settling(deliveries)) this.#leaving.push(each);
+    this.#holdings.settling(deliveries, this.#leaving);
   }
 
   request(request: RequestNumber): SettleRequest {

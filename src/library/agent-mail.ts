@@ -3,7 +3,13 @@
 import { AppContext } from '../app/context.ts';
 import { notices } from '../app/notices.ts';
 import { answerTo } from '../app/operations.ts';
-import { parseHost, parseMailboxes, postedMessages, requireOneMailbox } from '../app/parameters.ts';
+import {
+  parseHost,
+  parseMailboxes,
+  postedMessage,
+  postedMessages,
+  requireOneMailbox,
+} from '../app/parameters.ts';
 import { peekPages } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
 import {
@@ -16,17 +22,17 @@ import {
   waitMsDefault,
   waitMsMax,
 } from '../base/limits.ts';
-import type { HeldAhead, MailElsewhere, Notice, SameText } from '../model/mail-ahead.ts';
+import type { Notice } from '../model/mail-ahead.ts';
 import type {
   BrokerStatus,
   Delivery,
   MailService,
+  PostResult,
   RetryResult,
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
 import { type MailboxList, parseBody, parseMessageId, parseName } from '../model/message.ts';
-import type { DroppedMessage } from '../model/requests.ts';
 import { type WatchEvent, watchEvents } from './library-events.ts';
 import {
   type DirectMessage,
@@ -36,6 +42,7 @@ import {
   glimpseOf,
   handleOf,
   Message,
+  type MessageHandle,
   notHeldError,
 } from './library-message.ts';
 import {
@@ -58,72 +65,13 @@ import {
   type WatchEventsOptions,
   type WatchOptions,
 } from './library-options.ts';
+import type { Dropped, Fetched, Peeked, Stored } from './library-results.ts';
 
 /** How others see that a session of a program is woken. */
 const wakePath = 'library';
 
 const postOptionNames = ['from', 'id', 'answers', 'signal'] as const;
 const waitOptionNames = ['timeoutMs', 'signal'] as const;
-
-/** The result of a post. */
-export interface Stored {
-  /** The mailbox in which the message was stored. */
-  readonly to: string;
-  /** The message's id; an answer to it has it in `answers`. */
-  readonly id: string;
-  /** Counts up over the whole store, with gaps. */
-  readonly number: number;
-  /** A post under the same id was stored earlier; nothing was stored now. */
-  readonly duplicate: boolean;
-  /** A reader was waiting, and the message was delivered at once. */
-  readonly reader: boolean;
-  /** No reader was waiting, but a session that watches the mailbox will be woken unless the message is read before. */
-  readonly watched: boolean;
-  /** A person has paused deliveries from the mailbox: the message is kept, and nobody gets it until they are resumed. */
-  readonly paused: boolean;
-  /** Unread messages of the mailbox that will be delivered before it; 0 when it was delivered at once. */
-  readonly before: number;
-  /**
-   * The message with the lowest number that another session holds in the mailbox, if there is one; undefined, too,
-   * when the posted one was delivered at once.
-   */
-  readonly holder: HeldAhead | undefined;
-  /**
-   * The newest message with the same text and the same `from` that is not settled in the mailbox, if one is among its
-   * 16 newest; undefined without a `from`. After a call that broke off it tells a repeated post from a first one.
-   */
-  readonly same: SameText | undefined;
-  /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
-  readonly elsewhere: readonly MailElsewhere[];
-}
-
-/** The result of a fetch. */
-export interface Fetched {
-  /** The messages of each mailbox, in the order in which they were stored. */
-  readonly messages: readonly Message[];
-  /** Messages left in the mailboxes that no session holds. */
-  readonly remaining: number;
-  /** Unread mail of other mailboxes that this session reads, or that have its name; of at most 3 of them. */
-  readonly elsewhere: readonly MailElsewhere[];
-  /** Those of the mailboxes from which a person has paused deliveries; absent when there are none. */
-  readonly paused?: readonly string[];
-}
-
-/** The result of a peek. */
-export interface Peeked {
-  /** The messages, ready and held, in the order in which they were stored. */
-  readonly messages: readonly Glimpse[];
-  /** Messages of the mailbox that follow. */
-  readonly remaining: number;
-}
-
-/** The result of a drop. */
-export interface Dropped {
-  /** The messages that were settled, in the order in which they were stored. */
-  readonly dropped: readonly DroppedMessage[];
-  /** Messages that stay because a session holds them. */
-  readonly held: number;
-}
 
 /**
  * A session's mail, from `open`. Every failure is an `IpcError` with a code of docs/guide/errors.md. Besides the
@@ -167,35 +115,34 @@ export class AgentMail {
     options?: PostOptions,
   ): Promise<Stored | Stored[]>;
   /** Stores a message in one mailbox or in several. */
-  async post(
+  post(
     to: string | readonly string[],
     text: string | Uint8Array,
-    options: PostOptions = {},
+    options: PostOptions = noOptions,
   ): Promise<Stored | Stored[]> {
-    const given = parseOptions('post', options, postOptionNames);
-    const { from = this.#context.name, id, answers, signal } = given;
-    const answered = answers === undefined ? undefined : handleOf(answers as Message, this.#mail);
-    const mailboxes = parseMailboxes(to, 'to');
-    const body = copyBody(text);
-    const [first, ...alsoTo] = mailboxes;
-    const call = {
-      alsoTo,
-      from,
-      id,
-      answers: answered?.delivery.envelope.id,
-      settles: answered && [answered.delivery],
-      signal,
-    };
-    const result = await this.#context.rateLimited(from ?? '', mailboxes, () =>
-      this.#mail.post(first, body, call),
-    );
-    if (answered) {
-      answered.isOver = true;
-      if (result.notHeld.length > 0)
-        throw notHeldError(answered.delivery.envelope.number, result.number);
+    try {
+      const given = parseOptions('post', options, postOptionNames);
+      const { from = this.#context.name, id, answers, signal } = given;
+      const answered = answers === undefined ? undefined : handleOf(answers as Message, this.#mail);
+      const mailboxes = parseMailboxes(to, 'to');
+      const body = copyBody(text);
+      const call = {
+        alsoTo: mailboxes.slice(1),
+        from,
+        id,
+        answers: answered?.delivery.envelope.id,
+        settles: answered && [answered.delivery],
+        signal,
+      };
+      const send = () => this.#mail.post(mailboxes[0], body, call);
+      return this.#context.rateLimited(from ?? '', mailboxes, send).then((result) => {
+        if (answered) checkAnswered(answered, result);
+        if (typeof to === 'string') return postedMessage(mailboxes[0], result, result);
+        return postedMessages(mailboxes, result);
+      });
+    } catch (error) {
+      return Promise.reject(error);
     }
-    const stored = postedMessages(mailboxes, result);
-    return typeof to === 'string' ? (stored[0] as Stored) : stored;
   }
 
   /**
@@ -490,6 +437,12 @@ export async function open(options: OpenOptions = {}): Promise<AgentMail> {
 
 function mailboxesIn(from: string | readonly string[]): MailboxList {
   return parseMailboxes(from, 'mailbox', mailboxesPerReadMax);
+}
+
+/** The post that answers the message is stored. @throws `not_held` when that did not settle the message. */
+function checkAnswered(answered: MessageHandle, { notHeld, number }: PostResult): void {
+  answered.isOver = true;
+  if (notHeld.length > 0) throw notHeldError(answered.delivery.envelope.number, number);
 }
 
 /** A copy, because a post may be resent long after the call. */

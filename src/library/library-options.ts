@@ -229,9 +229,9 @@ export function parseOptions<K extends OptionName>(
     throw new IpcError('bad_parameter', what);
   }
   const parsed: Partial<Record<OptionName, unknown>> = {};
-  for (const [key, value] of Object.entries(given)) {
-    const name = names.find((legal) => legal === key);
-    if (name === undefined) throw unknownParameter(call, key, names);
+  for (const name of Object.keys(given) as K[]) {
+    if (!names.includes(name)) throw unknownParameter(call, name, names);
+    const value = (given as Record<K, unknown>)[name];
     if (value !== undefined) parsed[name] = parsers[name](value, name, call);
   }
   const options = parsed as Options;

@@ -126,10 +126,7 @@ export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {
 }
 
 export function readHolds(reader: ByteReader): Hold[] {
-  const holds = reader.list(holdBytesMin, () => ({
-    number: readNumber(reader),
-    id: readMessageId(reader),
-  }));
+  const holds = reader.list(holdBytesMin, readHold);
   if (holds.length > holdsMax) {
     throw new IpcError(
       'too_many_holds',
@@ -137,6 +134,10 @@ export function readHolds(reader: ByteReader): Hold[] {
     );
   }
   return holds;
+}
+
+function readHold(reader: ByteReader): Hold {
+  return { number: readNumber(reader), id: readMessageId(reader) };
 }
 
 export function writePastHold(writer: ByteWriter, { name, from, to, ended }: PastHold): void {

@@ -254,9 +254,11 @@ export function sessionIn(id: MessageId): SessionId {
 export function parseBody(body: string | Uint8Array, parameter = 'message'): Buffer {
   if (typeof body === 'string') {
     if (!body.isWellFormed()) throw new IpcError('bad_body', `${parameter} has a lone surrogate`);
-    const bytes = Buffer.byteLength(body);
-    if (bytes > bodyBytesMax) throw tooLarge(bytes, parameter);
-    return Buffer.from(body, 'utf8');
+    // Each character takes a byte or more, so far too long a text is not encoded.
+    if (body.length > bodyBytesMax) throw tooLarge(Buffer.byteLength(body), parameter);
+    const bytes = Buffer.from(body, 'utf8');
+    if (bytes.length > bodyBytesMax) throw tooLarge(bytes.length, parameter);
+    return bytes;
   }
   if (!(body instanceof Uint8Array)) {
     throw new IpcError('bad_body', `${parameter} must be a string, or bytes in UTF-8`);

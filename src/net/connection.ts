@@ -26,6 +26,11 @@ export interface ConnectionTimes {
 
 /** Written at a time: a peer must take at least this much within `silenceMsDead`. */
 const sliceBytes = 256 * 1024;
+/**
+ * Frames of one turn are written together at its end, and before that as soon as they are this many bytes: the peer works
+ * on them while the turn goes on. Below that, the further system calls cost more than is gained.
+ */
+const writeAtOnceBytes = 16 * 1024;
 /** Frames of one turn are copied into one buffer of at most this size: that costs less than a write for each. */
 const joinBytesMax = 64 * 1024;
 /** No pong is sent while this much waits for the peer to read. */
@@ -175,12 +180,16 @@ export class Connection {
     return this.#state === 'closed';
   }
 
+  get #bytesQueued(): number {
+    return this.#bytesSent - this.#bytesGiven;
+  }
+
   get #unwrittenSince(): number {
     return this.#bytesGiven > this.#bytesWritten ? this.#lastWritten : Number.POSITIVE_INFINITY;
   }
 
   /**
-   * The frames of one turn are written together. `onWritten` is called when the kernel has the bytes; it is
+   * The frames of one turn are written together, or in parts when they are many. `onWritten` is called when the kernel has the bytes; it is
    * never called when the connection is lost before that. A connection that is closing sends nothing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
@@ -190,6 +199,7 @@ export class Connection {
       this.#bytesSent += bytes.length;
     }
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
+    if (this.#bytesQueued >= writeAtOnceBytes) this.#flush();
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
     this.#runtime.beforeNextEvent(this.#endTurn);
@@ -305,15 +315,14 @@ export class Connection {
   }
 
   #writeSlice(): void {
+    const bytes = Math.min(this.#bytesQueued, sliceBytes);
     const slice = this.#takeSlice();
-    const before = this.#bytesGiven;
-    if (before === this.#bytesWritten) this.#lastWritten = this.#runtime.now();
-    for (const { length } of slice) this.#bytesGiven += length;
+    if (this.#bytesGiven === this.#bytesWritten) this.#lastWritten = this.#runtime.now();
+    this.#bytesGiven += bytes;
     const end = this.#bytesGiven;
     const wrote = (error?: Error | null) => this.#wrote(error, end);
-    if (slice.length > 1 && end - before > joinBytesMax) return this.#writeEach(slice, wrote);
-    const [first = noBytes, ...others] = slice;
-    this.#socket.write(others.length === 0 ? first : Buffer.concat(slice, end - before), wrote);
+    if (slice.length > 1 && bytes > joinBytesMax) this.#writeEach(slice, wrote);
+    else this.#socket.write(joined(slice, bytes), wrote);
   }
 
   /** `wrote`: called with the last. */
@@ -326,6 +335,11 @@ export class Connection {
   }
 
   #takeSlice(): Buffer[] {
+    if (this.#bytesQueued <= sliceBytes) {
+      const all = this.#queue;
+      this.#queue = [];
+      return all;
+    }
     let end = 0;
     let bytes = 0;
     while (end < this.#queue.length && bytes < sliceBytes) bytes += this.#queue[end++]?.length ?? 0;
@@ -410,6 +424,11 @@ export class Connection {
 function brokenBy(error: Error): IpcError {
   const what = `the connection broke (${systemErrorCode(error)})`;
   return new IpcError('unreachable', what, { cause: error });
+}
+
+function joined(buffers: readonly Buffer[], bytes: number): Buffer {
+  const [first = noBytes] = buffers;
+  return buffers.length <= 1 ? first : Buffer.concat(buffers, bytes);
 }
 
 function bytesOf({ header, body }: Frame): number {

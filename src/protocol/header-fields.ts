@@ -58,7 +58,7 @@ export function readListUpTo<T>(
   reader: ByteReader,
   max: number,
   itemBytesMin: number,
-  read: () => T,
+  read: (reader: ByteReader) => T,
 ): T[] {
   const items = reader.list(itemBytesMin, read);
   if (items.length <= max) return items;
@@ -74,7 +74,11 @@ export function writeOptionalList<T>(
   if (rest.length > 0) writer.list(rest, write);
 }
 
-export function readOptionalList<T>(reader: ByteReader, itemBytesMin: number, read: () => T): T[] {
+export function readOptionalList<T>(
+  reader: ByteReader,
+  itemBytesMin: number,
+  read: (reader: ByteReader) => T,
+): T[] {
   if (reader.isAtEnd) return [];
   const rest = reader.list(itemBytesMin, read);
   if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
@@ -88,12 +92,10 @@ export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void 
 }
 
 export function readFullEnvelope(reader: ByteReader): Envelope {
-  const short = readEnvelope(reader);
-  const { id, number, to, from, time, answers, bodyBytes, checksum } = short;
-  const depth = reader.u32();
-  const origin = withFolder(short.origin, reader.text());
-  // In the order of orderedEnvelope().
-  return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
+  const envelope: { -readonly [Field in keyof Envelope]: Envelope[Field] } = readEnvelope(reader);
+  envelope.depth = reader.u32();
+  envelope.origin = withFolder(envelope.origin, reader.text());
+  return envelope;
 }
 
 /** Of a message that was delivered before and not settled: one, else none. */
@@ -102,7 +104,7 @@ export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const [lastHold] = readListUpTo(reader, 1, pastHoldBytesMin, () => readPastHold(reader));
+  const lastHold = readListUpTo(reader, 1, pastHoldBytesMin, readPastHold)[0];
   return lastHold ? { lastHold } : {};
 }
 

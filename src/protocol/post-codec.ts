@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import type { ByteReader, ByteWriter } from '../base/binary.ts';
+import { ByteReader, type ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -80,38 +80,38 @@ export function writeStoredHeader(writer: ByteWriter, stored: StoredResponse): v
 }
 
 export function decodeStored(frame: Frame): StoredResponse {
-  const { request } = frame;
-  return readHeader(frame, (bytes) => {
-    const number = readNumber(bytes);
-    const id = readMessageId(bytes);
-    const duplicate = readFlag(bytes);
-    const { reader, watched, paused } = readReader(bytes);
-    const notHeld = readHolds(bytes);
-    const { before, holder, same } = readAhead(bytes);
-    const elsewhere = readElsewhere(bytes);
-    const also = readOptionalList(bytes, storedBytesMin, () => ({
-      number: readNumber(bytes),
-      id: readMessageId(bytes),
-      ...readReader(bytes),
-      ...readAhead(bytes),
-    }));
-    return {
-      kind: 'stored',
-      request,
-      number,
-      id,
-      duplicate,
-      reader,
-      watched,
-      paused,
-      notHeld,
-      before,
-      holder,
-      same,
-      elsewhere,
-      also,
-    };
-  });
+  const bytes = new ByteReader(frame.header);
+  const number = readNumber(bytes);
+  const id = readMessageId(bytes);
+  const duplicate = readFlag(bytes);
+  const { reader, watched, paused } = readReader(bytes);
+  const notHeld = readHolds(bytes);
+  const { before, holder, same } = readAhead(bytes);
+  const elsewhere = readElsewhere(bytes);
+  const also = readOptionalList(bytes, storedBytesMin, readAlso);
+  bytes.end();
+  return {
+    kind: 'stored',
+    request: frame.request,
+    number,
+    id,
+    duplicate,
+    reader,
+    watched,
+    paused,
+    notHeld,
+    before,
+    holder,
+    same,
+    elsewhere,
+    also,
+  };
+}
+
+function readAlso(reader: ByteReader): StoredMessage {
+  const number = readNumber(reader);
+  const id = readMessageId(reader);
+  return { number, id, ...readReader(reader), ...readAhead(reader) };
 }
 
 type Prospect = Pick<StoredMessage, 'reader' | 'watched' | 'paused'>;

@@ -28,10 +28,11 @@ export function writeElsewhere(writer: ByteWriter, elsewhere: readonly MailElsew
 }
 
 export function readElsewhere(reader: ByteReader): MailElsewhere[] {
-  return readListUpTo(reader, mailElsewhereMax, elsewhereBytesMin, () => ({
-    mailbox: readStoredName(reader),
-    ready: reader.u32(),
-  }));
+  return readListUpTo(reader, mailElsewhereMax, elsewhereBytesMin, readElsewhereItem);
+}
+
+function readElsewhereItem(reader: ByteReader): MailElsewhere {
+  return { mailbox: readStoredName(reader), ready: reader.u32() };
 }
 
 /** Of an end, as its last field: no bytes when none of its mailboxes is paused. */
@@ -40,7 +41,7 @@ export function writePaused(writer: ByteWriter, paused: readonly Name[] = []): v
 }
 
 export function readPaused(reader: ByteReader): { paused?: readonly Name[] } {
-  const paused = readOptionalList(reader, nameBytesMin, () => readStoredName(reader));
+  const paused = readOptionalList(reader, nameBytesMin, readStoredName);
   if (paused.length > mailboxesPerReadMax) {
     throw new IpcError('bad_frame', `${paused.length} paused mailboxes of one read`);
   }
@@ -59,8 +60,8 @@ export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead):
 
 export function readAhead(reader: ByteReader): Ahead {
   const before = reader.u32();
-  const [holder] = readListUpTo(reader, 1, holderBytesMin, () => readHolder(reader));
-  const [same] = readListUpTo(reader, 1, sameBytesMin, () => readSame(reader));
+  const holder = readListUpTo(reader, 1, holderBytesMin, readHolder)[0];
+  const same = readListUpTo(reader, 1, sameBytesMin, readSame)[0];
   return { before, holder, same };
 }
 

@@ -23,6 +23,18 @@ test('a value that is set again replaces the one before, and counts once', () =>
   assert.deepEqual([map.get(7), map.size], [undefined, 0]);
 });
 
+test('all values are seen in the order of their numbers, but for those that are deleted meanwhile', () => {
+  const map = new NumberMap<string>();
+  for (const number of [3, 7, 8, 9, 200, 201]) map.set(number, `${number}`);
+  map.delete(7);
+  const seen: string[] = [];
+  for (const value of map.values()) {
+    seen.push(value);
+    if (value === '8') for (const gone of [9, 200]) map.delete(gone);
+  }
+  assert.deepEqual(seen, ['3', '8', '201']);
+});
+
 test('a neighbour of the last value that was deleted is set, and found', () => {
   const map = new NumberMap<string>();
   map.set(8, 'one');

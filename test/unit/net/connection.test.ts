@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { Patience } from '../../../src/base/standstill.ts';
 import { accept, dial, dialAny } from '../../../src/net/connect.ts';
@@ -105,6 +106,63 @@ test('the frames of one turn arrive in one chunk', async () => {
   assert.deepEqual(sizes, [160]);
   client.close();
   await ear.closed;
+});
+
+test('a long turn is written in parts while it goes on, in order, and each byte once', async () => {
+  const { client, server, serverSocket } = await connectedPair();
+  const sizes: number[] = [];
+  const write = serverSocket.write.bind(serverSocket) as (...given: unknown[]) => boolean;
+  const noted = (bytes: Buffer, ...rest: unknown[]) => {
+    sizes.push(bytes.length);
+    return write(bytes, ...rest);
+  };
+  serverSocket.write = noted as typeof serverSocket.write;
+  const ear = new FrameCollector(client);
+  const header = Buffer.alloc(0);
+  const body = Buffer.alloc(1_008, 'x');
+  const written: number[] = [];
+  for (let request = 1; request <= 40; request++) {
+    server.send(encodeFrame({ type: 0x8a, request, header, body }), () => written.push(request));
+    if (request === 15) assert.deepEqual(sizes, []);
+    if (request === 39) assert.deepEqual(sizes, [16_384, 16_384]);
+  }
+  assert.deepEqual(written, []);
+  assert.equal(server.bufferedBytes, 40_960);
+  assert.equal(server.memoryBytes, 40_960);
+  const frames = await ear.next(40);
+  assert.deepEqual(sizes, [16_384, 16_384, 8_192]);
+  const inOrder = Array.from({ length: 40 }, (_, index) => index + 1);
+  assert.deepEqual(
+    frames.map(({ request }) => request),
+    inOrder,
+  );
+  assert.deepEqual(written, inOrder);
+  assert.equal(server.bufferedBytes, 0);
+  client.close();
+  await ear.closed;
+});
+
+test('an end that wrote a long turn before its end sends its next ping heartbeatMs later', async () => {
+  const runtime = new ManualRuntime();
+  const sizes: number[] = [];
+  const write = (chunk: Buffer, _encoding: string, done: () => void) => {
+    sizes.push(chunk.length);
+    done();
+  };
+  const socket = new Duplex({ read() {}, write });
+  const proven = { rest: Buffer.alloc(0), key: Buffer.alloc(32) };
+  const times = { handshakeMs: 100, heartbeatMs: 100, silenceMsDead: 400 };
+  const connection = new Connection(socket, proven, times, runtime);
+  await runtime.pass(60);
+  const frame = { type: 0x8a, request: 1, header: Buffer.alloc(0), body: Buffer.alloc(1_008) };
+  for (let sent = 0; sent < 16; sent++) connection.send(encodeFrame(frame));
+  assert.deepEqual(sizes, [16_384]);
+  await runtime.pass(99);
+  assert.deepEqual(sizes, [16_384]);
+  await runtime.pass(1);
+  await new Promise(setImmediate);
+  assert.deepEqual(sizes, [16_384, 16]);
+  connection.destroy();
 });
 
 test('the chunks of a large body give their memory back, all but the last', async () => {
