@@ -1,5 +1,6 @@
 import { indexBytesPerMessage, pastHoldBytes } from '../base/limits.ts';
-import type { Envelope, Origin, PastHold } from '../model/message.ts';
+import { type Envelope, generatedIdLength, type Origin, type PastHold } from '../model/message.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 
 /** The part of an envelope that determines how much memory its message takes. */
 export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin'>;
@@ -9,8 +10,17 @@ export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'or
  * mail that shares nothing, each message in a mailbox of its own, takes a tenth more. It depends on the envelope
  * alone, so each owner of a store counts the same.
  */
-export function indexBytesOf({ id, to, from, answers, origin }: IndexedTexts): number {
-  const ofOthers = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
+export function indexBytesOf(texts: IndexedTexts): number {
+  return textBytes(texts.id) + bytesBesideId(texts);
+}
+
+/** The same of a message with a generated id. */
+export function plainIndexBytes(post: PlainPost): number {
+  return generatedIdLength(post.count) + bytesBesideId(post);
+}
+
+function bytesBesideId({ to, from, answers, origin }: Omit<IndexedTexts, 'id'>): number {
+  const ofOthers = textBytes(to) + textBytes(from) + textBytes(answers);
   return indexBytesPerMessage + originBytes(origin) + ofOthers;
 }
 
