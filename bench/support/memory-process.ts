@@ -48,6 +48,7 @@ const journal = await Journal.open({
   folder,
   owner: { pid: process.pid, started: 0, addresses: [] },
   restore: (record) => engine.restore(record),
+  restorePlain: (post) => engine.restore(post),
   snapshot: () => engine.snapshot(),
 });
 const openMs = performance.now() - openedMs;

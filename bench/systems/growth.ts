@@ -87,6 +87,28 @@ export async function bytesPerMessage(grown: GrownStore, empty: Memory): Promise
   return (heapBytes - empty.heapBytes) / queuedMessages;
 }
 
+/** Connections that park the waits of a broker. */
+const waitingSessions = 10;
+
+/**
+ * The bytes that a broker keeps of each parked wait, on so many mailboxes. As many are parked before the first reading:
+ * the code that V8 compiles for the first ones takes about 1 MB, however many there are.
+ */
+export async function bytesPerWait(waits: number, mailboxes: number): Promise<number> {
+  const place = [makeBenchFolder(), `${await freePort()}`];
+  const broker = new BenchProcess('broker-process.js', ...place);
+  await broker.next();
+  const counts = [waitingSessions, waits / waitingSessions, mailboxes].map(String);
+  const team = new BenchProcess('team-process.js', ...place, ...counts);
+  await team.next();
+  const before = await broker.ask<Memory>('memory');
+  await team.ask('more');
+  const after = await broker.ask<Memory>('memory');
+  await team.end();
+  await broker.end();
+  return (after.heapBytes - before.heapBytes) / waits;
+}
+
 /** Redis with the same messages in as many lists. Its append-only file is never rewritten: it has all commands. */
 export class GrownRedis {
   readonly #port: number;

@@ -34,19 +34,15 @@ export class Ipc implements QueueSystem {
     this.#reader = reader;
   }
 
-  /**
-   * `waits`: how many are parked, in a process of their own, beside those that are measured. `mailboxes`: how many
-   * mailboxes these waits are spread over.
-   */
-  static async start(name = 'ipc', waits = 0, mailboxes = waits): Promise<Ipc> {
+  /** `waits`: how many are parked, each on a mailbox of its own, in a process beside those that are measured. */
+  static async start(name = 'ipc', waits = 0): Promise<Ipc> {
     const store = { home: makeBenchFolder(), port: await freePort() };
     const args = [store.home, `${store.port}`];
     const processes = [new BenchProcess('broker-process.js', ...args)];
     await processes[0]?.next();
     if (waits > 0) {
-      const each = `${waits / crowdSessions}`;
-      const team = [`${crowdSessions}`, each, `${mailboxes}`];
-      const crowd = new BenchProcess('team-process.js', ...args, ...team);
+      const counts = [crowdSessions, waits / crowdSessions].map(String);
+      const crowd = new BenchProcess('team-process.js', ...args, ...counts);
       await crowd.next();
       processes.unshift(crowd);
     }

@@ -150,10 +150,16 @@ function outOfRange(value: number): RangeError {
 export class ByteReader {
   readonly #buffer: Buffer;
   #offset: number;
-  readonly #end: number;
+  #end: number;
 
   constructor(buffer: Buffer, from = 0, end = buffer.length) {
     this.#buffer = buffer;
+    this.#offset = from;
+    this.#end = end;
+  }
+
+  /** Reads another part of the same buffer. */
+  restart(from: number, end: number): void {
     this.#offset = from;
     this.#end = end;
   }
@@ -191,7 +197,11 @@ export class ByteReader {
 
   /** A text that others have in common with it, as the table has it. */
   textIn<Text extends string>(table: TextTable<Text>): Text {
-    const bytes = this.u8();
+    return this.partIn(this.u8(), table);
+  }
+
+  /** The same of so many bytes of a text whose length was read. */
+  partIn<Text extends string>(bytes: number, table: TextTable<Text>): Text {
     const offset = this.#take(bytes);
     return table.read(this.#buffer, offset, offset + bytes, decodeText);
   }

@@ -168,13 +168,14 @@ export class Broker {
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;
+    const { folder, disk } = this.#options;
     const journal = await Journal.open({
-      folder: this.#options.folder,
-      owner: this.#ownerNote(),
+      ...{ folder, owner: this.#ownerNote() },
       restore: (record) => engine.restore(record),
+      restorePlain: (post) => engine.restore(post),
       snapshot: () => engine.snapshot(),
       runtime,
-      ...(this.#options.disk ? { disk: this.#options.disk } : {}),
+      ...(disk ? { disk } : {}),
       ...(this.#options.limits ? { limits: this.#options.limits } : {}),
       history: this.#options.history,
     });
@@ -186,7 +187,6 @@ export class Broker {
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });
-    const { folder, disk } = this.#options;
     this.#feed = new EventFeed({
       past: new StorePast(folder, disk, runtime),
       ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },

@@ -12,12 +12,15 @@
 import { fingerprintBytes, rememberedIdBytes } from '../base/limits.ts';
 import {
   type Envelope,
+  type FingerprintedContent,
   fingerprintOf,
   type Hold,
   type MessageId,
+  type Name,
   type SessionId,
   splitId,
 } from '../model/message.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 import type {
   JournalRecord,
   NamedIdsRecord,
@@ -73,8 +76,8 @@ export class Deduplication {
   /** `ackedUpTo`: without meaning for an id that the caller chose. */
   store(id: MessageId, ackedUpTo: number, post: StoredPost): void {
     const own = splitId(id);
-    if (own) this.sessions.store(own.session, ackedUpTo, [[own.count, post]]);
-    else this.#named.setNewest(id, post, undefined);
+    if (own) this.sessions.add(own.session, ackedUpTo, own.count, post);
+    else this.#named.setNewest(id, withoutContent(post), undefined);
   }
 
   /** A message of a post or an import. Of an imported one, only an id that its sender chose may be posted again. */
@@ -86,6 +89,12 @@ export class Deduplication {
     const post = new RememberedPost(envelope);
     if (importKey !== undefined) this.store(importKey, ackedUpTo, post);
     if (importKey === undefined || !splitId(id)) this.store(id, ackedUpTo, post);
+  }
+
+  /** remember() in a replay. */
+  rememberPlain(post: PlainPost): void {
+    const { session, count, ackedUpTo } = post;
+    this.sessions.add(session, ackedUpTo, count, new RememberedPost(post));
   }
 
   restoreFingerprints(fingerprints: readonly (readonly [number: number, of: number])[]): void {
@@ -185,18 +194,30 @@ export class Deduplication {
 }
 
 /** Most posts are acknowledged by the next one of their session, before anybody asks for the fingerprint. */
-class RememberedPost implements StoredPost {
+class RememberedPost implements StoredPost, FingerprintedContent {
   readonly number: number;
-  /** The fingerprint, or the envelope from which it is computed when it is asked for first. */
-  #content: Envelope | number;
+  readonly to: Name;
+  readonly from: Name | '';
+  readonly answers: MessageId | '';
+  readonly bodyBytes: number;
+  readonly checksum: number;
 
-  constructor(envelope: Envelope) {
-    this.number = envelope.number;
-    this.#content = envelope;
+  /** Keeps nothing but these fields of it. */
+  constructor({ number, to, from, answers, bodyBytes, checksum }: Omit<Envelope, 'id'>) {
+    this.number = number;
+    this.to = to;
+    this.from = from;
+    this.answers = answers;
+    this.bodyBytes = bodyBytes;
+    this.checksum = checksum;
   }
 
   get fingerprint(): number {
-    if (typeof this.#content === 'object') this.#content = fingerprintOf(this.#content);
-    return this.#content;
+    return fingerprintOf(this);
   }
+}
+
+/** For ids that are remembered long after their posts. */
+function withoutContent({ number, fingerprint }: StoredPost): StoredPost {
+  return { number, fingerprint };
 }

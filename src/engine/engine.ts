@@ -13,6 +13,7 @@ import assert from 'node:assert/strict';
 import { IpcError, unreachable } from '../base/errors.ts';
 import * as limits from '../base/limits.ts';
 import type { Hold, HoldEnd, SessionId } from '../model/message.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import type {
   FetchRequest,
@@ -108,7 +109,7 @@ export class Engine {
   }
 
   /** Replays a record. Records may come twice and out of order. */
-  restore(record: JournalRecord): void {
+  restore(record: JournalRecord | PlainPost): void {
     assert(!this.#identity, 'records are restored before begin()');
     this.#state.apply(record);
   }

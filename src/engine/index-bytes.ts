@@ -1,5 +1,6 @@
 import { indexBytesPerMessage, pastHoldBytes } from '../base/limits.ts';
-import type { Envelope, Origin, PastHold } from '../model/message.ts';
+import { type Envelope, generatedIdLength, type Origin, type PastHold } from '../model/message.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 
 /** The part of an envelope that determines how much memory its message takes. */
 export type IndexedTexts = Pick<Envelope, 'id' | 'to' | 'from' | 'answers' | 'origin'>;
@@ -15,11 +16,19 @@ let lastBytes = 0;
  */
 export function indexBytesOf(envelope: IndexedTexts): number {
   if (envelope === lastCounted) return lastBytes;
-  const { id, to, from, answers, origin } = envelope;
-  const ofOthers = textBytes(id) + textBytes(to) + textBytes(from) + textBytes(answers);
   lastCounted = envelope;
-  lastBytes = indexBytesPerMessage + originBytes(origin) + ofOthers;
+  lastBytes = textBytes(envelope.id) + bytesBesideId(envelope);
   return lastBytes;
+}
+
+/** The same of a message with a generated id. */
+export function plainIndexBytes(post: PlainPost): number {
+  return generatedIdLength(post.count) + bytesBesideId(post);
+}
+
+function bytesBesideId({ to, from, answers, origin }: Omit<IndexedTexts, 'id'>): number {
+  const ofOthers = textBytes(to) + textBytes(from) + textBytes(answers);
+  return indexBytesPerMessage + originBytes(origin) + ofOthers;
 }
 
 /** The origin that was counted last, and its bytes: messages of one process share theirs. */

@@ -83,12 +83,19 @@ export class MessageTable {
   addReplayed(message: MutableMessage): void {
     const { envelope } = message;
     const count = isAsPosted(message) ? countIn(envelope.id) : 0;
-    const session =
-      count > 0
-        ? this.#generatedIds.add(sessionIn(envelope.id), count, envelope.number)
-        : undefined;
-    if (session === undefined) return this.add(message);
-    this.#messages.set(envelope.number, this.#packed.add(envelope, session, count));
+    const isPacked = count > 0 && this.pack(envelope, sessionIn(envelope.id), count);
+    if (!isPacked) this.add(message);
+  }
+
+  /**
+   * Adds a message that waits as it was posted. `session` and `count`: of its id. False, and adds nothing, if the session
+   * has a message with this count or a later one already.
+   */
+  pack(fields: Omit<Envelope, 'id'>, session: SessionId, count: number): boolean {
+    const kept = this.#generatedIds.add(session, count, fields.number);
+    if (kept === undefined) return false;
+    this.#messages.set(fields.number, this.#packed.add(fields, kept, count));
+    return true;
   }
 
   delete(number: number): void {

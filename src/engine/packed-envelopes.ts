@@ -31,8 +31,8 @@ export class PackedEnvelopes {
   #rows = 0;
 
   /** `session` and `count`: of its id. Returns its row. */
-  add(envelope: Envelope, session: SessionId, count: number): number {
-    const { number, to, from, answers, time, origin, bodyBytes, checksum, depth } = envelope;
+  add(fields: Omit<Envelope, 'id'>, session: SessionId, count: number): number {
+    const { number, to, from, answers, time, origin, bodyBytes, checksum, depth } = fields;
     const row = this.#rows++;
     if (row === this.#chunks.length * chunkRows) this.#chunks.push(emptyChunk());
     const { chunk, text, value } = this.#slotOf(row);

@@ -10,6 +10,7 @@
 import { rememberedPostBytes, rememberedSessionBytes } from '../base/limits.ts';
 import type { SessionId } from '../model/message.ts';
 import type { SessionRecord } from '../model/records.ts';
+import { PostsByCount } from './posts-by-count.ts';
 
 /** A message that was stored under a remembered id. */
 export interface StoredPost {
@@ -20,8 +21,8 @@ export interface StoredPost {
 
 interface Posts {
   ackedUpTo: number;
-  /** By count, for counts above `ackedUpTo`. */
-  readonly stored: Map<number, StoredPost>;
+  /** With counts above `ackedUpTo`. */
+  readonly stored: PostsByCount;
 }
 
 export interface SessionPostsLimits {
@@ -83,13 +84,33 @@ export class SessionPosts {
     ackedUpTo: number,
     posts: readonly (readonly [count: number, post: StoredPost])[],
   ): void {
-    const known = this.#postsOf(session);
-    const own = known ?? { ackedUpTo: 0, stored: new Map() };
-    const before = bytesOf(known);
-    this.#see(session, own);
-    acknowledge(own, ackedUpTo);
+    const own = this.#acknowledged(session, ackedUpTo);
+    const before = bytesOf(own);
     for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
     this.#count(before, bytesOf(own), session);
+  }
+
+  /** The same of one post. */
+  add(session: SessionId, ackedUpTo: number, count: number, post: StoredPost): void {
+    const own = this.#acknowledged(session, ackedUpTo);
+    if (count <= own.ackedUpTo) return;
+    const before = bytesOf(own);
+    own.stored.set(count, post);
+    this.#count(before, bytesOf(own), session);
+  }
+
+  /** Its session was seen, and has all responses up to that count. */
+  #acknowledged(session: SessionId, ackedUpTo: number): Posts {
+    const known = this.#postsOf(session);
+    const own = known ?? { ackedUpTo: 0, stored: new PostsByCount() };
+    const before = bytesOf(known);
+    this.#see(session, own);
+    if (ackedUpTo > own.ackedUpTo) {
+      own.stored.deleteUpTo(ackedUpTo);
+      own.ackedUpTo = ackedUpTo;
+    }
+    this.#count(before, bytesOf(own), session);
+    return own;
   }
 
   /** For a post of a connected session, which acknowledges the responses up to that count. */
@@ -99,7 +120,7 @@ export class SessionPosts {
     const posts = this.#postsOf(session);
     const added = (posts ? 0 : rememberedSessionBytes) + messages * rememberedPostBytes;
     if (before + added <= sharedPostsBytesMax) return true;
-    const acknowledged = posts ? storedUpTo(ackedUpTo, posts).length : 0;
+    const acknowledged = posts?.stored.countUpTo(ackedUpTo) ?? 0;
     const left = (posts?.stored.size ?? 0) - acknowledged;
     if (left + messages <= guaranteedPosts) return true;
     const after = before + added - acknowledged * rememberedPostBytes;
@@ -126,13 +147,17 @@ export class SessionPosts {
   /** In the order in which they are forgotten. */
   records(): SessionRecord[] {
     return Array.from(this.#sessions, ([session, { ackedUpTo, stored }]) => {
-      const numbers = Array.from(stored, ([count, { number }]) => [count, number] as const);
+      const numbers = Array.from(
+        stored.entries(),
+        ([count, { number }]) => [count, number] as const,
+      );
       return { kind: 'session', session, ackedUpTo, numbers };
     });
   }
 
   *stored(): Generator<StoredPost> {
-    for (const { stored } of this.#sessions.values()) yield* stored.values();
+    for (const { stored } of this.#sessions.values())
+      for (const [, post] of stored.entries()) yield post;
   }
 
   /** Makes it the session last seen. */
@@ -181,20 +206,4 @@ export class SessionPosts {
 /** In a segment prologue: a `session` record, and a part of the `fingerprints` record. */
 function bytesOf(posts: Posts | undefined): number {
   return posts ? rememberedSessionBytes + posts.stored.size * rememberedPostBytes : 0;
-}
-
-function acknowledge(posts: Posts, ackedUpTo: number): void {
-  if (ackedUpTo <= posts.ackedUpTo) return;
-  // Nearly every post acknowledges the one before it.
-  if (ackedUpTo === posts.ackedUpTo + 1) posts.stored.delete(ackedUpTo);
-  else for (const count of storedUpTo(ackedUpTo, posts)) posts.stored.delete(count);
-  posts.ackedUpTo = ackedUpTo;
-}
-
-/** The counts that are stored, up to that one. */
-function storedUpTo(last: number, { ackedUpTo, stored }: Posts): number[] {
-  if (last - ackedUpTo > stored.size) return [...stored.keys()].filter((count) => count <= last);
-  const counts: number[] = [];
-  for (let count = ackedUpTo + 1; count <= last; count++) if (stored.has(count)) counts.push(count);
-  return counts;
 }

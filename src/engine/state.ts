@@ -2,7 +2,6 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
-import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
   type Hold,
@@ -11,11 +10,20 @@ import {
   type Name,
   type SessionId,
 } from '../model/message.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
-import { indexBytesOf, pastHoldBytesOf } from './index-bytes.ts';
+import { indexBytesOf, pastHoldBytesOf, plainIndexBytes } from './index-bytes.ts';
+import {
+  emptyMailbox,
+  enterReady,
+  leaveReady,
+  type MailboxCounts,
+  type MailboxSize,
+  type MailboxState,
+} from './mailbox-state.ts';
 import { asPosted, type LiveMessage, MessageTable, type MutableMessage } from './message-table.ts';
 import { NameMap } from './name-map.ts';
 import { NameUnion } from './name-union.ts';
@@ -31,27 +39,6 @@ interface HeldMail {
   readonly numbers: Set<number>;
   /** The name of the session; '' when that is not known. */
   name: Name | '';
-}
-
-interface MailboxState {
-  readonly name: Name;
-  readonly ready: NumberQueue;
-  readonly held: NumberQueue;
-  readonly answers: AnswerIndex;
-  bytes: number;
-  indexBytes: number;
-}
-
-export interface MailboxCounts {
-  readonly ready: number;
-  readonly held: number;
-}
-
-export interface MailboxSize {
-  readonly messages: number;
-  readonly bytes: number;
-  /** Memory that they take beside their bodies. */
-  readonly indexBytes: number;
 }
 
 const nothing: MailboxCounts = { ready: 0, held: 0 };
@@ -113,8 +100,12 @@ export class State {
     this.deduplication.endReplay();
   }
 
-  apply(record: JournalRecord): void {
+  apply(record: JournalRecord | PlainPost): void {
     switch (record.kind) {
+      case 'plain':
+        this.deduplication.rememberPlain(record);
+        this.deduplication.sessions.shrinkInReplay();
+        return this.#addPlain(record);
       case 'posted':
         for (const envelope of envelopesOf(record)) {
           this.deduplication.remember(envelope, record);
@@ -356,6 +347,18 @@ export class State {
     return true;
   }
 
+  /** In a replay. The same as #add() for a message of which there is no object. */
+  #addPlain(post: PlainPost): void {
+    const { number, bodyBytes, session, count } = post;
+    this.reserveNumbersBelow(number + 1);
+    if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
+    const mailbox = this.#mailbox(post.to);
+    post.to = mailbox.name;
+    this.#enterReady(mailbox, post, plainIndexBytes(post));
+    if (!this.#messages.pack(post, session, count)) this.#messages.add(asPosted(post.envelope()));
+    this.#bytes += bodyBytes;
+  }
+
   #settle(numbers: readonly number[]): void {
     for (const number of numbers) {
       this.#settledInReplay?.add(number);
@@ -383,16 +386,25 @@ export class State {
     const { name } = mailbox;
     entering.mailbox = name;
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
+    const indexBytes = liveIndexBytes(entering);
+    if (holder === undefined) return this.#enterReady(mailbox, envelope, indexBytes);
     mailbox.bytes += bodyBytes;
-    this.#countIndex(mailbox, liveIndexBytes(entering));
-    if (holder === undefined) {
-      this.#changes.entered(name);
-      return enterReady(mailbox, envelope);
-    }
+    this.#countIndex(mailbox, indexBytes);
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.numbers.add(number);
     else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
+  }
+
+  #enterReady(
+    mailbox: MailboxState,
+    { number, bodyBytes, answers: question }: Omit<Envelope, 'id'>,
+    indexBytes: number,
+  ): void {
+    mailbox.bytes += bodyBytes;
+    this.#countIndex(mailbox, indexBytes);
+    this.#changes.entered(mailbox.name);
+    enterReady(mailbox, number, question);
   }
 
   #leave(leaving: LiveMessage): void {
@@ -404,7 +416,7 @@ export class State {
     this.#countIndex(mailbox, -liveIndexBytes(leaving));
     if (holder === undefined) {
       this.#changes.left(name, number);
-      leaveReady(mailbox, envelope);
+      leaveReady(mailbox, number, envelope.answers);
     } else {
       mailbox.held.delete(number);
       const holds = this.#holds.get(holder);
@@ -444,8 +456,7 @@ export class State {
   #mailbox(name: Name): MailboxState {
     const there = this.#mailboxes.get(name);
     if (there) return there;
-    const [ready, held, answers] = [new NumberQueue(), new NumberQueue(), new AnswerIndex()];
-    const mailbox = { name, ready, held, answers, bytes: 0, indexBytes: 0 };
+    const mailbox = emptyMailbox(name);
     this.#mailboxes.set(name, mailbox);
     return mailbox;
   }
@@ -454,16 +465,6 @@ export class State {
 function found(message: LiveMessage | undefined, number: number): LiveMessage {
   assert(message, `message ${number} is live`);
   return message;
-}
-
-function enterReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
-  mailbox.ready.add(number);
-  if (question !== '') mailbox.answers.add(question, number);
-}
-
-function leaveReady(mailbox: MailboxState, { number, answers: question }: Envelope): void {
-  mailbox.ready.delete(number);
-  if (question !== '') mailbox.answers.delete(question, number);
 }
 
 function liveIndexBytes({ envelope, lastHold }: LiveMessage): number {

@@ -59,7 +59,7 @@ export class CorruptionScanner {
         const numbers = envelopesOf(record).map(({ number }) => number);
         this.#stored(id, raw, numbers);
         this.#addSeen(record.settles);
-        for (const number of numbers) this.#posted(number);
+        for (const number of numbers) this.#reach(number);
         return;
       }
       case 'copied':
@@ -67,6 +67,12 @@ export class CorruptionScanner {
       case 'settled':
         return this.#addSeen(record.numbers);
     }
+  }
+
+  /** Takes a record of one message, which has its body and settles nothing. */
+  posted(number: number): void {
+    if (this.#hasLost) this.#seen.add(number);
+    this.#reach(number);
   }
 
   /** All numbers given so far are below `nextNumber`: a segment header says so. */
@@ -114,7 +120,7 @@ export class CorruptionScanner {
     for (const number of numbers) this.#foundIn(id).messages.add(number);
   }
 
-  #posted(number: number): void {
+  #reach(number: number): void {
     if (number <= this.#highest) return;
     this.below(number);
     this.#highest = number;

@@ -2,12 +2,7 @@
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import { inOrder } from './paths.ts';
-import {
-  decodeStoreRecord,
-  encodeRecord,
-  isStoreRecord,
-  type StampRecord,
-} from './record-codec.ts';
+import { decodeStoreRecord, encodeRecord, isStoreRecord } from './record-codec.ts';
 import {
   isRecord,
   isValid,
@@ -18,6 +13,7 @@ import {
   scanRecords,
   segmentSeed,
 } from './record-framing.ts';
+import type { StampRecord } from './record-types.ts';
 import { stampOfNone } from './sequence.ts';
 
 const stampBytes = encodeRecord(stampOfNone, segmentSeed({ epoch: 0, segment: 0 })).reduce(

@@ -4,7 +4,7 @@ import type { Runtime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { startOf } from './history-file.ts';
-import { encodeRecord, type StampRecord } from './record-codec.ts';
+import { encodeRecord } from './record-codec.ts';
 import {
   isValid,
   type RawRecord,
@@ -13,6 +13,7 @@ import {
   type SegmentId,
   segmentSeed,
 } from './record-framing.ts';
+import type { StampRecord } from './record-types.ts';
 import { inTurns, readEach } from './recovery.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 

@@ -11,6 +11,7 @@ import {
   segmentsCompact,
 } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Disk } from './disk.ts';
 import type { HistoryBound } from './history.ts';
@@ -47,6 +48,8 @@ export interface JournalOptions {
   readonly owner: OwnerNote;
   /** Called with every record of the store, in order. A body is a view that is valid during the call only. */
   restore(record: JournalRecord): void;
+  /** Takes the plain posts of a replay, each of which the next one overwrites. Without it, restore() takes them. */
+  restorePlain?(post: PlainPost): void;
   /**
    * Returns the deduplication snapshot: all ids that are remembered, after exactly the records restored
    * and appended so far. It is called once after the last restore(), and by append() after its last

@@ -4,12 +4,12 @@
 
 import { NumberMap } from '../base/number-map.ts';
 import { NumberQueue } from '../base/number-queue.ts';
-import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { WrittenBytes } from './body-cache.ts';
-import type { StoreRecord } from './record-codec.ts';
+import { LocationTable } from './location-table.ts';
 import type { SegmentId } from './record-framing.ts';
+import type { StoreRecord } from './record-types.ts';
 
 /** A segment that counts. */
 export interface LogFile extends SegmentId {
@@ -33,7 +33,9 @@ interface LiveFile {
 }
 
 export class LiveIndex {
-  readonly #locations = new NumberMap<Location>();
+  /** Rows of the table. */
+  readonly #rows = new NumberMap<number>();
+  readonly #locations = new LocationTable();
   /** Numbers of the live messages whose bodies are corrupt. */
   readonly #corrupt = new Set<number>();
   #bytes = 0;
@@ -43,7 +45,7 @@ export class LiveIndex {
   nextNumber = 1;
 
   get size(): number {
-    return this.#locations.size;
+    return this.#rows.size;
   }
 
   get corruptCount(): number {
@@ -69,19 +71,20 @@ export class LiveIndex {
   }
 
   locate(number: number): Location | undefined {
-    return this.#locations.get(number);
+    const row = this.#rows.get(number);
+    return row === undefined ? undefined : this.#locations.read(row);
   }
 
   /** Whether the message lies in the record at this location. */
   isAt(number: number, { file, offset }: Location): boolean {
-    const location = this.#locations.get(number);
+    const location = this.locate(number);
     return location?.file === file && location.offset === offset;
   }
 
   /** The live messages of a segment, in log order. */
   messagesIn(file: LogFile): number[] {
     const numbers = this.#files.get(file)?.numbers;
-    const offsetOf = (number: number) => this.#locations.get(number)?.offset ?? 0;
+    const offsetOf = (number: number) => this.#locations.offsetAt(this.#rows.get(number) ?? 0);
     const all = numbers?.above(0, numbers.size) ?? [];
     return all.sort((one, other) => offsetOf(one) - offsetOf(other));
   }
@@ -89,10 +92,12 @@ export class LiveIndex {
   apply(record: JournalRecord | StoreRecord, location: Location): void {
     switch (record.kind) {
       case 'posted':
-        for (const envelope of envelopesOf(record)) this.#place(envelope, record.body, location);
+        for (const { number } of envelopesOf(record)) {
+          this.place(number, record.body !== undefined, location);
+        }
         return this.#end(record.settles);
       case 'copied':
-        return this.#place(record.envelope, record.body, location);
+        return this.place(record.envelope.number, record.body !== undefined, location);
       case 'settled':
         return this.#end(record.numbers);
       default:
@@ -100,10 +105,10 @@ export class LiveIndex {
   }
 
   /** Messages of one post share a record; each counts its whole length, as its copy will have it. */
-  #place({ number }: Envelope, body: Buffer | undefined, location: Location): void {
+  place(number: number, hasBody: boolean, location: Location): void {
     this.#remove(number);
-    if (!body) this.#corrupt.add(number);
-    this.#locations.set(number, location);
+    if (!hasBody) this.#corrupt.add(number);
+    this.#rows.set(number, this.#locations.add(location));
     location.written?.enter();
     const file = this.#file(location.file);
     file.numbers.add(number);
@@ -117,9 +122,11 @@ export class LiveIndex {
   }
 
   #remove(number: number): void {
-    const location = this.#locations.get(number);
-    if (!location) return;
-    this.#locations.delete(number);
+    const row = this.#rows.get(number);
+    if (row === undefined) return;
+    const location = this.#locations.read(row);
+    this.#rows.delete(number);
+    this.#locations.delete(row);
     this.#corrupt.delete(number);
     location.written?.leave();
     const file = this.#file(location.file);

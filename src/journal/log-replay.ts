@@ -12,7 +12,7 @@ import { mayWriteFileOf } from './segment-writer.ts';
 import type { RecordSequence } from './sequence.ts';
 
 export interface LogReplay {
-  readonly options: Pick<JournalOptions, 'folder' | 'restore' | 'runtime'>;
+  readonly options: Pick<JournalOptions, 'folder' | 'restore' | 'restorePlain' | 'runtime'>;
   readonly disk: Disk;
   readonly limits: JournalLimits;
   /** The epoch of the new owner. */
@@ -54,6 +54,14 @@ export async function replayLog(
         if (raw.offset < listedBytes) return;
         const isDurable = raw.offset < durableBytes;
         carried.push({ raw, record, location, isDurable, place: isDurable ? undefined : place });
+      },
+      // Records behind that are carried, so there has to be an object of each.
+      plainBelow: options.restorePlain ? listedBytes : 0,
+      plain: (post, { offset, end }, place) => {
+        scanner.posted(post.number);
+        options.restorePlain?.(post);
+        live.place(post.number, true, { file, offset, bytes: end - offset });
+        sequence.restore(place);
       },
       stamp: (stamp) => sequence.restoreStamp(stamp),
       lost: (bytes) => {

@@ -16,13 +16,7 @@ import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
 import { numberAt, settlesAt } from './meta-fields.ts';
 import { type PastFilter, wantedOf } from './past-filter.ts';
-import {
-  decodeRecord,
-  decodeStoreRecord,
-  isStoreRecord,
-  kindOfType,
-  type StampRecord,
-} from './record-codec.ts';
+import { decodeRecord, decodeStoreRecord, isStoreRecord, kindOfType } from './record-codec.ts';
 import {
   nextRecord,
   type RecordHeader,
@@ -33,6 +27,7 @@ import {
   type SegmentId,
   segmentSeed,
 } from './record-framing.ts';
+import type { StampRecord } from './record-types.ts';
 
 export interface FoldOptions {
   /** Only events of records with higher numbers; absent: all, also those of records that have no number. */
@@ -213,7 +208,7 @@ export class PastFold {
     const { bytes } = file;
     const kind = kindOfType(bytes[offset + 2] as number);
     if (!kind) {
-      const raw = rawRecordAt(bytes, offset, header);
+      const raw = rawRecordAt(bytes, header);
       const record = unlessCorrupt(() => decodeStoreRecord(raw));
       if (record?.kind === 'stamp') return this.#stamp(file, record);
       if (isStoreRecord(raw)) return;
@@ -227,7 +222,7 @@ export class PastFold {
     const isNext = sequence > 0 && !isSeen;
     if (isNext) this.#reach(file, sequence);
     if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
-    const record = this.#decode(bytes, offset, header);
+    const record = this.#decode(bytes, header);
     if (isBehindHole) {
       file.behindHole ??= [];
       file.behindHole.push(record);
@@ -236,10 +231,10 @@ export class PastFold {
     else this.#repeated(file, record, isSeen);
   }
 
-  #decode(bytes: Buffer, offset: number, header: RecordHeader): JournalRecord | undefined {
+  #decode(bytes: Buffer, header: RecordHeader): JournalRecord | undefined {
     // Without checksums of bodies that nobody wants, a store is read in half the time.
     const isChecked = this.#partBytesMax > 0 || this.#filter !== undefined;
-    const raw = rawRecordAt(bytes, offset, header, isChecked);
+    const raw = rawRecordAt(bytes, header, isChecked);
     return unlessCorrupt(() => decodeRecord(raw));
   }
 

@@ -8,6 +8,7 @@ import {
   pastHoldBytesMin,
   readEnvelope,
   readFlag,
+  readLabel,
   readMessageId,
   readNumber,
   readPastHold,
@@ -28,108 +29,34 @@ import {
   isValid,
   type RawRecord,
   type Seed,
-  type SegmentId,
   sealRecord,
 } from './record-framing.ts';
 import {
-  type Position,
-  readPosition,
-  readSegment,
-  type SegmentRecord,
-  writePosition,
-  writeSegment,
-} from './segment-header.ts';
+  kindOf,
+  optionalKinds,
+  type StoreRecord,
+  tailTypes,
+  typeCopiedAnswer,
+  typeCopiedCorrupt,
+  typeCopiedFolder,
+  typeCopiedHold,
+  typeMovedHold,
+  typeOf,
+  typeOfferedNamed,
+  typePostedAlso,
+  typePostedAnswer,
+  typePostedFolder,
+  typePostedImport,
+  typeReleasedHold,
+} from './record-types.ts';
+import { readPosition, readSegment, writePosition, writeSegment } from './segment-header.ts';
 
-/** All bytes of this epoch before `durable` were synced before this record was written. */
-export interface SyncPointRecord {
-  readonly kind: 'syncPoint';
-  readonly durable: Position;
-}
-
-/** The segment counts no more: its live messages were copied and synced before this was written. */
-export interface RemovedRecord extends SegmentId {
-  readonly kind: 'removed';
-}
-
-/**
- * The next record of the engine in this file has this number in the sequence of all records of the store, and was
- * written at this time. The records behind it follow one by one.
- */
-export interface StampRecord {
-  readonly kind: 'stamp';
-  /** From 1; 0 if the records behind it have no number, since a prologue repeats them. */
-  readonly sequence: number;
-  /** In milliseconds since 1970. */
-  readonly time: number;
-}
-
-export type StoreRecord = SegmentRecord | SyncPointRecord | RemovedRecord | StampRecord;
-
-const typeOf = {
-  segment: 1,
-  syncPoint: 2,
-  removed: 3,
-  stamp: 4,
-  posted: 16,
-  copied: 17,
-  offered: 18,
-  settled: 19,
-  released: 20,
-  moved: 21,
-  session: 22,
-  forgotten: 23,
-  named: 24,
-  settledById: 27,
-  fingerprints: 30,
-  paused: 37,
-} as const satisfies Record<(JournalRecord | StoreRecord)['kind'], number>;
-
-/** A `copied` with a corrupt body. Not optional: an older version must not skip it. */
-const typeCopiedCorrupt = 25;
-/** A `posted` with several messages. Not optional, either. */
-const typePostedAlso = 26;
-/** A `posted` and a `copied` of a message that answers another one: with its depth at the end. */
-const typePostedAnswer = 28;
-const typeCopiedAnswer = 29;
-/** The same of a message whose sender had a folder: with the depth and the folder at the end. */
-const typePostedFolder = 31;
-const typeCopiedFolder = 32;
-/** With the name of the holder and the time, or with the hold that ended. Older types lack them. */
-const typeOfferedNamed = 33;
-const typeReleasedHold = 34;
-const typeMovedHold = 35;
-/** A `copied` with a holder or a past hold: with the depth, the folder and both at the end. */
-const typeCopiedHold = 36;
-/** A `posted` of a message that came from another store: with the depth, the folder and the import key at the end. */
-const typePostedImport = 38;
-/** Types that always have a depth and a folder, which may be ''. */
-const tailTypes: ReadonlySet<number> = new Set([typeCopiedHold, typePostedImport]);
 /** An empty name, and a time. */
 const holdingBytesMin = 1 + 8;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
 
-const kindOf = new Map<number, keyof typeof typeOf>([
-  ...Object.entries(typeOf).map(([kind, type]) => [type, kind as keyof typeof typeOf] as const),
-  [typeCopiedCorrupt, 'copied'],
-  [typePostedAlso, 'posted'],
-  [typePostedAnswer, 'posted'],
-  [typeCopiedAnswer, 'copied'],
-  [typePostedFolder, 'posted'],
-  [typeCopiedFolder, 'copied'],
-  [typeOfferedNamed, 'offered'],
-  [typeReleasedHold, 'released'],
-  [typeMovedHold, 'moved'],
-  [typeCopiedHold, 'copied'],
-  [typePostedImport, 'posted'],
-]);
 const noBody = Buffer.alloc(0);
-
-/**
- * A version that skips the first may store such a post again, but loses nothing. One that skips the second takes
- * another post under an old id for a repetition. One that skips the third cannot tell the history of mail.
- */
-const optionalKinds: ReadonlySet<string> = new Set(['settledById', 'fingerprints', 'stamp']);
 
 /** The body is not copied. */
 export function encodeRecord(record: JournalRecord | StoreRecord, seed: Seed): Buffer[] {
@@ -418,7 +345,7 @@ function readTail(reader: ByteReader, type: number, envelope: Envelope): Envelop
   const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
   if (!hasDepth) return envelope;
   const depth = reader.u32();
-  const origin = hasFolder ? withFolder(envelope.origin, reader.text()) : envelope.origin;
+  const origin = hasFolder ? withFolder(envelope.origin, readLabel(reader)) : envelope.origin;
   return orderedEnvelope({ ...envelope, depth, origin });
 }
 

@@ -125,24 +125,14 @@ export function isValid(record: RawRecord): record is ValidRecord {
 }
 
 /** The record that begins at `offset`, even with a corrupt body; undefined without a valid header. */
-function readRawRecord(
-  bytes: Buffer,
-  offset: number,
-  seed: Seed,
-  isChecked = true,
-): RawRecord | undefined {
+function readRawRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | undefined {
   const header = readHeader(bytes, offset, seed);
-  return header && rawRecordAt(bytes, offset, header, isChecked);
+  return header && rawRecordAt(bytes, header);
 }
 
-/** The record that begins at `offset` with this header. `isChecked`: its body is compared with its checksum. */
-export function rawRecordAt(
-  bytes: Buffer,
-  offset: number,
-  header: RecordHeader,
-  isChecked = true,
-): RawRecord {
-  const { bodyOffset, end } = header;
+/** The record with this header. `isChecked`: its body is compared with its checksum. */
+export function rawRecordAt(bytes: Buffer, header: RecordHeader, isChecked = true): RawRecord {
+  const { offset, bodyOffset, end } = header;
   const bodyChecksum = bytes.readUInt32BE(offset + 12);
   const read = bytes.subarray(bodyOffset, end);
   const isWhole = end <= bytes.length && (!isChecked || crc32(read) === bodyChecksum);
@@ -153,8 +143,9 @@ export function rawRecordAt(
   return { type, flags, offset, end, bytes, metaOffset, bodyOffset, body, bodyChecksum };
 }
 
-/** A valid header: where the body of its record begins, and where it ends. */
+/** A valid header: where its record, and the body of that, begins and ends. */
 export interface RecordHeader {
+  readonly offset: number;
   readonly bodyOffset: number;
   readonly end: number;
 }
@@ -170,7 +161,7 @@ export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHea
   if (bodyOffset > bytes.length) return undefined;
   const checksum = headerChecksum(bytes, offset, metaBytes, seed);
   if (checksum !== bytes.readUInt32BE(offset + 16)) return undefined;
-  return { bodyOffset, end: bodyOffset + bodyBytes };
+  return { offset, bodyOffset, end: bodyOffset + bodyBytes };
 }
 
 /** Length of the body of the record that begins at `offset`, whose header is valid. */
@@ -196,23 +187,37 @@ export function* readRecords(bytes: Buffer, seed: Seed, offset = 0): Generator<V
   }
 }
 
-/** All that the first `bytesMax` bytes hold; `bytes` may be shorter than that. `isChecked`: as of rawRecordAt(). */
+/** All that the first `bytesMax` bytes hold; `bytes` may be shorter than that. */
 export function* scanRecords(
   bytes: Buffer,
   bytesMax: number,
   seed: Seed,
-  isChecked = true,
 ): Generator<RawRecord | LostBytes> {
+  for (const found of scanHeaders(bytes, bytesMax, seed)) {
+    yield isHeader(found) ? rawRecordAt(bytes, found) : found;
+  }
+}
+
+/** The same without reading the records. */
+export function* scanHeaders(
+  bytes: Buffer,
+  bytesMax: number,
+  seed: Seed,
+): Generator<RecordHeader | LostBytes> {
   let offset = 0;
   while (offset < bytesMax) {
-    const record = readRawRecord(bytes, offset, seed, isChecked);
-    const isWithin = record !== undefined && record.end <= bytesMax;
+    const header = readHeader(bytes, offset, seed);
+    const isWithin = header !== undefined && header.end <= bytesMax;
     const found = isWithin
-      ? record
+      ? header
       : { offset, end: nextRecord(bytes, offset + 1, bytesMax, seed) };
     yield found;
     offset = found.end;
   }
+}
+
+export function isHeader(found: RecordHeader | LostBytes): found is RecordHeader {
+  return 'bodyOffset' in found;
 }
 
 export function isRecord(found: RawRecord | LostBytes): found is RawRecord {

@@ -7,31 +7,32 @@
 // 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
 import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
+import type { PlainPost } from '../model/plain-post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
+import { PlainPosts } from './plain-posts.ts';
+import { decodeRecord, decodeStoreRecord, isStoreRecord } from './record-codec.ts';
 import {
-  decodeRecord,
-  decodeStoreRecord,
-  isStoreRecord,
-  type StampRecord,
-  type StoreRecord,
-} from './record-codec.ts';
-import {
+  isHeader,
   isRecord,
   isValid,
   type LostBytes,
   type RawRecord,
+  type RecordHeader,
+  rawRecordAt,
   readRecord,
   readRecords,
   recordBytes,
   recordHeaderBytes,
   type Seed,
   type SegmentId,
+  scanHeaders,
   scanRecords,
   segmentSeed,
   type ValidRecord,
 } from './record-framing.ts';
+import type { StampRecord, StoreRecord } from './record-types.ts';
 import type { Extent, Position, SegmentRecord } from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 
@@ -93,6 +94,10 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 }
 
 export interface Reader {
+  /** Plain posts that begin before this byte are for plain(), all others for record(). */
+  readonly plainBelow?: number;
+  /** `post`: the next one overwrites it. */
+  plain?(post: PlainPost, header: RecordHeader, place: RecordPlace | undefined): void;
   /**
    * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
    * number, or none that is known.
@@ -132,7 +137,7 @@ export async function inTurns<Result>(
 /** Bytes of records that are read in one step. */
 const stepBytes = 65_536;
 
-/** Reads some records of the first `segment.bytes` bytes at each step. `isChecked`: as of scanRecords(). */
+/** Reads some records of the first `segment.bytes` bytes at each step. `isChecked`: as of rawRecordAt(). */
 export function* readEach(
   bytes: Buffer,
   segment: SegmentId & { readonly bytes: number },
@@ -140,29 +145,34 @@ export function* readEach(
   isChecked = true,
 ): Generator<void> {
   const places = new FilePlaces();
+  const posts = new PlainPosts(bytes);
+  const plainBelow = reader.plainBelow ?? 0;
   let yielded = 0;
-  for (const found of scanRecords(bytes, segment.bytes, segmentSeed(segment), isChecked)) {
-    readInto(reader, places, found);
+  for (const found of scanHeaders(bytes, segment.bytes, segmentSeed(segment))) {
+    if (!isHeader(found)) {
+      places.lost();
+      reader.lost(found);
+    } else if (found.offset < plainBelow && posts.read(found)) {
+      reader.plain?.(posts.post, found, places.take());
+    } else readInto(reader, places, rawRecordAt(bytes, found, isChecked));
     if (found.end - yielded < stepBytes) continue;
     yielded = found.end;
     yield;
   }
 }
 
-function readInto(reader: Reader, places: FilePlaces, found: RawRecord | LostBytes): void {
-  if (isRecord(found) && isStoreRecord(found)) {
+function readInto(reader: Reader, places: FilePlaces, found: RawRecord): void {
+  if (isStoreRecord(found)) {
     const record = storeRecordOf(found);
     if (record?.kind !== 'stamp') return;
     places.stamp(record);
     return reader.stamp?.(record);
   }
-  if (isRecord(found)) {
-    // A valid header tells that it is one record, even if it is corrupt.
-    const place = places.take();
-    const record = unlessCorrupt(decodeRecord, found, corrupt);
-    if (record !== corrupt) return reader.record(found, record, place);
-  } else places.lost();
-  reader.lost(found);
+  // A valid header tells that it is one record, even if it is corrupt.
+  const place = places.take();
+  const record = unlessCorrupt(decodeRecord, found, corrupt);
+  if (record === corrupt) reader.lost(found);
+  else reader.record(found, record, place);
 }
 
 const corrupt = Symbol('corrupt');

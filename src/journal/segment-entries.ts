@@ -3,8 +3,9 @@ import { ByteWriter } from '../base/binary.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BodyCache, WrittenBytes } from './body-cache.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
-import { type StoreRecord, writeRecord } from './record-codec.ts';
+import { writeRecord } from './record-codec.ts';
 import type { Seed } from './record-framing.ts';
+import type { StoreRecord } from './record-types.ts';
 import { byteLength } from './segment-writer.ts';
 
 /** A record that is written again, or anew. */

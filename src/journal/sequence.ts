@@ -6,8 +6,8 @@
 // 3. Records that a new owner carries over keep their numbers, behind stamps of their own. A stamp of 0 ends them:
 //    what a prologue repeats has no number.
 import { stampMsMin } from '../base/limits.ts';
-import type { StampRecord } from './record-codec.ts';
 import { type LostBytes, recordHeaderBytes } from './record-framing.ts';
+import type { StampRecord } from './record-types.ts';
 
 /** Where a record lies in the sequence of all records of the store, and when it was written. */
 export interface RecordPlace {

@@ -74,9 +74,14 @@ export function withFolder(origin: Origin, folder: string): Origin {
   return parseOrigin(origin.program, origin.pid, origin.machine, folder);
 }
 
+/** A text of an origin, which parseOrigin() is to check. */
+export function readLabel(reader: ByteReader): string {
+  return reader.textIn(labels);
+}
+
 /** A folder in a field of its own; '' for none. */
 export function readFolder(reader: ByteReader): string {
-  return parseOrigin('', 0, '', reader.text()).folder ?? '';
+  return parseOrigin('', 0, '', readLabel(reader)).folder ?? '';
 }
 
 /** Without the depth and the folder, which records and frames have in places of their own. */
@@ -118,7 +123,7 @@ export function writeOrigin(writer: ByteWriter, origin: Origin): void {
 }
 
 export function readOrigin(reader: ByteReader): Origin {
-  return parseOrigin(reader.textIn(labels), reader.u32(), reader.textIn(labels));
+  return parseOrigin(readLabel(reader), reader.u32(), readLabel(reader));
 }
 
 export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {

@@ -90,11 +90,11 @@ export interface PastHold {
 const controlCharacter = once(() => /\p{Cc}/u);
 /** Most names are like this, and replay reads many. */
 const plainName = /^[!-~](?:[ -~]{0,198}[!-~])?$/;
-const sessionIdCharacters = 16;
-const countDigitsMax = 15;
+export const sessionIdCharacters = 16;
+export const countDigitsMax = 15;
 
 // The codes of the characters at both ends of 0-9 and of a-v.
-const digit0 = 0x30;
+export const digit0 = 0x30;
 const digit9 = 0x39;
 const letterA = 0x61;
 const letterV = 0x76;
@@ -175,6 +175,13 @@ export function sessionMessageId(session: SessionId, count: number): MessageId {
   return `${session}.${count}` as MessageId;
 }
 
+/** The characters of an id of a session with that count. */
+export function generatedIdLength(count: number): number {
+  let length = sessionIdCharacters + 2;
+  for (let rest = count; rest >= 10; rest /= 10) length++;
+  return length;
+}
+
 /** An id of either form. */
 export function parseMessageId(text: string): MessageId {
   // A caller in plain JavaScript may pass anything.
@@ -237,7 +244,7 @@ function readCount(id: string): number {
   return count;
 }
 
-function isDigit(code: number): boolean {
+export function isDigit(code: number): boolean {
   return code >= digit0 && code <= digit9;
 }
 
@@ -282,13 +289,16 @@ export function bodyChecksum(body: Uint8Array): number {
   return crc32(body);
 }
 
+export type FingerprintedContent = Pick<
+  Envelope,
+  'to' | 'from' | 'answers' | 'bodyBytes' | 'checksum'
+>;
+
 /**
  * What stays of a message that was settled, to recognise another one under its id. 32 bits are enough against
  * chance; no number of bits keeps a peer that knows the content from posting that.
  */
-export function fingerprintOf(
-  message: Pick<Envelope, 'to' | 'from' | 'answers' | 'bodyBytes' | 'checksum'>,
-): number {
+export function fingerprintOf(message: FingerprintedContent): number {
   const { to, from, answers, bodyBytes, checksum } = message;
   // No name and no id has a NUL.
   return crc32(`${to}\0${from}\0${answers}\0${bodyBytes}\0${checksum}`);

@@ -15,9 +15,9 @@ test('a text is parsed once, and read as what it was, however many there are', (
     parsed++;
     return text;
   });
-  const texts = Array.from({ length: 20_000 }, (_, index) => `reader-${index}`);
+  const texts = Array.from({ length: 10_000 }, (_, index) => `reader-${index}`);
   for (const text of [...texts, ...texts]) assert.equal(readIn(table, text), text);
-  assert.ok(parsed < 30_000, `${parsed} of 40,000 were parsed`);
+  assert.ok(parsed < 11_000, `${parsed} of 20,000 were parsed`);
 });
 
 test('texts that are long, empty, not of ASCII or changed by the parser are read as they are', () => {

@@ -4,6 +4,7 @@ import * as limits from '../../../src/base/limits.ts';
 import { indexBytesOf } from '../../../src/engine/index-bytes.ts';
 import { State } from '../../../src/engine/state.ts';
 import type { Envelope, MessageId, Name, PastHold, SessionId } from '../../../src/model/message.ts';
+import { PlainPost } from '../../../src/model/plain-post.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { origin, sessionOf } from '../../support/model/engine.ts';
 
@@ -29,7 +30,7 @@ function copied(number: number, mailbox: Name, attempt: number): JournalRecord {
   return { ...copyOf(number, mailbox, attempt), body };
 }
 
-function replay(records: readonly JournalRecord[]): State {
+function replay(records: readonly (JournalRecord | PlainPost)[]): State {
   const state = new State(limits);
   for (const record of records) state.apply(record);
   state.endReplay();
@@ -42,6 +43,37 @@ function* permutations<T>(values: readonly T[]): Generator<T[]> {
     for (const rest of permutations(values.toSpliced(place, 1))) yield [value, ...rest];
   }
 }
+
+function plain(number: number): PlainPost {
+  const { id: _, ...fields } = envelopeOf(number);
+  return Object.assign(new PlainPost(), fields, { session: sessionOf('ann'), count: number });
+}
+
+test('a plain post of a replay is the message that its record would have been', () => {
+  const records = [posted(1), posted(2), posted(3)];
+  const posts = [plain(1), plain(2), plain(3)];
+  for (const others of [[], [{ kind: 'settled', numbers: [2] }] as const]) {
+    const [fromPosts, fromRecords] = [
+      replay([...posts, ...others]),
+      replay([...records, ...others]),
+    ];
+    assert.deepEqual(fromPosts.above(A, 0, 9), fromRecords.above(A, 0, 9));
+    assert.deepEqual(fromPosts.sizeOf(A), fromRecords.sizeOf(A));
+    assert.deepEqual(fromPosts.deduplication.records(), fromRecords.deduplication.records());
+    assert.equal(fromPosts.nextNumber, 4);
+  }
+});
+
+test('a plain post that the replay has settled or seen already adds nothing', () => {
+  const before = [{ kind: 'settled', numbers: [1] }, posted(2)] as const;
+  const { size, bytes } = replay([...before, plain(1), plain(2)]);
+  assert.deepEqual({ size, bytes }, { size: 1, bytes: 5 });
+});
+
+test('a plain post with a count below another one of its session is found by its id', () => {
+  const state = replay([plain(2), plain(1)]);
+  assert.deepEqual(state.withId(envelopeOf(1).id)?.envelope, envelopeOf(1));
+});
 
 test('what is settled stays settled, in whatever order its records are read', () => {
   const records: JournalRecord[] = [

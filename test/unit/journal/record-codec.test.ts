@@ -5,7 +5,6 @@ import {
   decodeRecord,
   decodeStoreRecord,
   encodeRecord,
-  type StoreRecord,
 } from '../../../src/journal/record-codec.ts';
 import {
   readRecord,
@@ -13,6 +12,7 @@ import {
   resealRecord,
   segmentSeed,
 } from '../../../src/journal/record-framing.ts';
+import type { StoreRecord } from '../../../src/journal/record-types.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { postedRecord, testSession } from '../../support/disk/journal-model.ts';

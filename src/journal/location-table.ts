@@ -1,0 +1,58 @@
+import type { WrittenBytes } from './body-cache.ts';
+import type { Location, LogFile } from './live-index.ts';
+
+const rowsMin = 1_024;
+
+/**
+ * Where records lie, in rows of large arrays. A replay finds up to a million of them: as objects they would take more
+ * than twice the memory, and the garbage collector would copy each twice.
+ */
+export class LocationTable {
+  /** Of each row: where its record begins in the file, and how long it is. */
+  #offsets = new Uint32Array(rowsMin);
+  #bytes = new Uint32Array(rowsMin);
+  readonly #files: (LogFile | undefined)[] = [];
+  readonly #written: (WrittenBytes | undefined)[] = [];
+  /** Rows that are used again. */
+  readonly #free: number[] = [];
+
+  /** Returns its row. */
+  add({ file, offset, bytes, written }: Location): number {
+    const row = this.#free.pop() ?? this.#files.length;
+    if (row === this.#offsets.length) {
+      this.#offsets = enlarged(this.#offsets);
+      this.#bytes = enlarged(this.#bytes);
+    }
+    this.#files[row] = file;
+    this.#written[row] = written;
+    this.#offsets[row] = offset;
+    this.#bytes[row] = bytes;
+    return row;
+  }
+
+  /** A new object each time. */
+  read(row: number): Location {
+    return {
+      file: this.#files[row] as LogFile,
+      offset: this.offsetAt(row),
+      bytes: this.#bytes[row] as number,
+      written: this.#written[row],
+    };
+  }
+
+  offsetAt(row: number): number {
+    return this.#offsets[row] as number;
+  }
+
+  delete(row: number): void {
+    this.#files[row] = undefined;
+    this.#written[row] = undefined;
+    this.#free.push(row);
+  }
+}
+
+function enlarged(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(2 * numbers.length);
+  larger.set(numbers);
+  return larger;
+}
