@@ -1,5 +1,11 @@
 import { indexBytesPerMessage, pastHoldBytes } from '../base/limits.ts';
-import { type Envelope, generatedIdLength, type Origin, type PastHold } from '../model/message.ts';
+import {
+  countIn,
+  type Envelope,
+  generatedIdLength,
+  type Origin,
+  type PastHold,
+} from '../model/message.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 
 /** The part of an envelope that determines how much memory its message takes. */
@@ -17,7 +23,8 @@ let lastBytes = 0;
 export function indexBytesOf(envelope: IndexedTexts): number {
   if (envelope === lastCounted) return lastBytes;
   lastCounted = envelope;
-  lastBytes = textBytes(envelope.id) + bytesBesideId(envelope);
+  const { id } = envelope;
+  lastBytes = (countIn(id) > 0 ? id.length : textBytes(id)) + bytesBesideId(envelope);
   return lastBytes;
 }
 

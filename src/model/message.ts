@@ -172,7 +172,12 @@ export function parseSessionId(text: string): SessionId {
 }
 
 export function sessionMessageId(session: SessionId, count: number): MessageId {
-  return `${session}.${count}` as MessageId;
+  const id = `${session}.${count}` as MessageId;
+  // Its parts are asked for next. They need not be read from it then, and its session is no second string.
+  lastId = id;
+  lastCount = count;
+  lastSession = session;
+  return id;
 }
 
 /** The characters of an id of a session with that count. */
