@@ -19,8 +19,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'acknowledges before the sync',
     file: 'broker/group-commit.js',
-    snippet: 'if (this.#mayGoAtOnce(sendable.reply))',
-    instead: 'if (true)',
+    snippet: 'this.#mayGoAtOnce(reply)',
+    instead: 'true',
     invariant: 'I1',
     seeds: 500,
   },
@@ -43,7 +43,7 @@ const brokers: readonly Broken[] = [
   {
     name: 'treats corruption as a torn tail',
     file: 'journal/recovery.js',
-    snippet: 'reader.lost(found);',
+    snippet: 'places.lost();\n            reader.lost(found);',
     instead: 'return;',
     invariant: 'I1',
     seeds: 500,
@@ -133,7 +133,7 @@ const brokers: readonly Broken[] = [
     instead: `waiter of connection.waiters.values())
             if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
     invariant: 'I7',
-    first: 401,
+    first: 1_001,
     seeds: 1_000,
   },
   {
