@@ -3,7 +3,7 @@
 //             library, in one file; top.mjs, the screen of `ipc top`, and nats.mjs, the clients of NATS, which are
 //             loaded for that command or a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; types/,
 //             and the files of plugins/: a host may copy this folder and nothing else. program.cache and owner.cache,
-//             which are program.cjs and owner.cjs as compiled by V8, do not ship
+//             which are program.cjs and owner.cjs as compiled by V8, do not ship, nor does owner.cjs
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';

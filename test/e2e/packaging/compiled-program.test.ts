@@ -80,6 +80,11 @@ test('a post without a broker takes all of its code compiled', async (context) =
   assert.deepEqual(result, { ...stored, stderr: next });
 });
 
+test('without owner.cjs, as in a package, a post takes that code from its chunks', async (context) => {
+  const result = await run(context, post, (build) => rmSync(join(build, 'owner.cjs')));
+  assert.deepEqual(result, { ...stored, stderr: next });
+});
+
 /** What may be wrong with a compiled file. */
 function changesOf(name: (typeof names)[number]): ((build: string) => void)[] {
   const flip = (path: string, at: number) => {
