@@ -162,10 +162,12 @@ function programFile(names, chunks, first) {
   const parts = [...names].filter((name) => name !== 'program');
   return withoutImport(`${strict}
 const chunks=${functionsOf(parts, chunks)};
+const{existsSync}=require("node:fs");
 const{dirname,join}=require("node:path");
 const folder=dirname(require.resolve("./program.cjs"));
 const load=(name)=>{
-  if(name==="./${first}.cjs"&&!(name in chunks))Object.assign(chunks,require("./owner.cjs"));
+  if(name==="./${first}.cjs"&&!(name in chunks)&&existsSync(join(folder,"owner.cjs")))
+    Object.assign(chunks,require("./owner.cjs"));
   if(!(name in chunks))return require(name);
   const file=join(folder,name);
   if(!(file in require.cache)){
@@ -180,7 +182,7 @@ const load=(name)=>{
 
 /**
  * What program.cjs loads to own a broker, as functions that it calls: where both files are compiled, so is all that a
- * post takes.
+ * post takes. A package has no compiled files and not this one, which saves nothing without them.
  * @param {string[]} names @param {Map<string, string>} chunks @returns {string}
  */
 function ownerFile(names, chunks) {

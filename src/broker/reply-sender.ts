@@ -37,6 +37,17 @@ export class ReplySender {
 
   /** Those to connections that are gone are dropped. */
   send(replies: readonly ReplyToSend[]): void {
+    try {
+      this.#sendEach(replies);
+    } catch (error) {
+      // A fault of this program. The next connection must not get what was encoded for this one.
+      this.#frames.take();
+      this.#deliveredBytes = undefined;
+      throw error;
+    }
+  }
+
+  #sendEach(replies: readonly ReplyToSend[]): void {
     let to: ConnectionId | undefined;
     let peer: Recipient | undefined;
     for (const reply of replies) {

@@ -189,8 +189,9 @@ export class Connection {
   }
 
   /**
-   * The frames of one turn are written together, or in parts when they are many. `onWritten` is called when the kernel has the bytes; it is
-   * never called when the connection is lost before that. A connection that is closing sends nothing.
+   * The frames of one turn are written together, or in parts when they are many. `onWritten` is called when the kernel
+   * has the bytes, not during this call; it is never called when the connection is lost before that. A connection that
+   * is closing sends nothing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;

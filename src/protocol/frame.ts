@@ -112,7 +112,7 @@ export class FrameDecoder {
 
   /** Memory allocated for the incomplete frame. */
   get keptBytes(): number {
-    return this.#payload?.length ?? 0;
+    return this.#payload?.buffer.byteLength ?? 0;
   }
 
   push(chunk: Buffer): Frame[] {

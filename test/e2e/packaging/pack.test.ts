@@ -53,7 +53,6 @@ test('the package has exactly the files that ship, in less than 4 MB', async () 
     'dist/nats.mjs',
     'dist/opencode/agent-ipc.js',
     'dist/opencode/package.json',
-    'dist/owner.cjs',
     'dist/package.json',
     'dist/program.cjs',
     'dist/server.json',

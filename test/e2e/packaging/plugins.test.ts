@@ -144,7 +144,6 @@ test('a bundle for Claude Desktop has only the program, and works', skippable, a
     'manifest.json',
     'mcp.cjs',
     'nats.mjs',
-    'owner.cjs',
     'package.json',
     'program.cjs',
   ]);

@@ -73,3 +73,10 @@ test('a connection is closed once it has its fatal error', () => {
   sender.send([settled(1, 10), { to: 1, after: 'write', response }, settled(2, 20)]);
   assert.deepEqual(calls, ['1 gets 10,11', '1 is closed', '2 gets 20']);
 });
+
+test('when a reply cannot be encoded, no other connection gets what was encoded before it', () => {
+  const { calls, sender } = makeSender();
+  assert.throws(() => sender.send([offer(1, 10, 100), settled(1, -1)]), RangeError);
+  sender.send([settled(2, 20)]);
+  assert.deepEqual(calls, ['2 gets 20']);
+});

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Holdings } from '../../../src/client/holdings.ts';
 import { Outbox } from '../../../src/client/outbox.ts';
+import { PostCall } from '../../../src/client/post-call.ts';
 import type { MessageId, Name } from '../../../src/model/message.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
@@ -23,6 +25,25 @@ test('each message of a post has its own count', () => {
   const outbox = new Outbox({ now: () => 0 });
   assert.deepEqual([outbox.nextCount(3), outbox.nextCount(1), outbox.nextCount(2)], [1, 4, 5]);
   assert.equal(outbox.ackedUpTo, 6);
+});
+
+test('posts are acknowledged up to the first one without a response, in whatever order responses come', () => {
+  const outbox = new Outbox({ now: () => 0 });
+  const post = (id?: MessageId) => new PostCall(words, id, [], outbox, new Holdings());
+  const [first, named, second, third] = [post(), post('job-7' as MessageId), post(), post()];
+  const acked = [first, third, third, named, second].map((each) => {
+    const { ackedUpTo, allAnswered } = outbox;
+    each.over();
+    return [ackedUpTo, allAnswered];
+  });
+  assert.deepEqual(acked, [
+    [0, false],
+    [2, false],
+    [2, false],
+    [2, false],
+    [2, false],
+  ]);
+  assert.deepEqual([outbox.ackedUpTo, outbox.allAnswered], [6, true]);
 });
 
 test('the same text to other mailboxes is another post', () => {

@@ -148,3 +148,10 @@ test('flags and reserved bytes are 0', () => {
     assert.throws(() => new FrameDecoder().push(bytes), { code: 'bad_frame' });
   }
 });
+
+test('an incomplete frame counts with all memory that was taken for it', () => {
+  const decoder = new FrameDecoder();
+  const body = Buffer.alloc(300_000);
+  decoder.push(bytesOf({ ...empty, body }).subarray(0, 1_000));
+  assert.equal(decoder.keptBytes, 5 * 65_536);
+});
