@@ -289,8 +289,10 @@ export class GroupCommit {
         this.#options.send(replies);
         // Behind the writes of the connections, as above.
         this.#runtime.beforeNextEvent(() => this.#noteSync());
+        const space = this.#space;
         await this.#compact();
-        if (!this.#removal) this.#endSpace();
+        // A makeSpace() that began during the step waits for one of its own.
+        if (!this.#removal && this.#space === space) this.#endSpace();
       }
     } catch (error) {
       this.#options.fail(error);
