@@ -324,7 +324,7 @@ export class GroupCommit {
     }
   }
 
-  /** Copies live messages of the oldest segment to the end of the log, a few at a time so that no request waits for long. */
+  /** Copies some live messages of the oldest segment to the end of the log: few, so that no request waits for long. */
   #copy(left: number[] | undefined): void {
     const journal = this.#journal;
     const toCopy = left ?? journal.compactable(this.#space?.isWanted);
