@@ -2,12 +2,12 @@
 // memory of its own for each body of 1 MB would make it walk the whole heap after every tenth of them.
 //
 // 1. The frame decoder takes memory for a large frame.
-// 2. Whoever keeps the body beyond the call that passed it holds it, and releases it when it is done: the body cache
-//    until it drops the body, a delivery until the kernel has copied it.
+// 2. A component that keeps the body beyond the call that passed it holds it, and releases it when it is done: the body
+//    cache until it drops the body, a delivery until the kernel has copied it.
 // 3. When the last holder has released it, the memory is spare: the next large frame is received into it.
 // 4. A body that was never held, or that a holder does not release, is left to garbage collection. So a holder that
 //    cannot say when it is done, such as an event that followers read, holds the body and never releases it.
-// A body in other memory, such as one that was read from disk, can be held and released, too: that changes nothing.
+// A body in other memory, such as one that was read from disk, may be held and released, too, without effect.
 import assert from 'node:assert/strict';
 import { spareMemoryBytesMax } from './limits.ts';
 
@@ -17,7 +17,7 @@ const largeBytesMin = 256 * 1024;
 const stepBytes = 64 * 1024;
 
 export class LargeMemory {
-  /** How many hold each memory that is in use. */
+  /** How many holders each memory in use has. */
   readonly #holders = new WeakMap<ArrayBufferLike, number>();
   readonly #spare: ArrayBufferLike[] = [];
   #spareBytes = 0;

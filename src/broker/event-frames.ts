@@ -61,9 +61,9 @@ export function joinFrames(frames: readonly EventFrame[], request: number): Buff
   };
   for (const frame of frames) {
     begins.push(bytes);
-    for (const buffer of frame) {
-      // Never a frame's first one, since a head is small.
-      if (buffer.length > joinBytesMax) {
+    for (const [index, buffer] of frame.entries()) {
+      // The number is written into the first one, which is long if it has a part of a larger body.
+      if (index > 0 && buffer.length > joinBytesMax) {
         endRun();
         buffers.push(buffer);
       } else {

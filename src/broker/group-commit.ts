@@ -289,8 +289,10 @@ export class GroupCommit {
         this.#options.send(replies);
         // Behind the writes of the connections, as above.
         this.#runtime.beforeNextEvent(() => this.#noteSync());
+        const space = this.#space;
         await this.#compact();
-        if (!this.#removal) this.#endSpace();
+        // A makeSpace() that began during the step waits for one of its own.
+        if (!this.#removal && this.#space === space) this.#endSpace();
       }
     } catch (error) {
       this.#options.fail(error);
@@ -322,7 +324,7 @@ export class GroupCommit {
     }
   }
 
-  /** Copies live messages of the oldest segment to the end of the log, a few at a time so that no request waits for long. */
+  /** Copies some live messages of the oldest segment to the end of the log: few, so that no request waits for long. */
   #copy(left: number[] | undefined): void {
     const journal = this.#journal;
     const toCopy = left ?? journal.compactable(this.#space?.isWanted);

@@ -196,10 +196,13 @@ export class History {
   }
 
   async #remove(file: KnownFile): Promise<void> {
-    if (!this.#files.includes(file) || !this.#mayGoOn()) return;
-    await this.#disk.unlink(historyFilePath(this.#folder, file));
     const at = this.#files.indexOf(file);
-    if (at !== -1) this.#files.splice(at, 1);
+    if (at === -1 || !this.#mayGoOn()) return;
+    // Its name goes at once: by the time that the unlink is done, a successor may have packed others under it.
+    const aside = this.#pathAside(file);
+    this.#disk.rename(historyFilePath(this.#folder, file), aside);
+    this.#files.splice(at, 1);
+    await this.#disk.unlink(aside);
   }
 
   /** Where the files of history and the segments of the log begin, as far as they say so. */

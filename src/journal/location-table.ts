@@ -11,10 +11,10 @@ export class LocationTable {
   /** Of each row: where its record begins in the file, and how long it is. */
   #offsets = new Uint32Array(rowsMin);
   #bytes = new Uint32Array(rowsMin);
-  readonly #files: (LogFile | undefined)[] = [];
-  readonly #written: (WrittenBytes | undefined)[] = [];
+  #files: (LogFile | undefined)[] = [];
+  #written: (WrittenBytes | undefined)[] = [];
   /** Rows that are used again. */
-  readonly #free: number[] = [];
+  #free: number[] = [];
 
   /** Returns its row. */
   add({ file, offset, bytes, written }: Location): number {
@@ -48,6 +48,17 @@ export class LocationTable {
     this.#files[row] = undefined;
     this.#written[row] = undefined;
     this.#free.push(row);
+    const rows = this.#files.length;
+    if (this.#free.length === rows && rows > rowsMin) this.#clear();
+  }
+
+  /** Gives the memory of a large table back. */
+  #clear(): void {
+    this.#offsets = new Uint32Array(rowsMin);
+    this.#bytes = new Uint32Array(rowsMin);
+    this.#files = [];
+    this.#written = [];
+    this.#free = [];
   }
 }
 

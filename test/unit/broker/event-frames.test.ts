@@ -52,3 +52,11 @@ test('a session that gets the second message of a post alone gets its body with 
   const [, second] = [stored(1, body), stored(2, body)];
   assert.deepEqual(inBrief(joinFrames(framesOf([second as MailEvent], 10), 3)), ['3: #2, 4 bytes']);
 });
+
+test('a long part of a longer body has the number of its request', () => {
+  const events = [stored(1, Buffer.from('small')), stored(2, Buffer.alloc(100_000, 'x'))];
+  assert.deepEqual(inBrief(joinFrames(framesOf(events, 30_000), 3)), [
+    '3: #1, 5 bytes',
+    '3: #2, 30000 bytes',
+  ]);
+});

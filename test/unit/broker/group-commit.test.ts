@@ -1,10 +1,16 @@
 // The order of syncs and of what is written and sent between them.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { type Disk, realDisk } from '../../../src/journal/disk.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
 
+const segmentType = 1;
 const syncPointType = 2;
 
 test('the sync point of a post is written behind its sync, though no other request follows', async (context) => {
@@ -55,6 +61,46 @@ test('a post that came before the removal of a segment waits for its own sync, a
   await Promise.all([dropped, stored]);
   assert.equal(gates.length, 0, 'the removal has begun');
   ofRemoval.open();
+});
+
+test('an erase that comes while a segment is being removed takes out the later ones, too', async (context) => {
+  const ofFolder = new Gate();
+  const removalBegan = new Gate();
+  const gated = new GatedDisk();
+  const disk: Disk = {
+    ...gated.disk,
+    // Of the store, once it has the folder of history: before the first segment is moved there.
+    syncFolder: async (path) => {
+      if (existsSync(join(path, 'history'))) {
+        removalBegan.open();
+        await ofFolder.opened;
+      }
+      await realDisk.syncFolder(path);
+    },
+  };
+  const limits = { segmentBytesMax: 2_000, logBytesCompact: 1, segmentsCompact: 1 };
+  const { client, folder } = await startBroker(context, { disk, limits });
+  const poster = client();
+  await poster.post('box' as Name, Buffer.alloc(3_000, 'x'));
+  await poster.drop('box' as Name);
+  await removalBegan.opened;
+
+  const eraseBegan = new Gate();
+  gated.onWrite = (buffers) => {
+    // The first record of a segment.
+    if (Buffer.concat(buffers).readUInt8(2) === segmentType) eraseBegan.open();
+  };
+  const posted = poster.post('box' as Name, Buffer.from('a secret'));
+  const dropped = poster.drop('box' as Name);
+  const erased = poster.erase('');
+  await eraseBegan.opened;
+  await setImmediate();
+  ofFolder.open();
+  await Promise.all([posted, dropped, erased]);
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((name) => name.isFile()).map(({ path, name }) => join(path, name));
+  const all = Buffer.concat(await Promise.all(files.map((file) => readFile(file))));
+  assert.equal(all.includes('a secret'), false);
 });
 
 class Gate {

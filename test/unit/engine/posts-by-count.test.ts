@@ -40,3 +40,21 @@ test('the posts up to a count are deleted, whether or not there is one with that
     assert.deepEqual(countsIn(posts), left);
   }
 });
+
+test('thousands of posts are found and deleted, in whatever order they were stored', () => {
+  const ascending = Array.from({ length: 3_000 }, (_, index) => 2 * index + 2);
+  const shuffled = ascending.map((_, index) => ascending[(index * 1_237) % 3_000] as number);
+  for (const order of [ascending, ascending.toReversed(), shuffled]) {
+    const posts = postsOf(...order);
+    assert.deepEqual(countsIn(posts), ascending);
+    assert.deepEqual([posts.get(4_000)?.number, posts.get(4_001)], [4_100, undefined]);
+    for (const last of [0, 1, 2, 3, 1_024, 1_026, 3_001, 6_000]) {
+      const left = ascending.filter((count) => count > last);
+      assert.equal(posts.countUpTo(last), posts.size - left.length);
+      posts.deleteUpTo(last);
+      assert.deepEqual([countsIn(posts), posts.size], [left, left.length]);
+    }
+    posts.set(7_000, { number: 7, fingerprint: 8 });
+    assert.deepEqual([posts.size, posts.get(7_000)?.number], [1, 7]);
+  }
+});

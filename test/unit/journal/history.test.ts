@@ -372,3 +372,26 @@ test('an owner that is replaced while it erases leaves the file that its success
   await history.erase('other' as Name, []).catch(() => {});
   assert(disk.files().has(aside));
 });
+
+test('an owner that is replaced while its oldest file goes leaves the file that its successor packs under that name', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 8; number++) await postOnce(disk, number);
+  const path = `${storeFolder}/history/${historyOf(disk)[0]}`;
+  const process = disk.process();
+  const bound = { ...month, bytesMax: 1 };
+  const history = new History(process, storeFolder, bound, limitsDefault, systemRuntime);
+  let isReplaced = false;
+  history.mayChange = () => !isReplaced;
+  const unlink = process.unlink.bind(process);
+  process.unlink = (late) => {
+    isReplaced = true;
+    const successor = disk.process();
+    successor.removeFile(path);
+    successor.create(path).close();
+    return unlink(late);
+  };
+  history.tidy([]);
+  await history.close();
+  assert(isReplaced);
+  assert(disk.files().has(path));
+});

@@ -25,3 +25,11 @@ test('a row that was deleted is used again', () => {
   assert.deepEqual(table.read(first), locationOf(3));
   assert.deepEqual(table.read(second), locationOf(2));
 });
+
+test('a large table begins anew once all its rows were deleted', () => {
+  const table = new LocationTable();
+  const rows = Array.from({ length: 5_000 }, (_, index) => table.add(locationOf(index)));
+  for (const row of rows) table.delete(row);
+  assert.equal(table.add(locationOf(7)), 0);
+  assert.deepEqual(table.read(0), locationOf(7));
+});
