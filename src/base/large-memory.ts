@@ -57,10 +57,22 @@ export class LargeMemory {
 
   /** Gives away the memory that was spare ever since the last call. */
   surplus(): Buffer[] {
-    const unused = this.#spare.splice(0, this.#unusedCount);
-    for (const { byteLength } of unused) this.#spareBytes -= byteLength;
+    const unused = this.#giveAway(this.#unusedCount);
     this.#unusedCount = this.#spare.length;
-    return unused.map((memory) => Buffer.from(memory));
+    return unused;
+  }
+
+  /** Gives away all spare memory. */
+  spares(): Buffer[] {
+    this.#unusedCount = 0;
+    return this.#giveAway(this.#spare.length);
+  }
+
+  /** Those that were released longest ago. */
+  #giveAway(count: number): Buffer[] {
+    const given = this.#spare.splice(0, count);
+    for (const { byteLength } of given) this.#spareBytes -= byteLength;
+    return given.map((memory) => Buffer.from(memory));
   }
 
   #takeSpare(at: number): ArrayBufferLike | undefined {

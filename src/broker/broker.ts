@@ -461,6 +461,7 @@ export class Broker {
     this.#state = 'ended';
     this.#groupCommit?.stop();
     this.#feed?.stop();
+    this.#upkeep?.end();
     this.#runtime.clearTimer(this.#timer);
     this.#runtime.clearTimer(this.#helloTimer);
     this.#runtime.clearTimer(this.#beatTimer);

@@ -2,6 +2,7 @@
 // 1. Fencing: an owner that was replaced may have nothing to sync, so it would not notice.
 // 2. Memory of large bodies that was not needed since the last heartbeat goes back to the system.
 // 3. Now and then history that is too old is removed.
+// When the broker ends, all spare memory goes back.
 import { freeMemory } from '../base/free-memory.ts';
 import { largeMemory } from '../base/large-memory.ts';
 import { historyTidyMs } from '../base/limits.ts';
@@ -27,5 +28,10 @@ export class Upkeep {
     if (this.#runtime.now() - this.#historyTidied < historyTidyMs) return;
     this.#historyTidied = this.#runtime.now();
     this.#journal.tidyHistory();
+  }
+
+  /** The process may go on without a broker. */
+  end(): void {
+    for (const memory of largeMemory.spares()) freeMemory(memory);
   }
 }

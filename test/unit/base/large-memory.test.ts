@@ -85,3 +85,17 @@ test('at most 64 MiB of memory are spare', () => {
   memory.surplus();
   assert.equal(memory.surplus().length, 64);
 });
+
+test('all spare memory is given away at the end of a broker, and what is still held is spare later', () => {
+  const memory = new LargeMemory();
+  const [first, second] = [memory.take(megabyte), memory.take(megabyte)];
+  for (const body of [first, second]) memory.hold(body);
+  memory.release(first);
+  assert.deepEqual(
+    memory.spares().map(({ buffer }) => buffer === first.buffer),
+    [true],
+  );
+  assert.deepEqual(memory.spares(), []);
+  memory.release(second);
+  assert.equal(memory.take(megabyte).buffer, second.buffer);
+});
