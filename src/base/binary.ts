@@ -92,7 +92,7 @@ export class ByteWriter {
     return this.#reserve(bytes);
   }
 
-  /** What was written, and unused bytes behind it: until the next write only. `bytes()` costs a view. */
+  /** The buffer with what was written; it is longer. The next write may replace it. bytes() would make a view of it. */
   get memory(): Buffer {
     return this.#buffer;
   }

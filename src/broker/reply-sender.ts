@@ -8,7 +8,7 @@ import { FrameBatch } from '../protocol/frame.ts';
 import type { Peer } from './peer.ts';
 
 export interface ReplyToSend extends Reply {
-  /** Of a delivery or a peek: undefined if it is corrupt on disk, or not asked for. Other replies have none. It is held. */
+  /** Of a delivery or a peek: undefined if it is corrupt on disk, or not asked for. It is held in `largeMemory`. */
   readonly body?: Buffer | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What a broker does at each heartbeat, whether it has requests or not.
+// What a broker does at each heartbeat, even when it has no requests.
 // 1. Fencing: an owner that was replaced may have nothing to sync, so it would not notice.
 // 2. Memory of large bodies that was not needed since the last heartbeat goes back to the system.
 // 3. Now and then history that is too old is removed.

@@ -24,6 +24,7 @@ export function indexBytesOf(envelope: IndexedTexts): number {
   if (envelope === lastCounted) return lastBytes;
   lastCounted = envelope;
   const { id } = envelope;
+  // A generated id is ASCII, and its characters need not be read again.
   lastBytes = (countIn(id) > 0 ? id.length : textBytes(id)) + bytesBesideId(envelope);
   return lastBytes;
 }

@@ -63,8 +63,9 @@ export class BodyCache {
 
   /** `offset`: where they were written in the file. */
   add(bytes: Buffer, offset: number): WrittenBytes {
-    const written = new WrittenBytes(this, ownBytes(bytes), offset);
-    largeMemory.hold(bytes);
+    const own = ownBytes(bytes);
+    const written = new WrittenBytes(this, own, offset);
+    largeMemory.hold(own);
     this.#written.push(written);
     this.#bytes += memoryOf(written);
     while (this.#bytes > this.#bytesMax) this.drop(this.#written[this.#first++] as WrittenBytes);

@@ -56,7 +56,7 @@ export interface Disk {
   /** Does nothing if it is not there. After a power loss, either both names are as before, or none is. */
   rename(path: string, to: string): void;
   removeFile(path: string): void;
-  /** removeFile() that does not block: the kernel lets go of a long file only when the journal of the disk has room. */
+  /** Like removeFile(), but does not block: to remove a long file may have to wait for the journal of the file system. */
   unlink(path: string): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// What the library's calls return.
+// The results of the library's calls.
 
 import type { HeldAhead, MailElsewhere, SameText } from '../model/mail-ahead.ts';
 import type { DroppedMessage } from '../model/requests.ts';

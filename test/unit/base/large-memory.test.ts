@@ -86,7 +86,7 @@ test('at most 64 MiB of memory are spare', () => {
   assert.equal(memory.surplus().length, 64);
 });
 
-test('all spare memory is given away at the end of a broker, and what is still held is spare later', () => {
+test('all spare memory can be given away, and memory that is still held is spare once it is released', () => {
   const memory = new LargeMemory();
   const [first, second] = [memory.take(megabyte), memory.take(megabyte)];
   for (const body of [first, second]) memory.hold(body);
