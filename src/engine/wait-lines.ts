@@ -1,10 +1,11 @@
-// The lines in which parked waits stand. What one owner has on one mailbox for the same answers is a line. Nearly all
-// mailboxes have one line, which is all that is kept of them. Only a crowd of lines needs maps, and an order.
+// The lines in which parked waits stand. What one owner has on one mailbox for the same answers is a line. A wait that is
+// alone on its only mailbox, as nearly all are, needs none: it is all that is kept of that mailbox. Only a crowd of lines
+// needs maps, and an order.
 import type { MailboxList, MessageId, Name } from '../model/message.ts';
-import type { RequestNumber } from '../model/requests.ts';
+import type { RequestNumber, WaitRequest } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
 
-/** A wait on one of its mailboxes. */
+/** A wait in the line of one of its mailboxes. */
 export interface Stand<Owner> {
   readonly waiter: Waiter<Owner>;
   readonly line: WaitLine<Owner>;
@@ -14,69 +15,8 @@ export interface Stand<Owner> {
 
 const noStands: readonly never[] = [];
 
-/** A parked wait. It is its own stand on the first of its mailboxes, which mostly is the only one. */
-export class Waiter<Owner> implements Stand<Owner> {
-  readonly line: WaitLine<Owner>;
-  older: Stand<Owner> | undefined = undefined;
-  newer: Stand<Owner> | undefined = undefined;
-  readonly request: RequestNumber;
-  /** Milliseconds on the engine's clock; a whole number, which takes no memory beside its field. */
-  readonly deadline: number;
-  /** Counts the waits in the order in which they were parked. */
-  readonly place: number;
-  index = 0;
-  readonly #further: readonly Stand<Owner>[];
-
-  /** `line`: on the first of its mailboxes. `further`: on the others. */
-  constructor(
-    line: WaitLine<Owner>,
-    further: readonly WaitLine<Owner>[],
-    { request, deadline, place }: Pick<Waiter<Owner>, 'request' | 'deadline' | 'place'>,
-  ) {
-    this.line = line;
-    this.request = request;
-    this.deadline = deadline;
-    this.place = place;
-    this.#further = further.length === 0 ? noStands : further.map((each) => standOf(this, each));
-  }
-
-  get waiter(): this {
-    return this;
-  }
-
-  get owner(): Owner {
-    return this.line.owner;
-  }
-
-  get isOnSeveral(): boolean {
-    return this.#further.length > 0;
-  }
-
-  /** In the order in which they are served when several have mail. */
-  get mailboxes(): MailboxList {
-    return [this.line.mailbox, ...this.#further.map(({ line }) => line.mailbox)];
-  }
-
-  /** One for each of its mailboxes, in their order. */
-  get stands(): readonly Stand<Owner>[] {
-    return [this, ...this.#further];
-  }
-}
-
-function standOf<Owner>(waiter: Waiter<Owner>, line: WaitLine<Owner>): Stand<Owner> {
-  return { waiter, line, older: undefined, newer: undefined };
-}
-
-/** The line whose first wait was parked first is the first. */
-export class LineHeap<Owner> extends IndexedHeap<WaitLine<Owner>> {
-  constructor() {
-    super(({ oldest }) => oldest?.waiter.place ?? 0);
-  }
-}
-
-/** All lines of one mailbox. */
-export interface WaitLines<Owner> {
-  /** How many waits stand in them. */
+/** The waits of one mailbox. */
+export interface WaitsOfMailbox<Owner> {
   readonly count: number;
   /** Each once. */
   readonly owners: Iterable<Owner>;
@@ -84,12 +24,100 @@ export interface WaitLines<Owner> {
   readonly questions: Pick<ReadonlySet<MessageId | ''>, 'size' | 'keys'>;
   /** How many owners there are beside this one. */
   others(owner: Owner): number;
-  /** The first line for these answers that does not lie aside. */
-  first(answers: MessageId | ''): WaitLine<Owner> | undefined;
+  /** The oldest of those for these answers that do not lie aside. */
+  first(answers: MessageId | ''): Waiter<Owner> | undefined;
+}
+
+/** The same, where they stand in lines. */
+export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
   /** The heap in which the line lies while it does not lie aside. A line that is alone needs none. */
   heapOf(line: WaitLine<Owner>): LineHeap<Owner> | undefined;
   enter(stand: Stand<Owner>): void;
   leave(stand: Stand<Owner>): void;
+}
+
+/** A parked wait. */
+export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
+  readonly owner: Owner;
+  /** The first of those that it lists. */
+  readonly mailbox: Name;
+  readonly answers: MessageId | '';
+  readonly request: RequestNumber;
+  /** Milliseconds on the engine's clock; a whole number, which takes no memory beside its field. */
+  readonly deadline: number;
+  /** Counts the waits in the order in which they were parked. */
+  readonly place: number;
+  index = 0;
+  /** Without an array where there is one: a hundred bytes. */
+  #stands: Stand<Owner> | readonly Stand<Owner>[] = noStands;
+
+  constructor(
+    owner: Owner,
+    { request, mailboxes, answers }: Pick<WaitRequest, 'request' | 'mailboxes' | 'answers'>,
+    { deadline, place }: Pick<Waiter<Owner>, 'deadline' | 'place'>,
+  ) {
+    this.owner = owner;
+    this.mailbox = mailboxes[0];
+    this.answers = answers;
+    this.request = request;
+    this.deadline = deadline;
+    this.place = place;
+  }
+
+  /** One for each of its mailboxes, in the order in which they are served; none while it is alone on its only one. */
+  get stands(): readonly Stand<Owner>[] {
+    return 'line' in this.#stands ? [this.#stands] : this.#stands;
+  }
+
+  /** In the order in which they are served when several have mail. */
+  get mailboxes(): MailboxList {
+    const [, ...further] = this.stands;
+    return [this.mailbox, ...further.map(({ line }) => line.mailbox)];
+  }
+
+  get isOnSeveral(): boolean {
+    return this.stands.length > 1;
+  }
+
+  /** Gives it a stand in each of the lines, which are those of its mailboxes. */
+  standIn(lines: readonly WaitLine<Owner>[]): readonly Stand<Owner>[] {
+    const stands = lines.map((line) => ({
+      waiter: this,
+      line,
+      older: undefined,
+      newer: undefined,
+    }));
+    const [first, ...further] = stands;
+    this.#stands = first && further.length === 0 ? first : stands;
+    return stands;
+  }
+
+  get count(): number {
+    return 1;
+  }
+
+  get owners(): readonly Owner[] {
+    return [this.owner];
+  }
+
+  get questions(): ReadonlySet<MessageId | ''> {
+    return new Set([this.answers]);
+  }
+
+  others(owner: Owner): number {
+    return owner === this.owner ? 0 : 1;
+  }
+
+  first(answers: MessageId | ''): this | undefined {
+    return answers === this.answers ? this : undefined;
+  }
+}
+
+/** The line whose first wait was parked first is the first. */
+export class LineHeap<Owner> extends IndexedHeap<WaitLine<Owner>> {
+  constructor() {
+    super(({ oldest }) => oldest?.waiter.place ?? 0);
+  }
 }
 
 export class WaitLine<Owner> implements WaitLines<Owner> {
@@ -121,8 +149,8 @@ export class WaitLine<Owner> implements WaitLines<Owner> {
     return owner === this.owner ? 0 : 1;
   }
 
-  first(answers: MessageId | ''): this | undefined {
-    return answers === this.answers && !this.heap ? this : undefined;
+  first(answers: MessageId | ''): Waiter<Owner> | undefined {
+    return answers === this.answers && !this.heap ? this.oldest?.waiter : undefined;
   }
 
   heapOf(): undefined {
@@ -196,8 +224,8 @@ export class Crowd<Owner> implements WaitLines<Owner> {
     return this.#owners.size - (this.#owners.has(owner) ? 1 : 0);
   }
 
-  first(answers: MessageId | ''): WaitLine<Owner> | undefined {
-    return this.#lines.get(answers)?.heap.first;
+  first(answers: MessageId | ''): Waiter<Owner> | undefined {
+    return this.#lines.get(answers)?.heap.first?.oldest?.waiter;
   }
 
   heapOf({ answers }: WaitLine<Owner>): LineHeap<Owner> | undefined {

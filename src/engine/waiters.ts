@@ -1,15 +1,24 @@
 // The parked waits. They are not durable: a restart ends them all, and each client sends its own again.
 //
-// A wait stands once on each of its mailboxes, in the line of its owner. Of the lines for the same, the one whose first
-// wait was parked first is served first. A line that was passed over because its owner may get no delivery lies aside
-// until that has changed, so that it is not passed over again and again.
+// A wait stands once on each of its mailboxes, in the line of its owner; a wait on a single mailbox that no other waits
+// for, as most are, needs no line. Of the lines for the same, the one whose first wait was parked first is served first. A
+// line that was passed over because its owner may get no delivery lies aside until that has changed, so that it is not
+// passed over again and again.
 import assert from 'node:assert/strict';
-import type { MessageId, Name } from '../model/message.ts';
+import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { WaitRequest } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
 import { NameMap } from './name-map.ts';
 import type { NameUnion } from './name-union.ts';
-import { Crowd, LineHeap, type Stand, Waiter, WaitLine, type WaitLines } from './wait-lines.ts';
+import {
+  Crowd,
+  LineHeap,
+  type Stand,
+  Waiter,
+  WaitLine,
+  type WaitLines,
+  type WaitsOfMailbox,
+} from './wait-lines.ts';
 
 /** Lines of one owner that were passed over. */
 interface Aside<Owner> {
@@ -19,7 +28,7 @@ interface Aside<Owner> {
 
 /** `Owner`: the connection that parked a wait. */
 export class Waiters<Owner> {
-  readonly #parked: NameMap<WaitLine<Owner> | Crowd<Owner>>;
+  readonly #parked: NameMap<Waiter<Owner> | WaitLine<Owner> | Crowd<Owner>>;
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
   readonly #standsOf = new Map<Owner, number>();
@@ -46,13 +55,11 @@ export class Waiters<Owner> {
   }
 
   park(owner: Owner, wait: WaitRequest, now: number): Waiter<Owner> {
-    const { request, mailboxes, answers, waitMs } = wait;
-    const [first, ...others] = mailboxes;
-    const line = this.#lineOf(owner, first, answers);
-    const further = others.map((mailbox) => this.#lineOf(owner, mailbox, answers));
-    const whole = { request, deadline: Math.ceil(now + waitMs), place: ++this.#places };
-    const waiter = new Waiter(line, further, whole);
-    for (const stand of waiter.stands) this.#linesOf(stand).enter(stand);
+    const { mailboxes, waitMs } = wait;
+    const deadline = Math.ceil(now + waitMs);
+    const waiter = new Waiter(owner, wait, { deadline, place: ++this.#places });
+    if (mailboxes.length > 1 || this.#parked.has(waiter.mailbox)) this.#stand(waiter, mailboxes);
+    else this.#parked.set(waiter.mailbox, waiter);
     this.#countStands(owner, mailboxes.length);
     this.#deadlines.add(waiter);
     return waiter;
@@ -63,7 +70,8 @@ export class Waiters<Owner> {
     this.#deadlines.delete(waiter);
     const { owner, stands } = waiter;
     for (const stand of stands) this.#leave(stand);
-    this.#countStands(owner, -stands.length);
+    if (stands.length === 0) this.#parked.delete(waiter.mailbox);
+    this.#countStands(owner, -Math.max(1, stands.length));
     this.#forgetEmpty(owner);
   }
 
@@ -73,12 +81,11 @@ export class Waiters<Owner> {
     answers: MessageId | '',
     may: (owner: Owner) => boolean,
   ): Waiter<Owner> | undefined {
-    const lines: WaitLines<Owner> | undefined = this.#parked.get(mailbox);
-    for (let line = lines?.first(answers); line; line = lines?.first(answers)) {
-      if (may(line.owner)) return line.oldest?.waiter;
-      this.#setAside(line);
+    for (;;) {
+      const waiter = this.#parked.get(mailbox)?.first(answers);
+      if (!waiter || may(waiter.owner)) return waiter;
+      this.#setAside(this.#lineOf(waiter.owner, mailbox, answers));
     }
-    return undefined;
   }
 
   /**
@@ -106,7 +113,7 @@ export class Waiters<Owner> {
     const aside = this.#aside.get(owner);
     const line = aside?.forAnswers.first ?? aside?.forAny.first;
     if (!line) return undefined;
-    line.moveTo(this.#parked.get(line.mailbox)?.heapOf(line));
+    line.moveTo(this.#linesOf(line).heapOf(line));
     this.#forgetEmpty(owner);
     return line;
   }
@@ -130,34 +137,51 @@ export class Waiters<Owner> {
   }
 
   /** The messages whose answers are waited for on the mailbox; '' for any message. */
-  questionsOn(mailbox: Name): WaitLines<Owner>['questions'] {
+  questionsOn(mailbox: Name): WaitsOfMailbox<Owner>['questions'] {
     return this.#parked.get(mailbox)?.questions ?? new Set();
+  }
+
+  /** A wait that is parked gets a stand on each of its mailboxes. */
+  #stand(waiter: Waiter<Owner>, mailboxes: MailboxList): void {
+    const { owner, answers } = waiter;
+    const lines = mailboxes.map((mailbox) => this.#lineOf(owner, mailbox, answers));
+    for (const stand of waiter.standIn(lines)) this.#linesOf(stand.line).enter(stand);
   }
 
   /** The line for such a wait. Begins one if there is none. */
   #lineOf(owner: Owner, mailbox: Name, answers: MessageId | ''): WaitLine<Owner> {
     const there = this.#parked.get(mailbox);
-    if (!there) {
-      const line = new WaitLine(owner, mailbox, answers);
-      this.#parked.set(mailbox, line);
-      return line;
-    }
+    if (!there) return this.#beginLine(owner, mailbox, answers);
     if (there instanceof Crowd) return there.lineOf(owner, mailbox, answers);
-    if (there.owner === owner && there.answers === answers) return there;
-    const crowd = new Crowd(there);
+    const line = there instanceof Waiter ? this.#lineWith(there) : there;
+    if (line.owner === owner && line.answers === answers) return line;
+    const crowd = new Crowd(line);
     this.#parked.set(mailbox, crowd);
     return crowd.lineOf(owner, mailbox, answers);
   }
 
-  /** The lines of the mailbox of a wait that is parked, or is being parked. */
-  #linesOf({ line }: Stand<Owner>): WaitLines<Owner> {
-    const lines = this.#parked.get(line.mailbox);
-    assert(lines, 'the mailbox of a parked wait has its line');
+  #beginLine(owner: Owner, mailbox: Name, answers: MessageId | ''): WaitLine<Owner> {
+    const line = new WaitLine(owner, mailbox, answers);
+    this.#parked.set(mailbox, line);
+    return line;
+  }
+
+  /** A line with the wait that was alone on its mailbox. */
+  #lineWith(waiter: Waiter<Owner>): WaitLine<Owner> {
+    const line = this.#beginLine(waiter.owner, waiter.mailbox, waiter.answers);
+    for (const stand of waiter.standIn([line])) line.enter(stand);
+    return line;
+  }
+
+  /** All lines of the mailbox of this one. */
+  #linesOf({ mailbox }: WaitLine<Owner>): WaitLines<Owner> {
+    const lines = this.#parked.get(mailbox);
+    assert(lines && !(lines instanceof Waiter), 'a mailbox on which a wait stands has lines');
     return lines;
   }
 
   #leave(stand: Stand<Owner>): void {
-    const lines = this.#linesOf(stand);
+    const lines = this.#linesOf(stand.line);
     lines.leave(stand);
     if (lines.count === 0) this.#parked.delete(stand.line.mailbox);
   }

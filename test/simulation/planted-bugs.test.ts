@@ -131,7 +131,7 @@ const brokers: readonly Broken[] = [
     snippet: `waiter of connection.waiters.values())
             this.#waiters.unpark(waiter);`,
     instead: `waiter of connection.waiters.values())
-            if (waiter.stands.length === 1) this.#waiters.unpark(waiter);`,
+            if (!waiter.isOnSeveral) this.#waiters.unpark(waiter);`,
     invariant: 'I7',
     first: 1_001,
     seeds: 1_000,
