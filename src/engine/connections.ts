@@ -1,5 +1,7 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
+
 import { IpcError } from '../base/errors.ts';
+import { NumberMap } from '../base/number-map.ts';
 import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';
 import { ReadMailboxes } from '../model/read-mailboxes.ts';
 import type {
@@ -24,7 +26,7 @@ export interface SessionConnection {
   name: Name | undefined;
   /** The mailboxes that it has read last, the newest last. */
   readonly readMailboxes: ReadMailboxes;
-  readonly waiters: Map<RequestNumber, Waiter<SessionConnection>>;
+  readonly waiters: NumberMap<Waiter<SessionConnection>>;
   readonly watches: Map<RequestNumber, Watch<SessionConnection>>;
   /** Mailboxes that its watches name together. */
   watchStands: number;
@@ -73,7 +75,11 @@ export class Connections {
   ): SessionConnection {
     const readMailboxes = new ReadMailboxes(reads);
     const who = { id, session, origin, standby, since, name, readMailboxes };
-    const parked = { waiters: new Map(), reads: new Map(), earlyFetches: new Map() };
+    const parked = {
+      waiters: new NumberMap<Waiter<SessionConnection>>(),
+      reads: new Map(),
+      earlyFetches: new Map(),
+    };
     const watching = { watches: new Map(), watchStands: 0 };
     const connection = { ...who, ...parked, ...watching, unreadBytes: 0 };
     this.#byId.set(id, connection);
@@ -146,7 +152,7 @@ export function openRefusal(
   request: RequestNumber,
   { waiters, watches, reads, earlyFetches }: SessionConnection,
 ): IpcError | undefined {
-  const parked: readonly ReadonlyMap<RequestNumber, unknown>[] = [
+  const parked: readonly Pick<NumberMap<unknown>, 'has'>[] = [
     waiters,
     watches,
     reads,

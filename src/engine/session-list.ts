@@ -65,7 +65,7 @@ function watchingOf(
 
 /** At most `max` mailboxes, of the calls that were parked first. */
 function namesOf(
-  calls: ReadonlyMap<unknown, { readonly mailboxes: MailboxList }>,
+  calls: { values(): Iterable<{ readonly mailboxes: MailboxList }> },
   max: number,
 ): Name[] {
   const mailboxes = new Set<Name>();
