@@ -6,8 +6,8 @@ import type { JSONRPCRequest, ServerContext } from '@modelcontextprotocol/server
 
 export const toolName = 'ipc';
 
-/** What the tool needs to know of the request that calls it. */
-export type CallRequest = Pick<
+/** What the tool needs to know of a request of its host. */
+export type HostRequest = Pick<
   ServerContext['mcpReq'],
   'id' | 'signal' | '_meta' | 'envelope' | 'notify'
 >;
@@ -16,7 +16,7 @@ export interface PlainCall extends JSONRPCRequest {
   readonly params: {
     readonly name: typeof toolName;
     readonly arguments?: Record<string, unknown>;
-    readonly _meta?: NonNullable<CallRequest['_meta']>;
+    readonly _meta?: NonNullable<HostRequest['_meta']>;
   };
 }
 

@@ -28,7 +28,7 @@ import { IpcError } from '../base/errors.ts';
 import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
-import type { CallRequest } from './plain-call.ts';
+import type { HostRequest } from './plain-call.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
@@ -73,7 +73,7 @@ export class Tool {
   }
 
   /** Never throws: whatever goes wrong is a result that is an error. */
-  async call(given: Record<string, unknown>, mcpReq: CallRequest): Promise<CallToolResult> {
+  async call(given: Record<string, unknown>, mcpReq: HostRequest): Promise<CallToolResult> {
     const { id, signal } = mcpReq;
     const startedMs = Date.now();
     const { hostName: name } = this.#transport;
@@ -111,11 +111,11 @@ export class Tool {
     }
   }
 
-  getTask(taskId: string, mcpReq: CallRequest): Promise<Result> {
+  getTask(taskId: string, mcpReq: HostRequest): Promise<Result> {
     return this.#ofTask(mcpReq, (request) => this.#tasks.get(taskId, request));
   }
 
-  cancelTask(taskId: string, mcpReq: CallRequest): Promise<Result> {
+  cancelTask(taskId: string, mcpReq: HostRequest): Promise<Result> {
     return this.#ofTask(mcpReq, async (request) => this.#tasks.cancel(taskId, request));
   }
 
@@ -152,7 +152,7 @@ export class Tool {
 
   /** Answers a request that names a task. */
   async #ofTask(
-    mcpReq: CallRequest,
+    mcpReq: HostRequest,
     answer: (request: TaskRequest) => Promise<Result>,
   ): Promise<Result> {
     try {
@@ -290,7 +290,7 @@ async function status(
   return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
 }
 
-function callerOf({ _meta: meta }: CallRequest, host: HostProfile | undefined): Caller {
+function callerOf({ _meta: meta }: HostRequest, host: HostProfile | undefined): Caller {
   const thread = meta?.threadId;
   return { id: typeof thread === 'string' ? thread : '', dropsCalls: host?.drops ?? false };
 }
@@ -311,7 +311,7 @@ function textResult(text: string): CallToolResult {
 }
 
 /** Progress gives a call more time at some hosts. Returns what stops it. */
-function startProgress(mcpReq: CallRequest, host: HostProfile | undefined): () => void {
+function startProgress(mcpReq: HostRequest, host: HostProfile | undefined): () => void {
   const progressToken = mcpReq._meta?.progressToken;
   if (progressToken === undefined || host?.wantsProgress === false) return () => {};
   let progress = 0;

@@ -16,7 +16,7 @@ import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { parseLine, type Refusal } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
-import type { CallRequest, PlainCall } from './plain-call.ts';
+import type { HostRequest, PlainCall } from './plain-call.ts';
 
 /** The methods whose results may hand mail over. */
 const followed: readonly string[] = ['tools/call', 'tasks/get'];
@@ -30,7 +30,7 @@ export interface ResultWatcher {
 }
 
 /** Runs a plain call. It does not throw: an error is a result, too. */
-type RunCall = (given: Record<string, unknown>, request: CallRequest) => Promise<CallToolResult>;
+type RunCall = (given: Record<string, unknown>, request: HostRequest) => Promise<CallToolResult>;
 
 /** One request of `followed`, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
@@ -158,10 +158,10 @@ export class HostTransport implements Transport {
     const stopped = new AbortController();
     this.#follow(id).stopped = stopped;
     const { signal } = stopped;
-    const result = await run(params.arguments ?? {}, {
-      ...{ id, signal, _meta: params._meta ?? {} },
-      notify: (notification) => this.send({ jsonrpc: '2.0', ...notification }),
-    });
+    const { arguments: given = {}, _meta = {} } = params;
+    const notify: HostRequest['notify'] = (notification) =>
+      this.send({ jsonrpc: '2.0', ...notification });
+    const result = await run(given, { id, signal, _meta, notify });
     if (!signal.aborted) await this.send({ result, jsonrpc: '2.0', id });
   }
 

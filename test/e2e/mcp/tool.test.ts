@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
-import type { CallRequest } from '../../../src/mcp/plain-call.ts';
+import type { HostRequest } from '../../../src/mcp/plain-call.ts';
 import { Tool } from '../../../src/mcp/tool.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
@@ -42,7 +42,7 @@ async function setUp(context: TestContext, env: Record<string, string> = {}) {
     input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params })}\n`);
     await new Promise(setImmediate);
     const { signal } = new AbortController();
-    const request = { id, signal } as CallRequest;
+    const request = { id, signal } as HostRequest;
     const result = await tool.call(given, request);
     await transport.send({ jsonrpc: '2.0', id, result });
     const [content] = result.content;

@@ -5,7 +5,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { lineBytesMax } from '../../../src/base/limits.ts';
-import type { CallRequest } from '../../../src/mcp/plain-call.ts';
+import type { HostRequest } from '../../../src/mcp/plain-call.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 
 /** A host's end of the pipe: each write ends when the test calls `take`. */
@@ -76,7 +76,7 @@ async function setUpTool() {
   const all = await setUp();
   const { transport } = all;
   transport.setProtocolVersion();
-  const called: { given: object; request: CallRequest; end: (text: string) => void }[] = [];
+  const called: { given: object; request: HostRequest; end: (text: string) => void }[] = [];
   transport.oncall = (given, request) =>
     new Promise<CallToolResult>((resolve) => {
       const end = (text: string) => resolve({ content: [{ type: 'text', text }] });
