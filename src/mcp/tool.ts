@@ -169,7 +169,7 @@ export class Tool {
     }
   }
 
-  /** The SDK makes a result of what a call throws. Nobody would see what a task throws. */
+  /** Nobody would see what a task throws. */
   async #runTask(call: TaskCall, request: ToolRequest): Promise<CallToolResult> {
     try {
       return textResult(await this.#textOfTask(call, request));
@@ -295,7 +295,7 @@ function callerOf({ _meta: meta }: HostRequest, host: HostProfile | undefined): 
   return { id: typeof thread === 'string' ? thread : '', dropsCalls: host?.drops ?? false };
 }
 
-/** An error that is not of ours is a fault of this program: its message is all that a reader can use. */
+/** Also of a fault of this program, which has no code and no hint. */
 function errorResult(error: unknown): CallToolResult {
   const text =
     error instanceof IpcError
