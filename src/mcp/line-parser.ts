@@ -2,12 +2,14 @@
 // stay blank lines, notifications and responses: nobody waits for one, and two sides that answer each other's
 // errors would never stop.
 import { isUtf8 } from 'node:buffer';
-import { deserializeMessage, type JSONRPCMessage } from '@modelcontextprotocol/server';
+import { type JSONRPCMessage, parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import { IpcError } from '../base/errors.ts';
 import { lineBytesMax } from '../base/limits.ts';
 import { type InputLine, idIn, isNotificationLine } from './line-reader.ts';
+import { isPlainCall, type PlainCall } from './plain-call.ts';
 
 export type ParsedLine =
+  | { readonly kind: 'call'; readonly call: PlainCall }
   | { readonly kind: 'message'; readonly message: JSONRPCMessage }
   | { readonly kind: 'blank' }
   | Refusal;
@@ -37,12 +39,18 @@ export function parseLine(line: InputLine): ParsedLine {
   // Also takes away a byte order mark, which some hosts write.
   const text = bytes.toString('utf8').trim();
   if (text === '') return { kind: 'blank' };
+  let value: unknown;
   try {
-    return { kind: 'message', message: deserializeMessage(text) };
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) return refusedValue(JSON.parse(text));
+    value = JSON.parse(text);
+  } catch {
     const hint = 'write one JSON-RPC message in each line';
     return refused('a line is not JSON', { id: null, code: parseErrorCode }, hint);
+  }
+  if (isPlainCall(value)) return { kind: 'call', call: value };
+  try {
+    return { kind: 'message', message: parseJSONRPCMessage(value) };
+  } catch {
+    return refusedValue(value);
   }
 }
 

@@ -16,16 +16,19 @@ export class LineReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  *push(chunk: Buffer): Generator<InputLine> {
+  /** Returns the lines that end in this chunk. As a rule it is one line, which is not copied. */
+  push(chunk: Buffer): readonly InputLine[] {
+    const lines: InputLine[] = [];
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(newline, start) + 1;
       if (end === 0) break;
       this.#keep(chunk.subarray(start, end));
-      yield this.#finish();
+      lines.push(this.#finish());
       start = end;
     }
-    this.#keep(chunk.subarray(start));
+    if (start < chunk.length) this.#keep(chunk.subarray(start));
+    return lines;
   }
 
   #keep(bytes: Buffer): void {
@@ -37,7 +40,9 @@ export class LineReader {
   }
 
   #finish(): InputLine {
-    const line = { bytes: Buffer.concat(this.#chunks), isTooLong: this.#bytes > lineBytesMax };
+    const [first, ...more] = this.#chunks;
+    const bytes = first && more.length === 0 ? first : Buffer.concat(this.#chunks);
+    const line = { bytes, isTooLong: this.#bytes > lineBytesMax };
     this.#chunks = [];
     this.#bytes = 0;
     return line;

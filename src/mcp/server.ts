@@ -9,6 +9,7 @@ import { operationNames, type Parameter, parameters } from '../app/operations.ts
 import { presentError } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
+import { toolName } from './plain-call.ts';
 import { tasksExtension } from './tasks.ts';
 import { Tool } from './tool.ts';
 import { HostTransport } from './transport.ts';
@@ -37,6 +38,7 @@ export function serveMcp(env: NodeJS.ProcessEnv): void {
   process.stderr.on('error', () => {});
   // A host shows its user what is on stderr before the first call. Each call that needs the value fails too.
   for (const fault of environmentFaults(env)) sayRefused(fault);
+  transport.oncall = (given, request) => tool.call(given, request);
   serveStdio(() => makeServer(tool), { transport, onerror: sayRefused });
   setTimeout(() => {
     tool.watchFromStart();
@@ -57,13 +59,13 @@ function sayRefused(error: Error): void {
 function makeServer(tool: Tool): McpServer {
   const capabilities = { tools: {}, extensions: { [tasksExtension]: {} } };
   const server = new McpServer({ name: 'ipc', version }, { capabilities });
-  server.registerTool('ipc', described, (given, context) => tool.call(given, context));
+  server.registerTool(toolName, described, (given, { mcpReq }) => tool.call(given, mcpReq));
   const schemas = { params: z.looseObject({ taskId: z.string() }) };
-  server.server.setRequestHandler('tasks/get', schemas, ({ taskId }, context) =>
-    tool.getTask(taskId, context),
+  server.server.setRequestHandler('tasks/get', schemas, ({ taskId }, { mcpReq }) =>
+    tool.getTask(taskId, mcpReq),
   );
-  server.server.setRequestHandler('tasks/cancel', schemas, ({ taskId }, context) =>
-    tool.cancelTask(taskId, context),
+  server.server.setRequestHandler('tasks/cancel', schemas, ({ taskId }, { mcpReq }) =>
+    tool.cancelTask(taskId, mcpReq),
   );
   return server;
 }

@@ -72,6 +72,7 @@ export class Settlement {
 
   /** All requests leave at once, before this returns. If one fails, another call can settle what is left. */
   async settle(request: ToolRequest, batches: readonly Batch[]): Promise<void> {
+    if (batches.length === 0) return;
     const outcomes = await Promise.allSettled(
       batches.map(({ broker, deliveries }) => request.context.mailOf(broker).settle(deliveries)),
     );
@@ -88,6 +89,7 @@ export class Settlement {
 
   /** Notes what is done, and what is not, because another session holds it by now. */
   settled({ notes }: ToolRequest, batches: readonly Batch[], notHeld: readonly Held[]): void {
+    if (batches.length === 0) return;
     this.#tickets.settled(batches);
     const lost = new Set(notHeld.map(({ envelope }) => envelope.id));
     const all = batches.flatMap(({ deliveries }) => deliveries);

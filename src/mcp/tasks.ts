@@ -12,7 +12,6 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   type Result,
-  type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { AppContext } from '../app/context.ts';
 import { presentError } from '../app/summaries.ts';
@@ -29,6 +28,7 @@ import {
 } from '../base/limits.ts';
 import { randomId } from '../base/random-id.ts';
 import { currentKeys, type KeyEnvironment, loadKeys } from '../net/keys.ts';
+import type { HostRequest } from './plain-call.ts';
 import type { ToolRequest } from './settlement.ts';
 import { fitsTaskId, makeTaskId, readTaskId, type TaskCall, type TaskWork } from './task-id.ts';
 import type { Caller } from './tickets.ts';
@@ -226,14 +226,14 @@ export class Tasks {
 }
 
 /** A server answers no task to a client that does not declare the extension in the same request. */
-export function declaresTasks({ envelope }: ServerContext['mcpReq']): boolean {
+export function declaresTasks({ envelope }: HostRequest): boolean {
   const members: Record<string, unknown> | undefined = envelope;
   const capabilities = members?.[CLIENT_CAPABILITIES_META_KEY];
   const { extensions } = (capabilities ?? {}) as { readonly extensions?: object };
   return extensions !== undefined && tasksExtension in extensions;
 }
 
-export function requireTasks(request: ServerContext['mcpReq']): void {
+export function requireTasks(request: HostRequest): void {
   if (declaresTasks(request)) return;
   const extensions = { [tasksExtension]: {} };
   throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions } });

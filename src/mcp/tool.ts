@@ -4,7 +4,7 @@
 // 3. The operation runs.  4. What it hands over gets a ticket, and the result leaves.  5. The transport
 // reports when it is written, or that the host has cancelled the call, and the tickets decide what follows.
 // A call that blocks for long goes on as a task, where the host declares tasks: see tasks.ts.
-import type { CallToolResult, Result, ServerContext } from '@modelcontextprotocol/server';
+import type { CallToolResult, Result } from '@modelcontextprotocol/server';
 import { AppContext } from '../app/context.ts';
 import { sendsPerHourIn } from '../app/environment.ts';
 import {
@@ -28,6 +28,7 @@ import { IpcError } from '../base/errors.ts';
 import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
+import type { HostRequest } from './plain-call.ts';
 import { ownPostsLines, presentMailbox, readersNote } from './presence-text.ts';
 import { Reads } from './reads.ts';
 import { Settlement, type ToolRequest } from './settlement.ts';
@@ -71,7 +72,8 @@ export class Tool {
     this.#wake = new Wake(env, this.#settlement);
   }
 
-  async call(given: Record<string, unknown>, { mcpReq }: ServerContext): Promise<CallToolResult> {
+  /** Never throws: whatever goes wrong is a result that is an error. */
+  async call(given: Record<string, unknown>, mcpReq: HostRequest): Promise<CallToolResult> {
     const { id, signal } = mcpReq;
     const startedMs = Date.now();
     const { hostName: name } = this.#transport;
@@ -109,11 +111,11 @@ export class Tool {
     }
   }
 
-  getTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+  getTask(taskId: string, mcpReq: HostRequest): Promise<Result> {
     return this.#ofTask(mcpReq, (request) => this.#tasks.get(taskId, request));
   }
 
-  cancelTask(taskId: string, { mcpReq }: ServerContext): Promise<Result> {
+  cancelTask(taskId: string, mcpReq: HostRequest): Promise<Result> {
     return this.#ofTask(mcpReq, async (request) => this.#tasks.cancel(taskId, request));
   }
 
@@ -150,7 +152,7 @@ export class Tool {
 
   /** Answers a request that names a task. */
   async #ofTask(
-    mcpReq: ServerContext['mcpReq'],
+    mcpReq: HostRequest,
     answer: (request: TaskRequest) => Promise<Result>,
   ): Promise<Result> {
     try {
@@ -167,7 +169,7 @@ export class Tool {
     }
   }
 
-  /** The SDK makes a result of what a call throws. Nobody would see what a task throws. */
+  /** Nobody would see what a task throws. */
   async #runTask(call: TaskCall, request: ToolRequest): Promise<CallToolResult> {
     try {
       return textResult(await this.#textOfTask(call, request));
@@ -288,14 +290,20 @@ async function status(
   return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
 }
 
-function callerOf({ _meta: meta }: ServerContext['mcpReq'], host: HostProfile | undefined): Caller {
+function callerOf({ _meta: meta }: HostRequest, host: HostProfile | undefined): Caller {
   const thread = meta?.threadId;
   return { id: typeof thread === 'string' ? thread : '', dropsCalls: host?.drops ?? false };
 }
 
+/** Also of a fault of this program, which has no code and no hint. */
 function errorResult(error: unknown): CallToolResult {
-  if (!(error instanceof IpcError)) throw error;
-  return { ...textResult(presentError(error)), isError: true };
+  const text =
+    error instanceof IpcError
+      ? presentError(error)
+      : error instanceof Error
+        ? error.message
+        : `${error}`;
+  return { ...textResult(text), isError: true };
 }
 
 function textResult(text: string): CallToolResult {
@@ -303,7 +311,7 @@ function textResult(text: string): CallToolResult {
 }
 
 /** Progress gives a call more time at some hosts. Returns what stops it. */
-function startProgress(mcpReq: ServerContext['mcpReq'], host: HostProfile | undefined): () => void {
+function startProgress(mcpReq: HostRequest, host: HostProfile | undefined): () => void {
   const progressToken = mcpReq._meta?.progressToken;
   if (progressToken === undefined || host?.wantsProgress === false) return () => {};
   let progress = 0;

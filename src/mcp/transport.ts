@@ -1,8 +1,10 @@
-// MCP over stdio: one JSON-RPC message a line. It follows the result of each call, and each answer to a tasks/get:
+// MCP over stdio: one JSON-RPC message a line. A plain call is given to the tool, all else to the SDK (plain-call.ts).
+// The transport follows the result of each call, and each answer to a tasks/get:
 // 1. the call arrives and is in flight;  2. its result is being written;  3. its result is written;
 // 4. the host cancels it, at any time up to then and after. A cancelled call gets no result.
 import type { Readable, Writable } from 'node:stream';
 import {
+  type CallToolResult,
   CLIENT_INFO_META_KEY,
   type JSONRPCMessage,
   type JSONRPCRequest,
@@ -14,6 +16,7 @@ import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
 import { parseLine, type Refusal } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
+import type { HostRequest, PlainCall } from './plain-call.ts';
 
 /** The methods whose results may hand mail over. */
 const followed: readonly string[] = ['tools/call', 'tasks/get'];
@@ -26,10 +29,15 @@ export interface ResultWatcher {
   gone(): void;
 }
 
+/** Runs a plain call. It does not throw: an error is a result, too. */
+type RunCall = (given: Record<string, unknown>, request: HostRequest) => Promise<CallToolResult>;
+
 /** One request of `followed`, from its arrival until its result is written and can no longer be cancelled. */
 class InFlightCall {
   isGone = false;
   watcher: ResultWatcher | undefined;
+  /** Of a plain call: aborted when it is cancelled, or the connection closes. */
+  stopped: AbortController | undefined;
 
   gone(): void {
     if (this.isGone) return;
@@ -45,6 +53,7 @@ export class HostTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: NonNullable<Transport['onmessage']>;
+  oncall?: RunCall;
   readonly #input: Readable;
   readonly #output: Writable;
   readonly #lines = new LineReader();
@@ -52,6 +61,8 @@ export class HostTransport implements Transport {
   readonly #written = new BoundedMap<RequestId, InFlightCall>(writtenMax);
   readonly #onData = (chunk: Buffer) => this.#read(chunk);
   #isClosed = false;
+  /** The host has initialized this connection, as those of the legacy era do. */
+  #isLegacy = false;
   #hostName: string | undefined;
 
   constructor(input: Readable, output: Writable) {
@@ -81,7 +92,13 @@ export class HostTransport implements Transport {
     this.#isClosed = true;
     this.#input.off('data', this.#onData);
     this.#input.pause();
+    for (const { stopped } of this.#flights.values()) stopped?.abort();
     this.onclose?.();
+  }
+
+  /** The SDK calls it when it answers an `initialize`. */
+  setProtocolVersion(): void {
+    this.#isLegacy = true;
   }
 
   /** Follows the result of a call in flight. */
@@ -113,6 +130,7 @@ export class HostTransport implements Transport {
     for (const line of this.#lines.push(chunk)) {
       const parsed = parseLine(line);
       try {
+        if (parsed.kind === 'call') this.#called(parsed.call);
         if (parsed.kind === 'message') this.#arrived(parsed.message);
         if (parsed.kind === 'refused') this.#refuse(parsed);
       } catch (error) {
@@ -130,6 +148,23 @@ export class HostTransport implements Transport {
     this.#output.write(`${JSON.stringify(response)}\n`);
   }
 
+  #called(call: PlainCall): void {
+    if (!this.#isLegacy || !this.oncall) return this.#arrived(call);
+    this.#answer(call, this.oncall).catch((error) => this.onerror?.(error));
+  }
+
+  /** As the SDK does it: a call that is cancelled gets no answer. */
+  async #answer({ id, params }: PlainCall, run: RunCall): Promise<void> {
+    const stopped = new AbortController();
+    this.#follow(id).stopped = stopped;
+    const { signal } = stopped;
+    const { arguments: given = {}, _meta = {} } = params;
+    const notify: HostRequest['notify'] = (notification) =>
+      this.send({ jsonrpc: '2.0', ...notification });
+    const result = await run(given, { id, signal, _meta, notify });
+    if (!signal.aborted) await this.send({ result, jsonrpc: '2.0', id });
+  }
+
   #arrived(message: JSONRPCMessage): void {
     if ('method' in message && 'id' in message) this.#requested(message);
     else if ('method' in message && message.method === 'notifications/cancelled') {
@@ -140,14 +175,21 @@ export class HostTransport implements Transport {
 
   #requested(request: JSONRPCRequest): void {
     this.#hostName = nameOfHost(request) ?? this.#hostName;
-    if (!followed.includes(request.method)) return;
-    this.#flights.set(request.id, new InFlightCall());
-    this.#written.delete(request.id);
+    if (followed.includes(request.method)) this.#follow(request.id);
+  }
+
+  #follow(id: RequestId): InFlightCall {
+    const flight = new InFlightCall();
+    this.#flights.set(id, flight);
+    this.#written.delete(id);
+    return flight;
   }
 
   #cancelled(id: RequestId | undefined): void {
     if (id === undefined) return;
-    this.#flights.get(id)?.gone();
+    const flight = this.#flights.get(id);
+    flight?.gone();
+    flight?.stopped?.abort();
     this.#written.get(id)?.gone();
     this.#written.delete(id);
   }

@@ -196,3 +196,18 @@ test('a call needs the name of the tool and an object of arguments, or none', as
   assert.equal(result.isError, true);
   assert.match(result.content[0].text, /^missing_parameter: operation is missing; it is one of: /);
 });
+
+test('a plain call, which the SDK does not see, gets the bytes that the SDK would answer', async (context) => {
+  const { results } = await rawServer(context);
+  await results(`${initialize}\n`);
+  const call = async (given: object, meta: object) => {
+    const params = { name: 'ipc', arguments: given, _meta: meta };
+    const request = { jsonrpc: '2.0', id: 7, method: 'tools/call', params };
+    return JSON.stringify(await results(`${JSON.stringify(request)}\n`));
+  };
+  const fetch = { operation: 'fetch', mailbox: 'A' };
+  for (const given of [{}, { operation: 'no' }, { operation: 'post' }, fetch]) {
+    const bySdk = await call(given, { 'io.modelcontextprotocol/logLevel': 'info' });
+    assert.equal(await call(given, {}), bySdk);
+  }
+});

@@ -6,13 +6,10 @@ import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import {
-  type CallToolResult,
-  CLIENT_INFO_META_KEY,
-  type ServerContext,
-} from '@modelcontextprotocol/server';
+import { CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
+import type { HostRequest } from '../../../src/mcp/plain-call.ts';
 import { Tool } from '../../../src/mcp/tool.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 import type { Delivery } from '../../../src/model/mail-service.ts';
@@ -45,19 +42,14 @@ async function setUp(context: TestContext, env: Record<string, string> = {}) {
     input.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params })}\n`);
     await new Promise(setImmediate);
     const { signal } = new AbortController();
-    const request = { mcpReq: { id, signal } } as unknown as ServerContext;
-    const result = await tool.call(given, request).catch(asTheSdk);
+    const request = { id, signal } as HostRequest;
+    const result = await tool.call(given, request);
     await transport.send({ jsonrpc: '2.0', id, result });
     const [content] = result.content;
     assert(content?.type === 'text');
     return read(content.text, result.isError);
   };
   return { call, port };
-}
-
-/** The SDK makes a result of what a tool throws. */
-function asTheSdk(error: Error): CallToolResult {
-  return { content: [{ type: 'text', text: error.message }], isError: true };
 }
 
 const post = (message: string) => ({ operation: 'post', to: 'A', from: 'B', message });

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
+import type { CallToolResult } from '@modelcontextprotocol/server';
 import { lineBytesMax } from '../../../src/base/limits.ts';
+import type { HostRequest } from '../../../src/mcp/plain-call.ts';
 import { HostTransport } from '../../../src/mcp/transport.ts';
 
 /** A host's end of the pipe: each write ends when the test calls `take`. */
@@ -68,6 +70,78 @@ const cancel = (requestId: number) => ({
   params: { requestId },
 });
 const result = (id: number) => ({ jsonrpc: '2.0' as const, id, result: {} });
+
+/** A transport of the legacy era, and the plain calls that it gives to the tool. */
+async function setUpTool() {
+  const all = await setUp();
+  const { transport } = all;
+  transport.setProtocolVersion();
+  const called: { given: object; request: HostRequest; end: (text: string) => void }[] = [];
+  transport.oncall = (given, request) =>
+    new Promise<CallToolResult>((resolve) => {
+      const end = (text: string) => resolve({ content: [{ type: 'text', text }] });
+      called.push({ given, request, end });
+    });
+  return { ...all, called };
+}
+
+test('a plain call goes to the tool, and its result is written and followed', async () => {
+  const { output, receive, events, watch, arrived, called } = await setUpTool();
+  await receive(call(1), { ...call(2), method: 'ping' });
+  assert.deepEqual(arrived, [2]);
+  watch(1);
+  called[0]?.end('done');
+  await new Promise(setImmediate);
+  assert.deepEqual(output.lines, [
+    '{"result":{"content":[{"type":"text","text":"done"}]},"jsonrpc":"2.0","id":1}\n',
+  ]);
+  assert.deepEqual(events, ['1 writing']);
+  output.take();
+  await new Promise(setImmediate);
+  assert.deepEqual(events, ['1 writing', '1 written']);
+});
+
+test('the tool has the arguments and the metadata of a plain call, and can notify its host', async () => {
+  const { output, receive, called } = await setUpTool();
+  const params = { name: 'ipc', arguments: { operation: 'wait' }, _meta: { progressToken: 7 } };
+  await receive({ ...call(1), params }, call(2));
+  assert.deepEqual(
+    called.map(({ given, request: { id, _meta } }) => [given, id, _meta]),
+    [
+      [{ operation: 'wait' }, 1, { progressToken: 7 }],
+      [{}, 2, {}],
+    ],
+  );
+  void called[0]?.request.notify({ method: 'notifications/message', params: { data: 1 } });
+  assert.deepEqual(output.lines, [
+    '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}\n',
+  ]);
+});
+
+test('a plain call before the host has initialized goes to the SDK, which knows the era', async () => {
+  const { transport, receive, arrived } = await setUp();
+  transport.oncall = () => assert.fail('the era is not known');
+  await receive(call(1));
+  assert.deepEqual(arrived, [1]);
+});
+
+test('a plain call that is cancelled is stopped and gets no result', async () => {
+  const { output, receive, events, watch, called } = await setUpTool();
+  await receive(call(1));
+  watch(1);
+  await receive(cancel(1));
+  assert.equal(called[0]?.request.signal.aborted, true);
+  called[0]?.end('late');
+  await new Promise(setImmediate);
+  assert.deepEqual([events, output.lines], [['1 gone'], []]);
+});
+
+test('a plain call is stopped when the connection closes', async () => {
+  const { transport, receive, called } = await setUpTool();
+  await receive(call(1));
+  await transport.close();
+  assert.equal(called[0]?.request.signal.aborted, true);
+});
 
 test('a result is written when the host has taken it', async () => {
   const { transport, output, receive, events, watch, arrived } = await setUp();
