@@ -8,12 +8,11 @@ import {
   readMessageIdOrNone,
   readNumber,
   readOrigin,
-  readStoredName,
   readStoredNameOrNone,
   readTime,
   withFolder,
 } from '../model/envelope.ts';
-import { PlainPost, readGeneratedId } from '../model/plain-post.ts';
+import { PlainPost, readGeneratedId, readRecipient } from '../model/plain-post.ts';
 import { type RecordHeader, recordHeaderBytes } from './record-framing.ts';
 import { typeOf, typePostedAnswer, typePostedFolder } from './record-types.ts';
 
@@ -54,7 +53,7 @@ export class PlainPosts {
     post.number = readNumber(reader);
     post.time = readTime(reader);
     if (!readGeneratedId(reader, post)) return false;
-    post.to = readStoredName(reader);
+    readRecipient(reader, post);
     post.from = readStoredNameOrNone(reader);
     post.answers = readMessageIdOrNone(reader);
     post.origin = readOrigin(reader);
