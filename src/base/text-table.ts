@@ -15,6 +15,8 @@ export class TextTable<Text extends string> {
   #taken = 0;
   readonly #parse: (text: string) => Text;
   #slot = 0;
+  /** The text that was read last, unless it is not kept: many follow each other in record after record. */
+  #last: Text | undefined;
 
   constructor(parse: (text: string) => Text) {
     this.#parse = parse;
@@ -35,6 +37,9 @@ export class TextTable<Text extends string> {
     end: number,
     decode: (bytes: Bytes, from: number, end: number) => string,
   ): Text {
+    const last = this.#last;
+    if (last !== undefined && isText(last, bytes, from, end)) return last;
+    this.#last = undefined;
     this.#slot = 0;
     if (end - from > textBytesMax) return this.#parse(decode(bytes, from, end));
     let sum = end - from;
@@ -48,14 +53,19 @@ export class TextTable<Text extends string> {
     const slot = slotOf(sum, this.#texts.length);
     this.#slot = slot;
     const first = this.#texts[slot];
-    if (first !== undefined && isText(first, bytes, from, end)) return first;
+    if (first !== undefined && isText(first, bytes, from, end)) return this.#found(first);
     const second = this.#texts[slot + 1];
-    if (second !== undefined && isText(second, bytes, from, end)) return second;
+    if (second !== undefined && isText(second, bytes, from, end)) return this.#found(second);
     const text = decode(bytes, from, end);
     const parsed = this.#parse(text);
     // Only ASCII has as many units as bytes; and `parse` may have changed the text.
     if (parsed === text && text.length === end - from) this.#keep(parsed, sum);
     return parsed;
+  }
+
+  #found(text: Text): Text {
+    this.#last = text;
+    return text;
   }
 
   #keep(text: Text, sum: number): void {

@@ -4,10 +4,10 @@ import { ByteReader } from '../base/binary.ts';
 import { crc32, viewCrc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import {
-  readLabel,
   readMessageIdOrNone,
   readNumber,
   readOrigin,
+  readOriginFolder,
   readStoredNameOrNone,
   readTime,
   withFolder,
@@ -64,7 +64,7 @@ export class PlainPosts {
     const also = type === typeOf.posted ? 0 : reader.u32();
     post.depth = type === typeOf.posted ? 0 : reader.u32();
     if (settles > 0 || also > 0) return false;
-    if (type === typePostedFolder) post.origin = withFolder(post.origin, readLabel(reader));
+    if (type === typePostedFolder) post.origin = withFolder(post.origin, readOriginFolder(reader));
     return reader.isAtEnd;
   }
 
