@@ -89,6 +89,14 @@ test('plain posts enter their own mailboxes, also when names share a slot, and m
   );
 });
 
+test('a plain post that answers another one is found by its question', () => {
+  const question = envelopeOf(1).id;
+  const answers = Object.assign(plain(2), { answers: question });
+  const state = replay([plain(1), answers, plain(3)]);
+  assert.equal(state.answerTo(question, A)?.envelope.number, 2);
+  assert.equal(state.sizeOf(A).messages, 3);
+});
+
 test('a mailbox that is emptied between plain posts has those that came afterwards', () => {
   const state = replay([plain(1), { kind: 'settled', numbers: [1] }, plain(2), plain(3)]);
   assert.deepEqual(
