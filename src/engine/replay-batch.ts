@@ -1,5 +1,5 @@
 import { textSlots } from '../base/text-table.ts';
-import type { Name } from '../model/message.ts';
+import type { MessageId, Name } from '../model/message.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 import { enterReady, type MailboxState } from './mailbox-state.ts';
 
@@ -23,6 +23,8 @@ export class ReplayBatch {
   readonly #numbers = new Float64Array(postsMax);
   readonly #bodyBytes = new Uint32Array(postsMax);
   readonly #indexBytes = new Uint32Array(postsMax);
+  /** Of those posts that answer a message: its id. */
+  readonly #questions = new Map<number, MessageId>();
   /** The posts in the order of their mailboxes, and where in it the next post of each mailbox goes. */
   readonly #order = new Uint32Array(postsMax);
   readonly #places = new Uint32Array(postsMax);
@@ -31,8 +33,8 @@ export class ReplayBatch {
     this.#mailboxOf = mailboxOf;
   }
 
-  /** Takes a post that answers no other one. Returns its mailbox's name, as the string that all messages there share. */
-  add({ to, toSlot, number, bodyBytes }: PlainPost, indexBytes: number): Name {
+  /** Returns the name of its mailbox, as the string that all messages there share. */
+  add({ to, toSlot, number, bodyBytes, answers }: PlainPost, indexBytes: number): Name {
     if (this.#posts === postsMax) this.enterAll();
     let index = this.#lastIndexes[toSlot] as number;
     // Pointers are compared first, and nearly always they are equal.
@@ -42,6 +44,7 @@ export class ReplayBatch {
     this.#numbers[post] = number;
     this.#bodyBytes[post] = bodyBytes;
     this.#indexBytes[post] = indexBytes;
+    if (answers !== '') this.#questions.set(post, answers);
     return this.#names[index] as Name;
   }
 
@@ -53,9 +56,10 @@ export class ReplayBatch {
       const mailbox = this.#mailboxes[this.#indexes[post] as number] as MailboxState;
       mailbox.bytes += this.#bodyBytes[post] as number;
       mailbox.indexBytes += this.#indexBytes[post] as number;
-      enterReady(mailbox, this.#numbers[post] as number, '');
+      enterReady(mailbox, this.#numbers[post] as number, this.#questions.get(post) ?? '');
     }
     this.#posts = 0;
+    this.#questions.clear();
     // A mailbox that loses its last message is not this one any more when it comes back.
     this.#mailboxes.length = 0;
     this.#names.length = 0;

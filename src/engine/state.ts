@@ -360,15 +360,9 @@ export class State {
     this.reserveNumbersBelow(number + 1);
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
     const indexBytes = plainIndexBytes(post);
-    if (post.answers === '') {
-      this.#batch ??= new ReplayBatch((name) => this.#mailbox(name));
-      post.to = this.#batch.add(post, indexBytes);
-      this.#indexBytes += indexBytes;
-    } else {
-      const mailbox = this.#mailbox(post.to);
-      post.to = mailbox.name;
-      this.#enterReady(mailbox, post, indexBytes);
-    }
+    this.#batch ??= new ReplayBatch((name) => this.#mailbox(name));
+    post.to = this.#batch.add(post, indexBytes);
+    this.#indexBytes += indexBytes;
     if (!this.#messages.pack(post, session, count)) this.#messages.add(asPosted(post.envelope()));
     this.#bytes += bodyBytes;
   }
