@@ -4,13 +4,15 @@ import zlib from 'node:zlib';
 
 export const { crc32 } = zlib;
 
-/** The remainders of each byte: alone, and with one to seven zeros behind it. */
-const [alone, before1, before2, before3, before4, before5, before6, before7] = remainderTables();
+/** The remainders of each byte: alone, and with one to fifteen zeros behind it. */
+const tables = remainderTables();
+const [alone, before1, before2, before3, before4, before5, before6, before7, ...further] = tables;
+const [before8, before9, before10, before11, before12, before13, before14, before15] = further;
 
-type EightTables = [...FourTables, ...FourTables];
+type SixteenTables = [...FourTables, ...FourTables, ...FourTables, ...FourTables];
 type FourTables = [Int32Array, Int32Array, Int32Array, Int32Array];
 
-function remainderTables(): EightTables {
+function remainderTables(): SixteenTables {
   // That of two bits is the exclusive or of theirs, so a cold process makes them soon.
   const first = new Int32Array(256);
   for (let bit = 128, remainder = 1; bit > 0; bit >>= 1) {
@@ -19,9 +21,9 @@ function remainderTables(): EightTables {
       first[byte + bit] = remainder ^ (first[byte] as number);
   }
   const withZero = (sum: number) => (first[sum & 0xff] as number) ^ (sum >>> 8);
-  const tables = [first];
-  while (tables.length < 8) tables.push((tables.at(-1) as Int32Array).map(withZero));
-  return tables as EightTables;
+  const all = [first];
+  while (all.length < 16) all.push((all.at(-1) as Int32Array).map(withZero));
+  return all as SixteenTables;
 }
 
 /**
@@ -47,24 +49,34 @@ export function shortCrc32(bytes: Uint8Array, from: number, end: number, seed = 
 }
 
 /**
- * The same of what a view shows. It reads four bytes with one check of their bounds, and takes eight at a time: two
- * thirds of the time of shortCrc32(). A view costs more than that saves unless many sums are made of it.
+ * The same of what a view shows. It reads four bytes with one check of their bounds, and takes sixteen at a time: half of
+ * the time of shortCrc32(). A view costs more than that saves unless many sums are made of it.
  */
 export function viewCrc32(view: DataView, from: number, end: number, seed = 0): number {
   let sum = ~seed;
   let at = from;
-  for (; at + 8 <= end; at += 8) {
-    const low = sum ^ view.getInt32(at, true);
-    const high = view.getInt32(at + 4, true);
+  for (; at + 16 <= end; at += 16) {
+    const first = sum ^ view.getInt32(at, true);
+    const second = view.getInt32(at + 4, true);
+    const third = view.getInt32(at + 8, true);
+    const fourth = view.getInt32(at + 12, true);
     sum =
-      (before7[low & 0xff] as number) ^
-      (before6[(low >>> 8) & 0xff] as number) ^
-      (before5[(low >>> 16) & 0xff] as number) ^
-      (before4[low >>> 24] as number) ^
-      (before3[high & 0xff] as number) ^
-      (before2[(high >>> 8) & 0xff] as number) ^
-      (before1[(high >>> 16) & 0xff] as number) ^
-      (alone[high >>> 24] as number);
+      (before15[first & 0xff] as number) ^
+      (before14[(first >>> 8) & 0xff] as number) ^
+      (before13[(first >>> 16) & 0xff] as number) ^
+      (before12[first >>> 24] as number) ^
+      (before11[second & 0xff] as number) ^
+      (before10[(second >>> 8) & 0xff] as number) ^
+      (before9[(second >>> 16) & 0xff] as number) ^
+      (before8[second >>> 24] as number) ^
+      (before7[third & 0xff] as number) ^
+      (before6[(third >>> 8) & 0xff] as number) ^
+      (before5[(third >>> 16) & 0xff] as number) ^
+      (before4[third >>> 24] as number) ^
+      (before3[fourth & 0xff] as number) ^
+      (before2[(fourth >>> 8) & 0xff] as number) ^
+      (before1[(fourth >>> 16) & 0xff] as number) ^
+      (alone[fourth >>> 24] as number);
   }
   for (; at < end; at++) {
     sum = (alone[(sum ^ view.getUint8(at)) & 0xff] as number) ^ (sum >>> 8);

@@ -15,6 +15,8 @@ export class NumberMap<Value> {
   /** The page that was found last: most calls in a row are for the same number, or for the next one. */
   #lastKey = -1;
   #lastPage: (Value | undefined)[] | undefined;
+  /** There was no page above this one: a new number is above all others, so nothing has to be looked for. */
+  #highestKey = -1;
   #size = 0;
 
   get size(): number {
@@ -35,7 +37,9 @@ export class NumberMap<Value> {
     if (!page) {
       page = new Array<Value | undefined>(pageNumbers).fill(undefined);
       this.#pages.set(key, page);
+      this.#lastKey = key;
       this.#lastPage = page;
+      this.#highestKey = Math.max(this.#highestKey, key);
     }
     if (page[number % pageNumbers] === undefined) this.#size++;
     page[number % pageNumbers] = value;
@@ -61,6 +65,7 @@ export class NumberMap<Value> {
 
   #page(key: number): (Value | undefined)[] | undefined {
     if (key === this.#lastKey) return this.#lastPage;
+    if (key > this.#highestKey) return undefined;
     this.#lastKey = key;
     this.#lastPage = this.#pages.get(key);
     return this.#lastPage;

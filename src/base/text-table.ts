@@ -2,6 +2,8 @@
 const textBytesMax = 64;
 const slotsMin = 64;
 const slotsMax = 65_536;
+/** Each slot of any table is below it. */
+export const textSlots = slotsMax;
 
 /**
  * Texts of ASCII by their bytes: what many records or frames have in common is decoded and parsed once, and is in memory
@@ -12,9 +14,20 @@ export class TextTable<Text extends string> {
   #texts = emptySlots<Text>(slotsMin);
   #taken = 0;
   readonly #parse: (text: string) => Text;
+  #slot = 0;
+  /** The text that was read last, unless it is not kept: many follow each other in record after record. */
+  #last: Text | undefined;
 
   constructor(parse: (text: string) => Text) {
     this.#parse = parse;
+  }
+
+  /**
+   * Where the text that was read last belongs. Equal texts have equal slots until the table grows; other texts may have
+   * the same. 0 for a long text.
+   */
+  get slot(): number {
+    return this.#slot;
   }
 
   /** The text in these bytes; `decode` is called if it is not there. */
@@ -24,19 +37,35 @@ export class TextTable<Text extends string> {
     end: number,
     decode: (bytes: Bytes, from: number, end: number) => string,
   ): Text {
+    const last = this.#last;
+    if (last !== undefined && isText(last, bytes, from, end)) return last;
+    this.#last = undefined;
+    this.#slot = 0;
     if (end - from > textBytesMax) return this.#parse(decode(bytes, from, end));
     let sum = end - from;
-    for (let at = from; at < end; at++) sum = (Math.imul(sum, 31) + (bytes[at] as number)) | 0;
+    let at = from;
+    for (; at + 4 <= end; at += 4) {
+      const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+      const high = (bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8);
+      sum = withFour(sum, low | (high << 16));
+    }
+    for (; at < end; at++) sum = withOne(sum, bytes[at] as number);
     const slot = slotOf(sum, this.#texts.length);
+    this.#slot = slot;
     const first = this.#texts[slot];
-    if (first !== undefined && isText(first, bytes, from, end)) return first;
+    if (first !== undefined && isText(first, bytes, from, end)) return this.#found(first);
     const second = this.#texts[slot + 1];
-    if (second !== undefined && isText(second, bytes, from, end)) return second;
+    if (second !== undefined && isText(second, bytes, from, end)) return this.#found(second);
     const text = decode(bytes, from, end);
     const parsed = this.#parse(text);
     // Only ASCII has as many units as bytes; and `parse` may have changed the text.
     if (parsed === text && text.length === end - from) this.#keep(parsed, sum);
     return parsed;
+  }
+
+  #found(text: Text): Text {
+    this.#last = text;
+    return text;
   }
 
   #keep(text: Text, sum: number): void {
@@ -68,10 +97,26 @@ function slotOf(sum: number, slots: number): number {
   return (Math.imul(sum, 0x9e3779b1) >>> 16) & (slots - 2);
 }
 
+function withOne(sum: number, byte: number): number {
+  return (Math.imul(sum, 31) + byte) | 0;
+}
+
+/** The sum with four more bytes. The shift lets the last of them, which differ most, count in all bits. */
+function withFour(sum: number, bytes: number): number {
+  const product = Math.imul(sum ^ bytes, 0x9e3779b1);
+  return product ^ (product >>> 15);
+}
+
 /** Of a text of ASCII, the sum that read() makes of its bytes. */
 function sumOf(text: string): number {
   let sum = text.length;
-  for (let at = 0; at < text.length; at++) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  let at = 0;
+  for (; at + 4 <= text.length; at += 4) {
+    const low = text.charCodeAt(at) | (text.charCodeAt(at + 1) << 8);
+    const high = text.charCodeAt(at + 2) | (text.charCodeAt(at + 3) << 8);
+    sum = withFour(sum, low | (high << 16));
+  }
+  for (; at < text.length; at++) sum = withOne(sum, text.charCodeAt(at));
   return sum;
 }
 

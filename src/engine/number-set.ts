@@ -15,6 +15,7 @@ export class NumberSet {
   }
 
   has(number: number): boolean {
+    if (this.#pages.size === 0) return false;
     const { page, index, bit } = placeOf(number);
     return ((this.#pages.get(page)?.[index] ?? 0) & bit) !== 0;
   }

@@ -174,16 +174,18 @@ export class SessionPosts {
   }
 
   #shrinkTo(sessionsMax: number, bytesMax: number, surplusBytesMax: number): void {
-    const isOver = () =>
-      this.#sessions.size > sessionsMax ||
-      this.#bytes > bytesMax ||
-      this.#surplusBytes > surplusBytesMax;
-    if (!isOver()) return;
+    if (!this.#isOver(sessionsMax, bytesMax, surplusBytesMax)) return;
     for (const session of this.#sessions.keys()) {
+      if (!this.#isOver(sessionsMax, bytesMax, surplusBytesMax)) return;
       // Connected sessions alone may exceed the limit of sessions, never that of bytes.
-      if (!isOver() || this.#bytes === this.#connectedBytes) return;
+      if (this.#bytes === this.#connectedBytes) return;
       if (!this.#connected.has(session)) this.forget(session);
     }
+  }
+
+  #isOver(sessionsMax: number, bytesMax: number, surplusBytesMax: number): boolean {
+    const isFull = this.#sessions.size > sessionsMax || this.#bytes > bytesMax;
+    return isFull || this.#surplusBytes > surplusBytesMax;
   }
 
   #count(before: number, after: number, session: SessionId): void {

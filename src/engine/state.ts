@@ -31,6 +31,7 @@ import { NumberSet } from './number-set.ts';
 import { PausedMailboxes } from './paused-mailboxes.ts';
 import { ReadyChanges } from './ready-changes.ts';
 import type { KnownMail } from './record-events.ts';
+import { ReplayBatch } from './replay-batch.ts';
 
 export type { LiveMessage } from './message-table.ts';
 
@@ -62,6 +63,9 @@ export class State {
   #indexBytes = 0;
   /** Numbers settled so far in the replay, where records may come twice and out of order. */
   #settledInReplay: NumberSet | undefined = new NumberSet();
+
+  /** Plain posts of the replay, which are to enter their mailboxes before any other record is applied. */
+  #batch: ReplayBatch | undefined;
 
   /** `names` also counts the mailboxes that have messages; `changes` learns which ready mail changes. */
   constructor(limits: DeduplicationLimits, names = new NameUnion(), changes = new ReadyChanges()) {
@@ -96,11 +100,14 @@ export class State {
   }
 
   endReplay(): void {
+    this.#batch?.enterAll();
+    this.#batch = undefined;
     this.#settledInReplay = undefined;
     this.deduplication.endReplay();
   }
 
   apply(record: JournalRecord | PlainPost): void {
+    if (record.kind !== 'plain') this.#batch?.enterAll();
     switch (record.kind) {
       case 'plain':
         this.deduplication.rememberPlain(record);
@@ -352,9 +359,10 @@ export class State {
     const { number, bodyBytes, session, count } = post;
     this.reserveNumbersBelow(number + 1);
     if (this.#messages.has(number) || this.#settledInReplay?.has(number)) return;
-    const mailbox = this.#mailbox(post.to);
-    post.to = mailbox.name;
-    this.#enterReady(mailbox, post, plainIndexBytes(post));
+    const indexBytes = plainIndexBytes(post);
+    this.#batch ??= new ReplayBatch((name) => this.#mailbox(name));
+    post.to = this.#batch.add(post, indexBytes);
+    this.#indexBytes += indexBytes;
     if (!this.#messages.pack(post, session, count)) this.#messages.add(asPosted(post.envelope()));
     this.#bytes += bodyBytes;
   }

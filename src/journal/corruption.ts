@@ -77,6 +77,7 @@ export class CorruptionScanner {
 
   /** All numbers given so far are below `nextNumber`: a segment header says so. */
   below(nextNumber: number): void {
+    if (this.#open.length === 0) return;
     for (const range of this.#open) range.before = nextNumber;
     this.#open = [];
   }

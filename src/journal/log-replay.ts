@@ -1,12 +1,21 @@
 // The replay of the log by a new owner: restores the engine, finds the live messages, the corruption and the end of the
 // sequence, and collects what the first segment of its epoch carries over.
+import { systemRuntime } from '../base/runtime.ts';
 import { type CarriedRecord, mergeBegin } from './compaction.ts';
 import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
 import type { JournalLimits, JournalOptions } from './journal-options.ts';
 import type { LiveIndex } from './live-index.ts';
 import { segmentPath } from './paths.ts';
-import { type Log, type Reader, replay } from './recovery.ts';
+import {
+  inTurns,
+  type Log,
+  type LogSegment,
+  type PlainPostReader,
+  type Reader,
+  readEach,
+  readSegment,
+} from './recovery.ts';
 import type { SegmentList } from './segment-list.ts';
 import { mayWriteFileOf } from './segment-writer.ts';
 import type { RecordSequence } from './sequence.ts';
@@ -38,30 +47,33 @@ export async function replayLog(
   const probe = segmentPath(folder, { epoch: own, segment: 0 });
   const mayWrite = (bytes: number) => mayWriteFileOf(disk, probe, bytes);
   const begin = mergeBegin(log.segments, limits, isBallastShort, mayWrite);
-  for (const [index, extent] of log.segments.entries()) {
+  for await (const { index, extent, bytes } of readAhead(log.segments, disk, folder)) {
     const { epoch, segment, durableBytes, nextNumber } = extent;
     if (nextNumber !== undefined) scanner.below(nextNumber);
     const listedBytes = index < begin ? durableBytes : 0;
     const file = { epoch, segment, bytes: listedBytes };
     if (listedBytes > 0) segments.files.push(file);
+    const plainPosts: PlainPostReader = {
+      // Records behind that are carried, so there has to be an object of each.
+      below: listedBytes,
+      take: (post, { offset, end }, number) => {
+        scanner.posted(post.number);
+        options.restorePlain?.(post);
+        live.place(post.number, true, { file, offset, bytes: end - offset });
+        sequence.restore(number);
+      },
+    };
     const reader: Reader = {
+      ...(options.restorePlain && { plainPosts }),
       record: (raw, record, place) => {
         const location = { file, offset: raw.offset, bytes: raw.end - raw.offset };
         if (record) scanner.read(file, raw, record);
         if (record) options.restore(record);
         if (record) live.apply(record, location);
-        sequence.restore(place);
+        sequence.restore(place?.sequence ?? 0);
         if (raw.offset < listedBytes) return;
         const isDurable = raw.offset < durableBytes;
         carried.push({ raw, record, location, isDurable, place: isDurable ? undefined : place });
-      },
-      // Records behind that are carried, so there has to be an object of each.
-      plainBelow: options.restorePlain ? listedBytes : 0,
-      plain: (post, { offset, end }, place) => {
-        scanner.posted(post.number);
-        options.restorePlain?.(post);
-        live.place(post.number, true, { file, offset, bytes: end - offset });
-        sequence.restore(place);
       },
       stamp: (stamp) => sequence.restoreStamp(stamp),
       lost: (bytes) => {
@@ -69,11 +81,28 @@ export async function replayLog(
         sequence.lost(bytes);
       },
     };
-    await replay(disk, folder, extent, reader, options.runtime);
+    await inTurns(readEach(bytes, extent, reader), options.runtime ?? systemRuntime);
   }
   segments.dropDead(live);
   // What was lost at the end of the log may have had numbers of its own.
   live.nextNumber += scanner.numbersLost;
   sequence.begin();
   return { carried, corruption: scanner.end(live.nextNumber) };
+}
+
+/** Each segment with its bytes. The disk reads the next one while the caller works on this one. */
+async function* readAhead(
+  segments: readonly LogSegment[],
+  disk: Disk,
+  folder: string,
+): AsyncGenerator<{ index: number; extent: LogSegment; bytes: Buffer }> {
+  let ahead: Promise<Buffer> | undefined;
+  for (const [index, extent] of segments.entries()) {
+    const bytes = await (ahead ?? readSegment(disk, folder, extent));
+    const next = segments[index + 1];
+    ahead = next && readSegment(disk, folder, next);
+    // A fault is thrown when it is the turn of that segment, if it comes to that.
+    ahead?.catch(() => {});
+    yield { index, extent, bytes };
+  }
 }

@@ -4,16 +4,15 @@ import { ByteReader } from '../base/binary.ts';
 import { crc32, viewCrc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import {
-  readLabel,
   readMessageIdOrNone,
   readNumber,
   readOrigin,
-  readStoredName,
+  readOriginFolder,
   readStoredNameOrNone,
   readTime,
   withFolder,
 } from '../model/envelope.ts';
-import { PlainPost, readGeneratedId } from '../model/plain-post.ts';
+import { PlainPost, readGeneratedId, readRecipient } from '../model/plain-post.ts';
 import { type RecordHeader, recordHeaderBytes } from './record-framing.ts';
 import { typeOf, typePostedAnswer, typePostedFolder } from './record-types.ts';
 
@@ -54,7 +53,7 @@ export class PlainPosts {
     post.number = readNumber(reader);
     post.time = readTime(reader);
     if (!readGeneratedId(reader, post)) return false;
-    post.to = readStoredName(reader);
+    readRecipient(reader, post);
     post.from = readStoredNameOrNone(reader);
     post.answers = readMessageIdOrNone(reader);
     post.origin = readOrigin(reader);
@@ -65,7 +64,7 @@ export class PlainPosts {
     const also = type === typeOf.posted ? 0 : reader.u32();
     post.depth = type === typeOf.posted ? 0 : reader.u32();
     if (settles > 0 || also > 0) return false;
-    if (type === typePostedFolder) post.origin = withFolder(post.origin, readLabel(reader));
+    if (type === typePostedFolder) post.origin = withFolder(post.origin, readOriginFolder(reader));
     return reader.isAtEnd;
   }
 

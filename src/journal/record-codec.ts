@@ -8,9 +8,9 @@ import {
   pastHoldBytesMin,
   readEnvelope,
   readFlag,
-  readLabel,
   readMessageId,
   readNumber,
+  readOriginFolder,
   readPastHold,
   readSessionId,
   readStoredName,
@@ -345,7 +345,9 @@ function readTail(reader: ByteReader, type: number, envelope: Envelope): Envelop
   const hasDepth = hasFolder || type === typePostedAnswer || type === typeCopiedAnswer;
   if (!hasDepth) return envelope;
   const depth = reader.u32();
-  const origin = hasFolder ? withFolder(envelope.origin, readLabel(reader)) : envelope.origin;
+  const origin = hasFolder
+    ? withFolder(envelope.origin, readOriginFolder(reader))
+    : envelope.origin;
   return orderedEnvelope({ ...envelope, depth, origin });
 }
 

@@ -1,7 +1,7 @@
 // The framing of a record: a header of 20 bytes, meta, and body, with checksums over all of it. The meaning
 // of the meta is in record-codec.ts. Does no I/O.
 import assert from 'node:assert/strict';
-import { ByteWriter, putU32 } from '../base/binary.ts';
+import { ByteWriter, putU32, u32At } from '../base/binary.ts';
 import { crc32, shortCrc32 } from '../base/crc32.ts';
 import { bodyBytesMax, headerBytesMax, prologueBytesMax } from '../base/limits.ts';
 
@@ -152,21 +152,26 @@ export interface RecordHeader {
 
 /** undefined if the header is not valid. */
 export function readHeader(bytes: Buffer, offset: number, seed: Seed): RecordHeader | undefined {
-  if (offset + recordHeaderBytes > bytes.length) return undefined;
-  if (bytes.readUInt16BE(offset) !== magic) return undefined;
-  const metaBytes = bytes.readUInt32BE(offset + 4);
-  const bodyBytes = bytes.readUInt32BE(offset + 8);
-  if (metaBytes > metaBytesMax || bodyBytes > bodyBytesMax) return undefined;
+  const bodyOffset = bodyOffsetOf(bytes, offset, seed);
+  if (bodyOffset === 0) return undefined;
+  return { offset, bodyOffset, end: bodyOffset + bodyBytesAt(bytes, offset) };
+}
+
+/** Where the body of the record that begins at `offset` begins; 0 if its header is not valid. */
+function bodyOffsetOf(bytes: Buffer, offset: number, seed: Seed): number {
+  if (offset + recordHeaderBytes > bytes.length) return 0;
+  if (((bytes[offset] as number) << 8) + (bytes[offset + 1] as number) !== magic) return 0;
+  const metaBytes = u32At(bytes, offset + 4);
+  if (metaBytes > metaBytesMax || bodyBytesAt(bytes, offset) > bodyBytesMax) return 0;
   const bodyOffset = offset + recordHeaderBytes + metaBytes;
-  if (bodyOffset > bytes.length) return undefined;
+  if (bodyOffset > bytes.length) return 0;
   const checksum = headerChecksum(bytes, offset, metaBytes, seed);
-  if (checksum !== bytes.readUInt32BE(offset + 16)) return undefined;
-  return { offset, bodyOffset, end: bodyOffset + bodyBytes };
+  return checksum === u32At(bytes, offset + 16) ? bodyOffset : 0;
 }
 
 /** Length of the body of the record that begins at `offset`, whose header is valid. */
 export function bodyBytesAt(bytes: Buffer, offset: number): number {
-  return bytes.readUInt32BE(offset + 8);
+  return u32At(bytes, offset + 8);
 }
 
 /** Length of the whole record, going by its first 20 bytes, which may be corrupt. */
@@ -193,31 +198,45 @@ export function* scanRecords(
   bytesMax: number,
   seed: Seed,
 ): Generator<RawRecord | LostBytes> {
-  for (const found of scanHeaders(bytes, bytesMax, seed)) {
-    yield isHeader(found) ? rawRecordAt(bytes, found) : found;
+  for (const scan = new HeaderScan(bytes, bytesMax, seed); scan.next(); ) {
+    yield scan.isLost ? { offset: scan.offset, end: scan.end } : rawRecordAt(bytes, scan);
   }
 }
 
-/** The same without reading the records. */
-export function* scanHeaders(
-  bytes: Buffer,
-  bytesMax: number,
-  seed: Seed,
-): Generator<RecordHeader | LostBytes> {
-  let offset = 0;
-  while (offset < bytesMax) {
-    const header = readHeader(bytes, offset, seed);
-    const isWithin = header !== undefined && header.end <= bytesMax;
-    const found = isWithin
-      ? header
-      : { offset, end: nextRecord(bytes, offset + 1, bytesMax, seed) };
-    yield found;
-    offset = found.end;
-  }
-}
+/**
+ * Goes over the same without reading the records. It is the header of the record that it stands at: a replay passes a
+ * million of them, and an object of each would be garbage at once.
+ */
+export class HeaderScan implements RecordHeader {
+  readonly #bytes: Buffer;
+  readonly #bytesMax: number;
+  readonly #seed: Seed;
+  offset = 0;
+  bodyOffset = 0;
+  end = 0;
+  /** No record with a valid header begins from `offset` to `end`. */
+  isLost = false;
 
-export function isHeader(found: RecordHeader | LostBytes): found is RecordHeader {
-  return 'bodyOffset' in found;
+  constructor(bytes: Buffer, bytesMax: number, seed: Seed) {
+    this.#bytes = bytes;
+    this.#bytesMax = bytesMax;
+    this.#seed = seed;
+  }
+
+  /** False at the end. */
+  next(): boolean {
+    const bytes = this.#bytes;
+    const bytesMax = this.#bytesMax;
+    const offset = this.end;
+    if (offset >= bytesMax) return false;
+    const bodyOffset = bodyOffsetOf(bytes, offset, this.#seed);
+    const end = bodyOffset === 0 ? 0 : bodyOffset + bodyBytesAt(bytes, offset);
+    this.offset = offset;
+    this.bodyOffset = bodyOffset;
+    this.isLost = bodyOffset === 0 || end > bytesMax;
+    this.end = this.isLost ? nextRecord(bytes, offset + 1, bytesMax, this.#seed) : end;
+    return true;
+  }
 }
 
 export function isRecord(found: RawRecord | LostBytes): found is RawRecord {

@@ -14,7 +14,7 @@ import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from
 import { PlainPosts } from './plain-posts.ts';
 import { decodeRecord, decodeStoreRecord, isStoreRecord } from './record-codec.ts';
 import {
-  isHeader,
+  HeaderScan,
   isRecord,
   isValid,
   type LostBytes,
@@ -27,7 +27,6 @@ import {
   recordHeaderBytes,
   type Seed,
   type SegmentId,
-  scanHeaders,
   scanRecords,
   segmentSeed,
   type ValidRecord,
@@ -94,10 +93,8 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 }
 
 export interface Reader {
-  /** Plain posts that begin before this byte are for plain(), all others for record(). */
-  readonly plainBelow?: number;
-  /** `post`: the next one overwrites it. */
-  plain?(post: PlainPost, header: RecordHeader, place: RecordPlace | undefined): void;
+  /** Without it, plain posts are for record() as well. */
+  readonly plainPosts?: PlainPostReader;
   /**
    * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
    * number, or none that is known.
@@ -105,6 +102,14 @@ export interface Reader {
   record(raw: RawRecord, record: JournalRecord | undefined, place: RecordPlace | undefined): void;
   stamp?(stamp: StampRecord): void;
   lost(bytes: LostBytes): void;
+}
+
+/** Takes plain posts without an object of each. */
+export interface PlainPostReader {
+  /** It takes those that begin before this byte. */
+  readonly below: number;
+  /** The next post overwrites `post` and `header`. `sequence`: 0 if it has no number, or none that is known. */
+  take(post: PlainPost, header: RecordHeader, sequence: number): void;
 }
 
 /** Reads the engine's records of a segment in order, and yields to the event loop in between. */
@@ -146,17 +151,19 @@ export function* readEach(
 ): Generator<void> {
   const places = new FilePlaces();
   const posts = new PlainPosts(bytes);
-  const plainBelow = reader.plainBelow ?? 0;
+  const { plainPosts } = reader;
+  const plainBelow = plainPosts?.below ?? 0;
+  const scan = new HeaderScan(bytes, segment.bytes, segmentSeed(segment));
   let yielded = 0;
-  for (const found of scanHeaders(bytes, segment.bytes, segmentSeed(segment))) {
-    if (!isHeader(found)) {
+  while (scan.next()) {
+    if (scan.isLost) {
       places.lost();
-      reader.lost(found);
-    } else if (found.offset < plainBelow && posts.read(found)) {
-      reader.plain?.(posts.post, found, places.take());
-    } else readInto(reader, places, rawRecordAt(bytes, found, isChecked));
-    if (found.end - yielded < stepBytes) continue;
-    yielded = found.end;
+      reader.lost({ offset: scan.offset, end: scan.end });
+    } else if (scan.offset < plainBelow && posts.read(scan)) {
+      plainPosts?.take(posts.post, scan, places.takeSequence());
+    } else readInto(reader, places, rawRecordAt(bytes, scan, isChecked));
+    if (scan.end - yielded < stepBytes) continue;
+    yielded = scan.end;
     yield;
   }
 }
@@ -347,7 +354,7 @@ function storeRecordOf(record: RawRecord): StoreRecord | undefined {
 }
 
 /** A file that is not there counts as an empty one. */
-async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<Buffer> {
+export async function readSegment(disk: Disk, folder: string, id: SegmentId): Promise<Buffer> {
   return (await disk.read(segmentPath(folder, id))) ?? Buffer.alloc(0);
 }
 

@@ -30,8 +30,13 @@ export class FilePlaces {
 
   /** The place of the next record of the engine. */
   take(): RecordPlace | undefined {
-    if (this.#next === 0) return undefined;
-    return { sequence: this.#next++, time: this.#time };
+    const sequence = this.takeSequence();
+    return sequence === 0 ? undefined : { sequence, time: this.#time };
+  }
+
+  /** The number of the next record of the engine; 0 if it has none, or none that is known. */
+  takeSequence(): number {
+    return this.#next === 0 ? 0 : this.#next++;
   }
 
   /** Records may be missing here. */
@@ -58,9 +63,9 @@ export class RecordSequence {
     this.#time = () => Math.max(0, Math.floor(time()));
   }
 
-  /** Takes a record of the replay. */
-  restore(place: RecordPlace | undefined): void {
-    if (place) this.#reach(place.sequence + 1);
+  /** Takes a record of the replay. `sequence`: 0 if it has no number, or none that is known. */
+  restore(sequence: number): void {
+    if (sequence > 0) this.#reach(sequence + 1);
     else if (this.#lostMax !== undefined) this.#lostMax += 1;
   }
 

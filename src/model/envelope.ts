@@ -37,7 +37,10 @@ const storedNames = new TextTable<Name | ''>((text) =>
 );
 /** Of requests: those of a mailbox's posts follow each other. */
 const names = new TextTable<Name | ''>((text) => (text === '' ? '' : shared(parseName(text))));
-const labels = new TextTable<string>((text) => text);
+/** Each kind has a table of its own, since a table finds at once what was read there last. */
+const programs = new TextTable<string>((text) => text);
+const machines = new TextTable<string>((text) => text);
+const folders = new TextTable<string>((text) => text);
 
 /** All texts may be empty. */
 export function parseOrigin(program: string, pid: number, machine: string, folder = ''): Origin {
@@ -74,14 +77,14 @@ export function withFolder(origin: Origin, folder: string): Origin {
   return parseOrigin(origin.program, origin.pid, origin.machine, folder);
 }
 
-/** A text of an origin, which parseOrigin() is to check. */
-export function readLabel(reader: ByteReader): string {
-  return reader.textIn(labels);
+/** The folder of an origin, which parseOrigin() is to check. */
+export function readOriginFolder(reader: ByteReader): string {
+  return reader.textIn(folders);
 }
 
 /** A folder in a field of its own; '' for none. */
 export function readFolder(reader: ByteReader): string {
-  return parseOrigin('', 0, '', readLabel(reader)).folder ?? '';
+  return parseOrigin('', 0, '', readOriginFolder(reader)).folder ?? '';
 }
 
 /** Without the depth and the folder, which records and frames have in places of their own. */
@@ -123,7 +126,7 @@ export function writeOrigin(writer: ByteWriter, origin: Origin): void {
 }
 
 export function readOrigin(reader: ByteReader): Origin {
-  return parseOrigin(readLabel(reader), reader.u32(), readLabel(reader));
+  return parseOrigin(reader.textIn(programs), reader.u32(), reader.textIn(machines));
 }
 
 export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {

@@ -11,6 +11,7 @@ import {
   type Name,
   type Origin,
   parseSessionId,
+  parseStoredName,
   type SessionId,
   sessionIdCharacters,
   sessionMessageId,
@@ -27,6 +28,8 @@ export class PlainPost implements Omit<Envelope, 'id'> {
   count = 0;
   number = 0;
   to = '' as Name;
+  /** A number below textSlots: equal names mostly have the same, and few others. So what belongs to a name is found by it. */
+  toSlot = 0;
   from: Name | '' = '';
   time = 0;
   answers: MessageId | '' = '';
@@ -45,6 +48,7 @@ export class PlainPost implements Omit<Envelope, 'id'> {
 }
 
 const sessions = new TextTable<SessionId>((text) => shared(parseSessionId(text)));
+const recipients = new TextTable<Name>((text) => shared(parseStoredName(text)));
 const dot = 0x2e;
 
 /** Reads a message id in its two parts. False, or bad_id, if it is not a generated one: see countIn(). */
@@ -62,4 +66,9 @@ export function readGeneratedId(reader: ByteReader, post: PlainPost): boolean {
   }
   post.count = count;
   return true;
+}
+
+export function readRecipient(reader: ByteReader, post: PlainPost): void {
+  post.to = reader.textIn(recipients);
+  post.toSlot = recipients.slot;
 }

@@ -43,7 +43,7 @@ const brokers: readonly Broken[] = [
   {
     name: 'treats corruption as a torn tail',
     file: 'journal/recovery.js',
-    snippet: 'places.lost();\n            reader.lost(found);',
+    snippet: 'places.lost();\n            reader.lost({ offset: scan.offset, end: scan.end });',
     instead: 'return;',
     invariant: 'I1',
     seeds: 500,

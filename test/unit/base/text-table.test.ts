@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TextTable } from '../../../src/base/text-table.ts';
+import { TextTable, textSlots } from '../../../src/base/text-table.ts';
 
 const decode = (bytes: Buffer, from: number, end: number) => bytes.toString('utf8', from, end);
 
@@ -30,4 +30,19 @@ test('texts that are long, empty, not of ASCII or changed by the parser are read
       expected,
     );
   }
+});
+
+test('equal texts have equal slots, and few others have the same', () => {
+  const table = new TextTable<string>((text) => text);
+  const texts = Array.from({ length: 10_000 }, (_, index) => `reader-${index}`);
+  const slotOf = (text: string) => {
+    readIn(table, text);
+    return table.slot;
+  };
+  const slotsOf = () => texts.map(slotOf);
+  slotsOf();
+  const slots = slotsOf();
+  assert.deepEqual(slotsOf(), slots);
+  assert.ok(new Set(slots).size > 7_500, `${new Set(slots).size} slots`);
+  assert.ok(slots.every((slot) => slot < textSlots));
 });

@@ -30,7 +30,7 @@ function copied(number: number, mailbox: Name, attempt: number): JournalRecord {
   return { ...copyOf(number, mailbox, attempt), body };
 }
 
-function replay(records: readonly (JournalRecord | PlainPost)[]): State {
+function replay(records: Iterable<JournalRecord | PlainPost>): State {
   const state = new State(limits);
   for (const record of records) state.apply(record);
   state.endReplay();
@@ -62,6 +62,48 @@ test('a plain post of a replay is the message that its record would have been', 
     assert.deepEqual(fromPosts.deduplication.records(), fromRecords.deduplication.records());
     assert.equal(fromPosts.nextNumber, 4);
   }
+});
+
+test('plain posts enter their own mailboxes, also when names share a slot, and more than a batch takes', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as Name[];
+  const posts = function* () {
+    for (let number = 1; number <= 140_000; number++) {
+      const to = names[number % names.length] as Name;
+      yield Object.assign(plain(number), { to, toSlot: number % 2 });
+    }
+  };
+  const state = replay(posts());
+  for (const [index, name] of names.entries()) {
+    const { messages, bytes, indexBytes } = state.sizeOf(name);
+    assert.deepEqual({ messages, bytes }, { messages: 20_000, bytes: 100_000 });
+    const last = state.above(name, 140_000 - names.length, 9);
+    assert.deepEqual(
+      last.map(({ envelope: { number, to } }) => [number, to]),
+      [[140_000 - names.length + (index === 0 ? names.length : index), name]],
+    );
+    assert.ok(indexBytes > 0);
+  }
+  assert.equal(
+    state.indexBytes,
+    names.reduce((sum, name) => sum + state.sizeOf(name).indexBytes, 0),
+  );
+});
+
+test('a plain post that answers another one is found by its question', () => {
+  const question = envelopeOf(1).id;
+  const answers = Object.assign(plain(2), { answers: question });
+  const state = replay([plain(1), answers, plain(3)]);
+  assert.equal(state.answerTo(question, A)?.envelope.number, 2);
+  assert.equal(state.sizeOf(A).messages, 3);
+});
+
+test('a mailbox that is emptied between plain posts has those that came afterwards', () => {
+  const state = replay([plain(1), { kind: 'settled', numbers: [1] }, plain(2), plain(3)]);
+  assert.deepEqual(
+    state.above(A, 0, 9).map(({ envelope }) => envelope.number),
+    [2, 3],
+  );
+  assert.deepEqual([state.sizeOf(A).messages, state.mailboxCount], [2, 1]);
 });
 
 test('a plain post that the replay has settled or seen already adds nothing', () => {

@@ -3,10 +3,9 @@ import { test } from 'node:test';
 import { PlainPosts } from '../../../src/journal/plain-posts.ts';
 import { decodeRecord, encodeRecord } from '../../../src/journal/record-codec.ts';
 import {
-  isHeader,
+  HeaderScan,
   type RecordHeader,
   rawRecordAt,
-  scanHeaders,
   segmentSeed,
 } from '../../../src/journal/record-framing.ts';
 import {
@@ -49,9 +48,9 @@ function bytesOf(record: PostedRecord): Buffer {
 }
 
 function headerIn(bytes: Buffer): RecordHeader {
-  const [, header] = scanHeaders(bytes, bytes.length, seed);
-  assert(header && isHeader(header));
-  return header;
+  const scan = new HeaderScan(bytes, bytes.length, seed);
+  assert(scan.next() && !scan.isLost && scan.next() && !scan.isLost);
+  return scan;
 }
 
 for (const [what, record] of [
