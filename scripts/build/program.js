@@ -105,9 +105,30 @@ async function toCommonJs(text) {
     platform: 'node',
     banner: strict,
   });
-  return code
+  return withPlainNamespaces(code)
     .replaceAll(/\bimport\("\.\/(chunk-\w+)\.js"\)/g, later('./$1.cjs'))
     .replaceAll(/\bimport\("(node:[\w/]+)"\)/g, later('$1'));
+}
+
+/**
+ * `import * as limits` in another chunk has an object with an accessor and a function for each export. No chunk changes
+ * what it has exported, so the object gets plain values, once all are made.
+ * @param {string} code @returns {string}
+ */
+export function withPlainNamespaces(code) {
+  const exported = /\bmodule\.exports=\{[^}]*\};?\s*$/.exec(code)?.[0] ?? '';
+  let values = '';
+  const rest = code.slice(0, code.length - exported.length).replaceAll(
+    /\b__export\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$]+,?)+)\}\);/g,
+    (made, /** @type {string} */ name, /** @type {string} */ list) => {
+      const isOfOthers = exported.split(/[^\w$]+/).includes(name);
+      const isUsedHere = code.split(/[^\w$]+/).filter((word) => word === name).length > 3;
+      if (!isOfOthers || isUsedHere) return made;
+      values += `Object.assign(${name},{${list.replaceAll('()=>', '')}});`;
+      return '';
+    },
+  );
+  return `${rest}${values}${exported}`;
 }
 
 /** A script that V8 takes from a cache cannot import. */
@@ -154,7 +175,8 @@ export function neededBy(names, chunks, found = new Set(), path = []) {
 
 /**
  * Finding, reading and compiling a file takes Node longer than the code of most chunks. Other chunks get what is in this
- * file from the cache of `require`, by the name that `require` gives them.
+ * file from the cache of `require`, by the name that `require` gives them. That name is asked for when the first of them
+ * is loaded, since a post loads none.
  * @param {Set<string>} names @param {Map<string, string>} chunks
  * @param {string} first the chunk that is loaded first of those in owner.cjs @returns {string}
  */
@@ -164,17 +186,25 @@ function programFile(names, chunks, first) {
 const chunks=${functionsOf(parts, chunks)};
 const{existsSync}=require("node:fs");
 const{dirname,join}=require("node:path");
-const folder=dirname(require.resolve("./program.cjs"));
+let folder,made={};
+const share=()=>{
+  folder=dirname(require.resolve("./program.cjs"));
+  for(const[name,each]of Object.entries(made))require.cache[join(folder,name)]=each;
+  made=require.cache;
+};
 const load=(name)=>{
-  if(name==="./${first}.cjs"&&!(name in chunks)&&existsSync(join(folder,"owner.cjs")))
+  if(name==="./${first}.cjs"&&!(name in chunks)&&existsSync(join(__dirname,"owner.cjs")))
     Object.assign(chunks,require("./owner.cjs"));
-  if(!(name in chunks))return require(name);
-  const file=join(folder,name);
-  if(!(file in require.cache)){
-    const made=require.cache[file]={id:file,filename:file,exports:{},loaded:true,children:[]};
-    chunks[name](made,load);
+  if(!(name in chunks)){
+    if(name.startsWith("./")&&folder===undefined)share();
+    return require(name);
   }
-  return require.cache[file].exports;
+  const id=folder===undefined?name:join(folder,name);
+  if(!(id in made)){
+    made[id]={id,exports:{},loaded:true,children:[]};
+    chunks[name](made[id],load);
+  }
+  return made[id].exports;
 };
 ((require)=>{${chunks.get('program')}})(load);
 `);

@@ -102,21 +102,23 @@ export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<C
     const race = new AbortController();
     let begun = 0;
     let failed = 0;
+    let isWon = false;
     let timer: NodeJS.Timeout | undefined;
     const begin = (): void => {
       clearTimeout(timer);
       const index = begun++;
       const address = addresses[index];
-      if (!address || race.signal.aborted) return;
+      if (!address || isWon) return;
       timer = setTimeout(begin, nextDialMs);
       dial(address, keys, { signal: race.signal }).then(won, (error: unknown) =>
         lost(index, error),
       );
     };
     const won = (connection: Connection): void => {
-      if (race.signal.aborted) return connection.destroy();
+      if (isWon) return connection.destroy();
+      isWon = true;
       clearTimeout(timer);
-      race.abort();
+      if (begun > 1) race.abort();
       resolve(connection);
     };
     const lost = (index: number, error: unknown): void => {
