@@ -102,8 +102,10 @@ export class Session extends Client implements MailService {
   /** After stop() it does not own again before its own start(). */
   #isStopped = false;
   #wasWelcomed = false;
-  /** The owner has another store than ours, or writes a format that this version cannot read. */
-  #isForeign = false;
+  /** The last welcome of a broker of this machine. */
+  #owner: Welcome | undefined;
+  /** The last owner has another store than ours, or writes a format that this version cannot read; once asked for. */
+  #isForeignKnown: boolean | undefined = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
@@ -142,7 +144,7 @@ export class Session extends Client implements MailService {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
-    this.#isForeign = false;
+    this.#isForeignKnown = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
     return this.#startResult(welcome, options);
@@ -206,7 +208,7 @@ export class Session extends Client implements MailService {
   #mayOwn(): boolean {
     const { host, ownership } = this.#options;
     const isAble = host === undefined && ownership !== 'never';
-    return isAble && !this.#isStopped && !this.#isForeign && !this.#isClosed;
+    return isAble && !this.#isStopped && !this.#isClosed && !this.#isForeign;
   }
 
   #mayBid(): boolean {
@@ -383,11 +385,26 @@ export class Session extends Client implements MailService {
   #welcomed(welcome: Welcome): void {
     this.#wasWelcomed = true;
     if (this.#options.host === undefined) {
-      const isReadable = welcome.format <= journalFormat;
-      this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
+      this.#owner = welcome;
+      this.#isForeignKnown = undefined;
+      setTimeout(() => this.#standBy(), standbyMsMin).unref();
     }
-    if (this.#mayOwn()) setTimeout(loadOwnerCode, standbyMsMin).unref();
     this.#welcomes.add(welcome);
+  }
+
+  #standBy(): void {
+    if (this.#mayOwn()) loadOwnerCode();
+  }
+
+  /** Our own store is read when this session may have to own it, which few short ones do. */
+  get #isForeign(): boolean {
+    this.#isForeignKnown ??= this.#isForeignTo(this.#owner);
+    return this.#isForeignKnown;
+  }
+
+  #isForeignTo(owner: Welcome | undefined): boolean {
+    if (owner === undefined) return false;
+    return owner.format > journalFormat || owner.store !== this.#ownStore();
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */

@@ -125,11 +125,11 @@ export function addFetch(program: Command): void {
 
 async function post(
   call: CallOf<'post'>,
-  { context, signal, json, id }: CommandContext,
+  { context, json, id }: CommandContext,
 ): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
   const { mail } = await context.broker(call.given);
-  const result = await run(call, context, { mail, signal, id: named });
+  const result = await run(call, context, { mail, id: named });
   if (!json) await reportStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
   return exitSuccess;
