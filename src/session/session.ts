@@ -3,8 +3,8 @@
 //
 // How a session connects:
 // 0. A new session dials first, as in 2: most often there is an owner.
-// 1. It tries to bind the port. The session that succeeds owns the store: it replays the journal, then
-//    serves. If its code is not loaded yet, the session gives the port up, loads it, and binds again.
+// 1. It loads the code of an owner, and tries to bind the port. The session that succeeds owns the store: it replays
+//    the journal, then serves.
 // 2. A session that cannot bind the port dials the owner: the Unix socket of its store, then the port. A port that
 //    is taken but refuses connections belongs to an owner whose last disk write has not ended: try again from 1.
 // 3. When the owner dies or says goodbye, all standbys begin at 1 at once.
@@ -288,13 +288,7 @@ export class Session extends Client implements MailService {
       .catch((error: unknown) => {
         throw homeFault(error, this.#folder);
       });
-    if (!ownerCode) {
-      // Where the port is taken, it is not needed. It is not loaded under the lock, because an owner that does not serve
-      // yet hangs up on those that dial.
-      const probe = await lockPort(port);
-      if (!probe) return this.#addresses();
-      await new Promise((resolve) => probe.close(resolve));
-    }
+    // Not under the lock, because an owner that does not serve yet hangs up on those that dial.
     const { ownStore } = await ownerCodeLoaded();
     const lock = await lockPort(port);
     if (!lock) return this.#addresses();
