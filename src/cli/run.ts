@@ -43,10 +43,15 @@ export async function execute(
   let endedBy: (typeof endingSignals)[number] | undefined;
   // A post spares the process the code of AbortController.
   let ended: AbortController | undefined;
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= context.close();
+    return closing;
+  };
   const end = (signal: (typeof endingSignals)[number]) => {
     endedBy ??= signal;
     if (ended) ended.abort(signal);
-    else void context.close();
+    else close().catch(() => {}); // awaited below
   };
   for (const signal of endingSignals) process.on(signal, () => end(signal));
   process.on('SIGTSTP', () => void warn(ctrlZ));
@@ -64,7 +69,7 @@ export async function execute(
     if (endedBy === undefined || !(error instanceof IpcError)) throw error;
     return reportSignal(endedBy, error);
   } finally {
-    await context.close();
+    await close();
   }
 }
 
