@@ -380,7 +380,7 @@ export class Session extends Client implements MailService {
     this.#wasWelcomed = true;
     if (this.#options.host === undefined) {
       this.#owner = welcome;
-      this.#isForeignKnown = undefined;
+      this.#isForeignKnown = this.#broker ? false : undefined;
       setTimeout(() => this.#standBy(), standbyMsMin).unref();
     }
     this.#welcomes.add(welcome);
@@ -390,7 +390,7 @@ export class Session extends Client implements MailService {
     if (this.#mayOwn()) loadOwnerCode();
   }
 
-  /** Our own store is read when this session may have to own it, which few short ones do. */
+  /** Our own store is read when this session may have to own it: a second after the welcome, or when the owner goes. */
   get #isForeign(): boolean {
     this.#isForeignKnown ??= this.#isForeignTo(this.#owner);
     return this.#isForeignKnown;
