@@ -1,9 +1,10 @@
 // dist/       what ships: ipc.js, which checks the Node, then starts mcp.cjs for `ipc mcp`, wake.cjs for a host's hook,
-//             program.cjs for all else, with owner.cjs, the broker; chunk-*.cjs, what these load; index.mjs, the
-//             library, in one file; top.mjs, the screen of `ipc top`, and nats.mjs, the clients of NATS, which are
-//             loaded for that command or a NATS address alone; ui/, the page of `ipc ui`, which a browser runs; types/,
-//             and the files of plugins/: a host may copy this folder and nothing else. program.cache and owner.cache,
-//             which are program.cjs and owner.cjs as compiled by V8, do not ship, nor does owner.cjs
+//             program.cjs for all else, with owner.cjs, the broker, and commands.cjs, which splits lines that are not
+//             plain; chunk-*.cjs, what these load; index.mjs, the library, in one file; top.mjs, the screen of `ipc top`,
+//             and nats.mjs, the clients of NATS, which are loaded for that command or a NATS address alone; ui/, the page
+//             of `ipc ui`, which a browser runs; types/, and the files of plugins/: a host may copy this folder and
+//             nothing else. program.cache, owner.cache and commands.cache, which are these three files as compiled by V8,
+//             do not ship, nor do owner.cjs and commands.cjs
 // dist-test/  src, test, bench and scripts compiled file by file, for running here
 // Types are checked by `npm run check`, not here.
 import { spawnSync } from 'node:child_process';

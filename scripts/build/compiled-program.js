@@ -1,5 +1,5 @@
-// ipc.js, which starts the program, and program.cache and owner.cache: program.cjs and owner.cjs as V8 has compiled them
-// for the Node that runs the build. The caches do not ship.
+// ipc.js, which starts the program, and program.cache, owner.cache and commands.cache: program.cjs, owner.cjs and
+// commands.cjs as V8 has compiled them for the Node that runs the build. The caches do not ship.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,16 @@ import { nodeFault } from '../node-version.js';
 /** V8 refuses what was made with other flags. */
 const thisNode = () => [process.version, process.platform, process.arch].join(' ');
 
-/** The files that are compiled, without their endings. */
-const compiledNames = ['program', 'owner'];
+/**
+ * The files that are compiled, without their endings, each with the line that is run for it. The second line is not
+ * plain, so commander splits it.
+ */
+const lines = {
+  program: ['post', 'warm', 'x', '--from', 'build'],
+  owner: ['post', 'warm', 'x', '--from', 'build'],
+  commands: ['post', 'warm', 'x', '--from=build'],
+};
+const compiledNames = Object.keys(lines);
 
 /**
  * Any Node from 12 on can read it, and prints one sentence if it is too old for the rest. `made`: what the build has
@@ -41,7 +49,8 @@ if (fault === undefined) {
 
 /* The \`require\` of program.cjs. */
 function load(file) {
-  const run = file === './owner.cjs' && compiled('owner');
+  const name = file.slice('./'.length, -'.cjs'.length);
+  const run = name in made.sums && compiled(name);
   if (!run) return require(file);
   const loaded = {};
   run(loaded, load, __dirname);
@@ -75,15 +84,16 @@ function scriptOf(/** @type {string} */ source) {
 }
 
 /**
- * The code that posts once, because only functions that have run are in the caches. `finalFolder`: of it are the names
- * that stack traces will have, which V8 keeps in the caches.
+ * The code that posts once and compiles one file, because only functions that have run are in a cache.
+ * @param {'program' | 'owner' | 'commands'} compiled @param {string} folder
+ * @param {string} finalFolder of it are the names that stack traces will have, which V8 keeps in the caches
  */
-const warmUp = (/** @type {string} */ folder, /** @type {string} */ finalFolder) => `
+const warmUp = (compiled, folder, finalFolder) => `
 const { readFileSync, writeFileSync } = require('fs');
 const folder = ${JSON.stringify(folder)};
 const finalFolder = ${JSON.stringify(finalFolder)};
 const required = require('module').createRequire(folder + '/program.cjs');
-const scripts = new Map();
+let compiled;
 function load(file) {
   const name = file.slice('./'.length, -'.cjs'.length);
   if (!${JSON.stringify(compiledNames)}.includes(name)) return required(file);
@@ -91,7 +101,7 @@ function load(file) {
   const source = readFileSync(folder + '/' + name + '.cjs');
   const cachedData = undefined;
   const script = ${scriptOf('source')};
-  scripts.set(name, script);
+  if (name === '${compiled}') compiled = script;
   const loaded = {};
   script.runInThisContext()(loaded, load, folder);
   return loaded.exports;
@@ -100,10 +110,9 @@ load.resolve = required.resolve;
 load.cache = required.cache;
 process.on('exit', (code) => {
   if (code !== 0) return;
-  for (const [name, script] of scripts)
-    writeFileSync(folder + '/' + name + '.cache', script.createCachedData());
+  writeFileSync(folder + '/${compiled}.cache', compiled.createCachedData());
 });
-process.argv.push('post', 'warm', 'x', '--from', 'build');
+process.argv.push(...${JSON.stringify(lines[compiled])});
 load('./program.cjs');
 `;
 
@@ -111,15 +120,17 @@ load('./program.cjs');
 const warmUpMsMax = 20_000;
 
 /**
- * Makes program.cache and owner.cache, which spare a process that posts the time to compile: a post is made here, with a
- * state folder of its own. Where that is not possible, as in a sandbox without network, there are no caches.
+ * Makes program.cache, owner.cache and commands.cache, which spare a process that posts the time to compile: posts are
+ * made here, each with a state folder of its own. Where that is not possible, as in a sandbox without network, there are
+ * no caches.
  * @param {string} folder @param {string} finalFolder its name after the build
  */
 export async function compileProgram(folder, finalFolder) {
-  const fault = await postOnce(warmUp(folder, finalFolder)).catch(({ message }) => message);
   /** @type {[string, number][]} */
   const sums = [];
-  for (const name of compiledNames) {
+  for (const name of /** @type {const} */ (['program', 'owner', 'commands'])) {
+    const code = warmUp(name, folder, finalFolder);
+    const fault = await postOnce(code).catch(({ message }) => message);
     const [file, cache] = [join(folder, `${name}.cjs`), join(folder, `${name}.cache`)];
     if (!existsSync(cache)) {
       process.stderr.write(`no ${name}.cache was made: ${fault}\n`);

@@ -90,7 +90,7 @@ export const plainClock = instead(
 export const lateBuiltins = {
   name: 'late builtins',
   setup(plugin) {
-    const filter = /^node:(tls|fs\/promises|dns\/promises|readline)$/;
+    const filter = /^node:(tls|fs\/promises|dns\/promises|readline|timers\/promises)$/;
     plugin.onResolve({ filter }, ({ path, namespace }) =>
       namespace === 'late' ? { path, external: true } : { path, namespace: 'late' },
     );

@@ -1,4 +1,4 @@
-// The program in chunks: mcp.cjs, wake.cjs, program.cjs with owner.cjs, and chunk-*.cjs, what these load.
+// The program in chunks: mcp.cjs, wake.cjs, program.cjs with owner.cjs and commands.cjs, and chunk-*.cjs, what these load.
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build as bundle, transform } from 'esbuild';
@@ -20,8 +20,9 @@ import {
 const program = join(root, 'src/cli/main.ts');
 const mcp = join(root, 'src/cli/mcp-main.ts');
 const hook = join(root, 'src/cli/hook-main.ts');
-const mail = 'src/cli/commands/mail.ts';
-const owner = 'src/session/own-store.ts';
+const mail = 'src/cli/mail-line.ts';
+/** What program.cjs loads later, each in a file of its own: to own a broker, and to split a line that is not plain. */
+const later = { owner: 'src/session/own-store.ts', commands: 'src/cli/command-line.ts' };
 
 /** Modules are strict without it; the CommonJS that is made of them needs it. */
 const strict = '"use strict";';
@@ -55,10 +56,16 @@ export async function bundleProgram(folder) {
   }
   neededBy([...chunks.keys()], chunks); // throws if there is a cycle
   const together = neededBy(['program', chunkOf(mail, metafile)], chunks);
-  const first = chunkOf(owner, metafile);
-  const ofOwner = [...neededBy([first], chunks)].filter((name) => !together.has(name));
-  const files = new Map([...chunks, ['owner', ownerFile(ofOwner, chunks)]]);
-  files.set('program', programFile(together, chunks, first));
+  const files = new Map(chunks);
+  /** @type {Record<string, string>} by the chunk that is loaded first of those in it */
+  const fileOf = {};
+  for (const [name, entryPoint] of Object.entries(later)) {
+    const first = chunkOf(entryPoint, metafile);
+    const others = [...neededBy([first], chunks)].filter((each) => !together.has(each));
+    files.set(name, laterFile(others, chunks));
+    fileOf[`./${first}.cjs`] = `./${name}.cjs`;
+  }
+  files.set('program', programFile(together, chunks, fileOf));
   for (const [name, text] of files) writeFileSync(join(folder, `${name}.cjs`), text);
   return packagesIn(metafile);
 }
@@ -105,13 +112,37 @@ async function toCommonJs(text) {
     platform: 'node',
     banner: strict,
   });
-  return code
-    .replaceAll(/\bimport\("\.\/(chunk-\w+)\.js"\)/g, later('./$1.cjs'))
-    .replaceAll(/\bimport\("(node:[\w/]+)"\)/g, later('$1'));
+  return withPlainNamespaces(code)
+    .replaceAll(/\bimport\("\.\/(chunk-\w+)\.js"\)/g, requireLater('./$1.cjs'))
+    .replaceAll(/\bimport\("(node:[\w/]+)"\)/g, requireLater('$1'));
+}
+
+/**
+ * `import * as limits` in another chunk has an object with an accessor and a function for each export. No chunk changes
+ * what it has exported, so the object gets plain values, once all are made.
+ * @param {string} code @returns {string}
+ */
+export function withPlainNamespaces(code) {
+  const exported = /\bmodule\.exports=\{[^}]*\};?\s*$/.exec(code)?.[0] ?? '';
+  let values = '';
+  const rest = code
+    .slice(0, code.length - exported.length)
+    .replaceAll(
+      /\b__export\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$]+,?)+)\}\);/g,
+      (made, /** @type {string} */ name, /** @type {string} */ list) => {
+        const isOfOthers = exported.split(/[^\w$]+/).includes(name);
+        const isUsedHere = code.split(/[^\w$]+/).filter((word) => word === name).length > 3;
+        if (!isOfOthers || isUsedHere) return made;
+        values += `Object.assign(${name},{${list.replaceAll('()=>', '')}});`;
+        return '';
+      },
+    );
+  return `${rest}${values}${exported}`;
 }
 
 /** A script that V8 takes from a cache cannot import. */
-const later = (/** @type {string} */ name) => `Promise.resolve().then(()=>require("${name}"))`;
+const requireLater = (/** @type {string} */ name) =>
+  `Promise.resolve().then(()=>require("${name}"))`;
 
 /**
  * Throws if a chunk may change what it exports: other chunks have the values.
@@ -154,38 +185,48 @@ export function neededBy(names, chunks, found = new Set(), path = []) {
 
 /**
  * Finding, reading and compiling a file takes Node longer than the code of most chunks. Other chunks get what is in this
- * file from the cache of `require`, by the name that `require` gives them.
+ * file from the cache of `require`, by the name that `require` gives them. That name is asked for when the first of them
+ * is loaded, since a post loads none.
  * @param {Set<string>} names @param {Map<string, string>} chunks
- * @param {string} first the chunk that is loaded first of those in owner.cjs @returns {string}
+ * @param {Record<string, string>} fileOf the file of the chunks that are loaded with this one @returns {string}
  */
-function programFile(names, chunks, first) {
+function programFile(names, chunks, fileOf) {
   const parts = [...names].filter((name) => name !== 'program');
   return withoutImport(`${strict}
 const chunks=${functionsOf(parts, chunks)};
+const fileOf=${JSON.stringify(fileOf)};
 const{existsSync}=require("node:fs");
 const{dirname,join}=require("node:path");
-const folder=dirname(require.resolve("./program.cjs"));
+let folder,made={};
+const share=()=>{
+  folder=dirname(require.resolve("./program.cjs"));
+  for(const[name,each]of Object.entries(made))require.cache[join(folder,name)]=each;
+  made=require.cache;
+};
 const load=(name)=>{
-  if(name==="./${first}.cjs"&&!(name in chunks)&&existsSync(join(folder,"owner.cjs")))
-    Object.assign(chunks,require("./owner.cjs"));
-  if(!(name in chunks))return require(name);
-  const file=join(folder,name);
-  if(!(file in require.cache)){
-    const made=require.cache[file]={id:file,filename:file,exports:{},loaded:true,children:[]};
-    chunks[name](made,load);
+  if(name in fileOf&&!(name in chunks)&&existsSync(join(__dirname,fileOf[name])))
+    Object.assign(chunks,require(fileOf[name]));
+  if(!(name in chunks)){
+    if(name.startsWith("./")&&folder===undefined)share();
+    return require(name);
   }
-  return require.cache[file].exports;
+  const id=folder===undefined?name:join(folder,name);
+  if(!(id in made)){
+    made[id]={id,exports:{},loaded:true,children:[]};
+    chunks[name](made[id],load);
+  }
+  return made[id].exports;
 };
 ((require)=>{${chunks.get('program')}})(load);
 `);
 }
 
 /**
- * What program.cjs loads to own a broker, as functions that it calls: where both files are compiled, so is all that a
- * post takes. A package has no compiled files and not this one, which saves nothing without them.
+ * What program.cjs loads later, as functions that it calls: where both files are compiled, so is all that a command
+ * takes. A package has no compiled files and not this one, which saves nothing without them.
  * @param {string[]} names @param {Map<string, string>} chunks @returns {string}
  */
-function ownerFile(names, chunks) {
+function laterFile(names, chunks) {
   return withoutImport(`${strict}\nmodule.exports=${functionsOf(names, chunks)};\n`);
 }
 

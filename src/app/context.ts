@@ -288,9 +288,12 @@ export class AppContext {
   }
 }
 
+/** Most labels. Making an expression with properties of characters takes a large part of a millisecond. */
+const plainLabel = /^[ -~]*$/;
+
 /** One short line, as an origin needs it, of what a host or a machine calls itself. */
 function label(text: string, charactersMax = labelCharactersMax): string {
-  const line = text.toWellFormed().replace(/\p{Cc}/gu, ' ');
+  const line = plainLabel.test(text) ? text : text.toWellFormed().replace(/\p{Cc}/gu, ' ');
   return [...line].slice(0, charactersMax).join('');
 }
 

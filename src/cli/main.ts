@@ -1,28 +1,33 @@
-// The program begins here: the command line is parsed and run, and errors are reported.
-import { CommanderError } from 'commander';
+// The program begins here: the command line is split and run, and errors are reported.
 import { IpcError } from '../base/errors.ts';
-import type { Helped } from './help.ts';
-import { OutputFailed, print, sayError, warnWithHelp } from './output.ts';
-import { makeProgram } from './program.ts';
-import { exitFailed, exitSuccess, exitUsage, runToEnd } from './run.ts';
+import { lateCode } from '../base/late-code.ts';
+import { OutputFailed, sayError } from './output.ts';
+import { exitFailed, exitUsage, runToEnd } from './run.ts';
 import { isColoured } from './terminal.ts';
 
 /** For a host that has started `ipc wake` as a hook, exit code 2 is mail; so a wrong line of it has another one. */
 const exitWrong = process.argv[2] === 'wake' ? exitFailed : exitUsage;
+
+/** The commands that send and take mail. Most of their lines need no commander. */
+const mailWords: ReadonlySet<string | undefined> = new Set(['post', 'wait', 'ask', 'fetch']);
 
 runToEnd(main());
 
 async function main(): Promise<void> {
   // A closed pipe is noticed where something is written to it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  const helped = { out: '', errors: '' };
   try {
     const words = process.argv.slice(2);
     checkBytes(words);
-    const program = await makeProgram(helped, isColoured(process.stdout), words[0]);
-    await program.parseAsync();
+    if (mailWords.has(words[0])) {
+      const { runMailLine } = await lateCode(import('./mail-line.ts'));
+      await runMailLine(words);
+    }
+    const { runCommandLine } = await lateCode(import('./command-line.ts'));
+    const exitCode = await runCommandLine(words, isColoured(process.stdout), exitWrong);
+    if (exitCode !== undefined) process.exit(exitCode);
   } catch (error) {
-    process.exit(await reportError(error, helped));
+    process.exit(await reportError(error));
   }
 }
 
@@ -36,23 +41,8 @@ function checkBytes(words: readonly string[]): void {
 }
 
 /** Returns the exit code. */
-async function reportError(error: unknown, helped: Helped): Promise<number> {
-  if (error instanceof CommanderError) return reportHelp(error, helped);
+async function reportError(error: unknown): Promise<number> {
   if (!(error instanceof IpcError)) throw error;
   if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
   return error.kind.fault === 'usage' ? exitWrong : exitFailed;
-}
-
-/** Prints the help or version that was asked for; without a command, help is a usage error. */
-async function reportHelp({ exitCode }: CommanderError, { out, errors }: Helped): Promise<number> {
-  if (exitCode !== 0) {
-    await warnWithHelp(errors.trimEnd());
-    return exitWrong;
-  }
-  try {
-    await print(out, 'nothing else was asked for');
-    return exitSuccess;
-  } catch (error) {
-    return reportError(error, { out, errors });
-  }
 }

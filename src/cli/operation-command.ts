@@ -1,156 +1,45 @@
-// A command that is one operation of app/operations.ts: its parameters become arguments and options.
-import type { Command, Option } from 'commander';
+// Adds the command of an operation to the tree of commands: its parameters become arguments and options.
+import type { Command } from 'commander';
+import { type OperationName, operations } from '../app/operations.ts';
+import { mailboxesPerReadMax } from '../base/limits.ts';
+import { parameterWords, withExamples, withJson } from './command-parts.ts';
 import {
-  type CallOf,
-  type OperationName,
-  operations,
-  type ParameterName,
-  parseParameters,
-} from '../app/operations.ts';
-import { shown } from '../app/parameters.ts';
-import { IpcError } from '../base/errors.ts';
-import { bodyBytesMax, mailboxesPerReadMax } from '../base/limits.ts';
-import { shellWord } from '../base/shell.ts';
-import { type OutputFields, parameterWords, withExamples, withJson } from './command-parts.ts';
-import { type CommandContext, execute } from './run.ts';
-import { readInput } from './stdin.ts';
-
-export interface OperationCommand<K extends OperationName> {
-  readonly name: string;
-  readonly operation: K;
-  /** Where the words of the operation do not fit the command. */
-  readonly what?: string;
-  /** Parameters that are arguments; the others are options. */
-  readonly positional: readonly ParameterName[];
-  /** Parameters for which another command is there. */
-  readonly without?: readonly ParameterName[];
-  /** The last argument may be repeated. */
-  readonly takesSeveral?: true;
-  /** Options that are not parameters of the operation. */
-  readonly options?: readonly Option[];
-  /** `--timeout 0` means that it waits without end. */
-  readonly mayWaitForever?: true;
-  /** It prints bodies that peers wrote, so it takes `--raw`. */
-  readonly printsBodies?: true;
-  readonly json: OutputFields;
-  readonly examples: readonly string[];
-  /** Returns the exit code. */
-  act(call: CallOf<K>, command: CommandContext): Promise<number>;
-}
+  isNeeded,
+  type OperationCommand,
+  parametersOfLine,
+  runOperation,
+} from './operation-line.ts';
 
 export function addOperation<K extends OperationName>(
   program: Command,
-  {
-    name,
-    operation,
-    what,
-    positional,
-    without = [],
-    options = [],
-    takesSeveral,
-    mayWaitForever,
-    printsBodies,
-    json,
-    examples,
-    act,
-  }: OperationCommand<K>,
+  declared: OperationCommand<K>,
 ): Command {
-  const { needs, takes, ...row } = operations[operation];
-  const command = program.command(name).description(what ?? row.what);
+  const { name, operation, what, positional, options = [], takesSeveral } = declared;
+  const command = program.command(name).description(what ?? operations[operation].what);
   for (const parameter of positional) {
-    const isNeeded = needs.includes(parameter) && parameter !== 'message';
     const name = takesSeveral ? `${parameter}...` : parameter;
-    const form = isNeeded ? `<${name}>` : `[${name}]`;
+    const form = isNeeded(operation, parameter) ? `<${name}>` : `[${name}]`;
     const several = takesSeveral ? `; or up to ${mailboxesPerReadMax}, read in their order` : '';
     command.argument(form, `${parameterWords(operation, parameter)}${several}`);
   }
-  for (const option of takes) {
-    if (option === 'after' || without.includes(option)) continue;
-    const isEndless = option === 'timeout' && mayWaitForever;
+  for (const option of parametersOfLine(declared)) {
+    const isEndless = option === 'timeout' && declared.mayWaitForever;
     const words = `${parameterWords(operation, option)}${isEndless ? '; 0: no end' : ''}`;
     command.option(`--${option} <${option}>`, words);
   }
-  for (const option of options) command.addOption(option);
-  if (positional.includes('message')) command.option('--empty', 'the message may be empty');
-  if (printsBodies) command.option('--raw', 'do not escape control characters on a terminal');
-  withJson(command, json);
-  withExamples(command, ...examples);
-  command.action(async () => {
-    const { json, id, max, raw, once, empty, quiet: _, to = [], ...options } = command.opts();
-    const given: Record<string, unknown> = { ...options };
-    const isEndless = mayWaitForever && given.timeout === '0';
-    if (isEndless) delete given.timeout;
-    for (const [index, parameter] of positional.entries())
-      given[parameter] = takesSeveral ? command.args.slice(index) : command.args[index];
-    if (operation === 'post') given.to = mailboxesOf(command.args, to);
-    if (positional.includes('message')) {
-      const message = await readMessage(given.message, empty === true);
-      if (message.length === 0 && !empty) throw noMessage(given.message, command.args, to);
-      given.message = message;
+  for (const { name, isFlag, mayBeRepeated, words } of options) {
+    const option = command.createOption(isFlag ? `--${name}` : `--${name} <${name}>`, words);
+    if (mayBeRepeated) {
+      option.argParser((value: string, others: readonly string[] = []) => [...others, value]);
     }
-    const call = parsed(operation, given, mayWaitForever);
-    if (isEndless) Object.assign(call.given, { timeout: Number.POSITIVE_INFINITY });
-    const how = { json: json === true, raw: raw === true, once: once === true, id, max };
-    process.exit(await execute((context) => act(call, context), how));
-  });
+    command.addOption(option);
+  }
+  if (positional.includes('message')) command.option('--empty', 'the message may be empty');
+  if (declared.printsBodies) {
+    command.option('--raw', 'do not escape control characters on a terminal');
+  }
+  withJson(command, declared.json);
+  withExamples(command, ...declared.examples);
+  command.action(() => runOperation(declared, { args: command.args, options: command.opts() }));
   return command;
-}
-
-/** `mayWaitForever`: the hint for a wrong timeout is 0. */
-function parsed<K extends OperationName>(
-  operation: K,
-  given: Readonly<Record<string, unknown>>,
-  mayWaitForever: true | undefined,
-): CallOf<K> {
-  try {
-    return parseParameters(operation, given) as unknown as CallOf<K>;
-  } catch (error) {
-    if (!mayWaitForever || !(error instanceof IpcError) || error.code !== 'bad_timeout')
-      throw error;
-    throw new IpcError(error.code, error.message, { hint: 'to wait without end, give 0' });
-  }
-}
-
-/**
- * `ipc post ann --to ben` posts stdin to both. In `ipc post --to ann hi`, "hi" looks like the message, and
- * would be a mailbox: refused.
- */
-function mailboxesOf([first = '', ...texts]: readonly string[], others: readonly string[]) {
-  const words = process.argv.slice(2);
-  const optionAt = words.findIndex((word) => word === '--to' || word.startsWith('--to='));
-  if (texts.length === 0 && optionAt !== -1 && optionAt < words.indexOf(first)) {
-    const what = `--to comes before ${shown(first)}, which may be a mailbox or the message`;
-    throw new IpcError('bad_parameter', what, { hint: postForms(first, others) });
-  }
-  return [first, ...others];
-}
-
-function postForms(word: string, [other = '']: readonly string[]): string {
-  const [mailbox, text] = [shellWord(other), shellWord(word)];
-  const both = `ipc post ${text} --to ${mailbox} < FILE`;
-  return `write \`ipc post ${mailbox} ${text}\` for one mailbox, \`${both}\` for both`;
-}
-
-/** The text of the command line, or stdin. */
-async function readMessage(text: unknown, mayBeEmpty: boolean): Promise<Buffer> {
-  if (typeof text === 'string' && text !== '-') return Buffer.from(text);
-  if (text === undefined && process.stdin.isTTY) {
-    if (mayBeEmpty) return Buffer.alloc(0);
-    throw new IpcError('missing_parameter', 'there is no message', { hint: messageHint });
-  }
-  return readInput(bodyBytesMax, 'message');
-}
-
-const messageHint = 'give a text, or pass one on stdin; with --empty the message may be empty';
-
-/** A variable that is not set, or a command that failed before the pipe, is no message. */
-function noMessage(
-  text: unknown,
-  [first = '']: readonly string[],
-  others: readonly string[],
-): IpcError {
-  const isText = typeof text === 'string' && text !== '-';
-  const where = isText ? 'its text is ""' : 'stdin is empty';
-  const hint = !isText && others.length > 0 ? postForms(first, others) : messageHint;
-  return new IpcError('missing_parameter', `there is no message: ${where}`, { hint });
 }

@@ -4,17 +4,25 @@ import { Command, Option } from 'commander';
 import { lateCode } from '../base/late-code.ts';
 import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
+import { addOperation } from './operation-command.ts';
 import { beQuiet } from './output.ts';
 
-const mail = () => import('./commands/mail.ts');
+/** The command of an operation that sends or takes mail. */
+const mail = (name: string) => async () => {
+  const { mailCommands } = await import('./commands/mail.ts');
+  const command = mailCommands.find((each) => each.name === name);
+  return (program: Command) => {
+    if (command !== undefined) addOperation(program, command);
+  };
+};
 const look = () => import('./commands/look.ts');
 
 /** The commands that scripts and agents run again and again, each with the function that adds it. */
 const everyday = new Map<string, () => Promise<(program: Command) => void>>([
-  ['post', async () => (await mail()).addPost],
-  ['wait', async () => (await mail()).addWait],
-  ['ask', async () => (await mail()).addAsk],
-  ['fetch', async () => (await mail()).addFetch],
+  ['post', mail('post')],
+  ['wait', mail('wait')],
+  ['ask', mail('ask')],
+  ['fetch', mail('fetch')],
   ['watch', async () => (await import('./commands/watch.ts')).addCommands],
   ['peek', async () => (await look()).addPeek],
   ['drop', async () => (await look()).addDrop],

@@ -17,7 +17,7 @@ export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface CommandContext {
   readonly context: AppContext;
-  /** Aborted when the user ends the command. */
+  /** Aborted when the user ends the command. Of a command that has not asked for it, the context is closed then. */
   readonly signal: AbortSignal;
   readonly json: boolean;
   /** `--id` of a post or an ask. */
@@ -40,19 +40,36 @@ export async function execute(
   how: Partial<Pick<CommandContext, 'json' | 'raw' | 'id' | 'max' | 'once'>>,
   { ownership }: Pick<AppContextOptions, 'ownership'> = {},
 ): Promise<number> {
-  const ended = new AbortController();
-  for (const signal of endingSignals) process.on(signal, () => ended.abort(signal));
+  let endedBy: (typeof endingSignals)[number] | undefined;
+  // A post spares the process the code of AbortController.
+  let ended: AbortController | undefined;
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= context.close();
+    return closing;
+  };
+  const end = (signal: (typeof endingSignals)[number]) => {
+    endedBy ??= signal;
+    if (ended) ended.abort(signal);
+    else close().catch(() => {}); // awaited below
+  };
+  for (const signal of endingSignals) process.on(signal, () => end(signal));
   process.on('SIGTSTP', () => void warn(ctrlZ));
   const context = new AppContext({ env: process.env, program: programName, ownership });
   try {
-    const { signal } = ended;
-    const rest = { json: false, raw: false, id: undefined, max: undefined, once: false };
-    return await act({ context, signal, ...rest, ...how });
+    return await act({
+      ...{ context, json: false, raw: false, id: undefined, max: undefined, once: false, ...how },
+      get signal() {
+        ended ??= new AbortController();
+        if (endedBy !== undefined) ended.abort(endedBy);
+        return ended.signal;
+      },
+    });
   } catch (error) {
-    if (!ended.signal.aborted || !(error instanceof IpcError)) throw error;
-    return reportSignal(ended.signal.reason, error);
+    if (endedBy === undefined || !(error instanceof IpcError)) throw error;
+    return reportSignal(endedBy, error);
   } finally {
-    await context.close();
+    await close();
   }
 }
 

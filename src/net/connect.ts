@@ -25,6 +25,8 @@ export type DialTarget =
 export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
   readonly times?: ConnectionTimes;
+  /** Called with each socket, which is one more after an attempt in the clear. Its end ends the dial. */
+  readonly dialled?: (socket: Socket) => void;
 }
 
 /** A dial that takes longer than this may wait behind a flood of strangers, so the next address is dialled, too. */
@@ -58,6 +60,7 @@ async function dialAs(
   let isSecure = alwaysTls;
   const socket = connect({ ...address, noDelay: true });
   socket.on('error', ignore);
+  options.dialled?.(socket);
   const cancel = (): void => {
     socket.destroy(cancelled());
   };
@@ -99,24 +102,34 @@ async function dialAs(
 export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const errors: unknown[] = [];
-    const race = new AbortController();
+    const opened: { readonly socket: Socket; readonly index: number }[] = [];
     let begun = 0;
     let failed = 0;
+    let winner: number | undefined;
+    const endLosers = (): void => {
+      for (const { socket, index } of opened) if (index !== winner) socket.destroy(cancelled());
+    };
     let timer: NodeJS.Timeout | undefined;
     const begin = (): void => {
       clearTimeout(timer);
       const index = begun++;
       const address = addresses[index];
-      if (!address || race.signal.aborted) return;
+      if (!address || winner !== undefined) return;
       timer = setTimeout(begin, nextDialMs);
-      dial(address, keys, { signal: race.signal }).then(won, (error: unknown) =>
-        lost(index, error),
+      const dialled = (socket: Socket): void => {
+        opened.push({ socket, index });
+        if (winner !== undefined) endLosers();
+      };
+      dial(address, keys, { dialled }).then(
+        (connection) => won(connection, index),
+        (error: unknown) => lost(index, error),
       );
     };
-    const won = (connection: Connection): void => {
-      if (race.signal.aborted) return connection.destroy();
+    const won = (connection: Connection, index: number): void => {
+      if (winner !== undefined) return connection.destroy();
+      winner = index;
       clearTimeout(timer);
-      race.abort();
+      endLosers();
       resolve(connection);
     };
     const lost = (index: number, error: unknown): void => {

@@ -3,8 +3,8 @@
 //
 // How a session connects:
 // 0. A new session dials first, as in 2: most often there is an owner.
-// 1. It tries to bind the port. The session that succeeds owns the store: it replays the journal, then
-//    serves. If its code is not loaded yet, the session gives the port up, loads it, and binds again.
+// 1. It loads the code of an owner, and tries to bind the port. The session that succeeds owns the store: it replays
+//    the journal, then serves.
 // 2. A session that cannot bind the port dials the owner: the Unix socket of its store, then the port. A port that
 //    is taken but refuses connections belongs to an owner whose last disk write has not ended: try again from 1.
 // 3. When the owner dies or says goodbye, all standbys begin at 1 at once.
@@ -102,8 +102,10 @@ export class Session extends Client implements MailService {
   /** After stop() it does not own again before its own start(). */
   #isStopped = false;
   #wasWelcomed = false;
-  /** The owner has another store than ours, or writes a format that this version cannot read. */
-  #isForeign = false;
+  /** The last welcome of a broker of this machine. */
+  #owner: Welcome | undefined;
+  /** The last owner has another store than ours, or writes a format that this version cannot read; once asked for. */
+  #isForeignKnown: boolean | undefined = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
@@ -142,7 +144,7 @@ export class Session extends Client implements MailService {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
-    this.#isForeign = false;
+    this.#isForeignKnown = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
     return this.#startResult(welcome, options);
@@ -206,7 +208,7 @@ export class Session extends Client implements MailService {
   #mayOwn(): boolean {
     const { host, ownership } = this.#options;
     const isAble = host === undefined && ownership !== 'never';
-    return isAble && !this.#isStopped && !this.#isForeign && !this.#isClosed;
+    return isAble && !this.#isStopped && !this.#isClosed && !this.#isForeign;
   }
 
   #mayBid(): boolean {
@@ -286,13 +288,7 @@ export class Session extends Client implements MailService {
       .catch((error: unknown) => {
         throw homeFault(error, this.#folder);
       });
-    if (!ownerCode) {
-      // Where the port is taken, it is not needed. It is not loaded under the lock, because an owner that does not serve
-      // yet hangs up on those that dial.
-      const probe = await lockPort(port);
-      if (!probe) return this.#addresses();
-      await new Promise((resolve) => probe.close(resolve));
-    }
+    // Not under the lock, because an owner that does not serve yet hangs up on those that dial.
     const { ownStore } = await ownerCodeLoaded();
     const lock = await lockPort(port);
     if (!lock) return this.#addresses();
@@ -383,11 +379,26 @@ export class Session extends Client implements MailService {
   #welcomed(welcome: Welcome): void {
     this.#wasWelcomed = true;
     if (this.#options.host === undefined) {
-      const isReadable = welcome.format <= journalFormat;
-      this.#isForeign = !isReadable || welcome.store !== this.#ownStore();
+      this.#owner = welcome;
+      this.#isForeignKnown = this.#broker ? false : undefined;
+      setTimeout(() => this.#standBy(), standbyMsMin).unref();
     }
-    if (this.#mayOwn()) setTimeout(loadOwnerCode, standbyMsMin).unref();
     this.#welcomes.add(welcome);
+  }
+
+  #standBy(): void {
+    if (this.#mayOwn()) loadOwnerCode();
+  }
+
+  /** Our own store is read when this session may have to own it: a second after the welcome, or when the owner goes. */
+  get #isForeign(): boolean {
+    this.#isForeignKnown ??= this.#isForeignTo(this.#owner);
+    return this.#isForeignKnown;
+  }
+
+  #isForeignTo(owner: Welcome | undefined): boolean {
+    if (owner === undefined) return false;
+    return owner.format > journalFormat || owner.store !== this.#ownStore();
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */

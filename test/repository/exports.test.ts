@@ -86,7 +86,7 @@ test('the package has these entries, and needs no other package', () => {
         '.': { types: './dist/types/index.d.ts', default: './dist/index.mjs' },
         './package.json': './package.json',
       },
-      files: ['dist', '!dist/*.cache', '!dist/owner.cjs'],
+      files: ['dist', '!dist/*.cache', '!dist/owner.cjs', '!dist/commands.cjs'],
       dependencies: undefined,
     },
   );

@@ -1,5 +1,6 @@
 // All commands, in the order of the help.
 import type { Command } from 'commander';
+import { addOperation } from '../operation-command.ts';
 import * as about from './about.ts';
 import * as direct from './direct.ts';
 import * as doctor from './doctor.ts';
@@ -8,7 +9,7 @@ import * as install from './install.ts';
 import * as key from './key.ts';
 import * as log from './log.ts';
 import * as look from './look.ts';
-import * as mail from './mail.ts';
+import { mailCommands } from './mail.ts';
 import * as mcpServer from './mcp-server.ts';
 import * as owner from './owner.ts';
 import * as pause from './pause.ts';
@@ -20,6 +21,11 @@ import * as watch from './watch.ts';
 import * as work from './work.ts';
 
 export function addAll(program: Command): void {
+  const mail = {
+    addCommands: () => {
+      for (const command of mailCommands) addOperation(program, command);
+    },
+  };
   const everyday = [mail, watch, look, find];
   const others = [log, pause, direct, owner, top, ui, store, key, work];
   const setUp = [wakeHook, install, doctor, about];

@@ -3,7 +3,7 @@
 // 2. With `--bind` the owner is asked to listen there, whichever session it is.
 // 3. A signal hands the broker over and ends the command. Nothing failed, so the exit code is 0.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { AppContext } from '../../app/context.ts';
 import { type CallOf, run } from '../../app/operations.ts';
 import * as present from '../../app/summaries.ts';
@@ -26,7 +26,11 @@ const retryMs = 1_000;
 /** How long the end of the command waits to learn which addresses are open. */
 const statusMs = 1_000;
 
-const once = new Option('--once', 'say which session owns it now, and exit');
+const once = {
+  name: 'once',
+  isFlag: true,
+  words: 'say which session owns it now, and exit',
+} as const;
 
 const afterOptions = `
 It stays until Ctrl-C or SIGTERM, and exits with 0. While another session owns

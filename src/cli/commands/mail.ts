@@ -1,6 +1,5 @@
 // The commands that store and read mail: post, wait, ask, fetch.
-import { type Command, Option } from 'commander';
-import { type CallOf, run } from '../../app/operations.ts';
+import { type CallOf, type OperationName, run } from '../../app/operations.ts';
 import { parseCount, postedMessages } from '../../app/parameters.ts';
 import { pausedFacts } from '../../app/pause-words.ts';
 import { elsewhereFacts, leftFacts, sameTextNotes, unreadFacts } from '../../app/receipt-words.ts';
@@ -11,7 +10,7 @@ import { quoted } from '../../base/quoted.ts';
 import type { LeftUnread, PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
-import { addOperation } from '../operation-command.ts';
+import type { OperationCommand } from '../operation-line.ts';
 import {
   printable,
   say,
@@ -25,111 +24,106 @@ import {
 import { type CommandContext, exitFailed, exitSuccess, exitTimedOut } from '../run.ts';
 import { failureIn } from '../worker/failure-answer.ts';
 
-export function addCommands(program: Command): void {
-  for (const add of [addPost, addWait, addAsk, addFetch]) add(program);
-}
-
-export function addPost(program: Command): void {
-  addOperation(program, {
-    name: 'post',
-    operation: 'post',
-    positional: ['to', 'message'],
-    options: [
-      new Option(
-        '--id <id>',
+const postCommand: OperationCommand<'post'> = {
+  name: 'post',
+  operation: 'post',
+  positional: ['to', 'message'],
+  options: [
+    {
+      name: 'id',
+      words:
         'an id of your own: a repeated post is stored once; with several mailboxes ID, ID/2, ...',
-      ),
-      new Option(
-        '--to <to>',
-        'one more mailbox: all get the message, or none; may be repeated',
-      ).argParser((name: string, others: readonly string[] = []) => [...others, name]),
-    ],
-    json: {
-      to: 'the mailbox; a post to several prints an object for each',
-      id: 'the id of the message',
-      number: 'its number in the store',
-      duplicate: 'true: it was stored by an earlier post, and not again',
-      reader: 'true: a reader was waiting for it',
-      watched: 'true: none was, but a session that watches will be woken',
-      paused: 'true: deliveries from its mailbox are paused',
-      before: 'unread messages that will be delivered before it',
-      holder: 'the first message that another reader holds: {number, name, heldMs}',
-      same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',
-      elsewhere: "this session's unread mail elsewhere: [{mailbox, ready}]",
     },
-    examples: [
-      "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",
-      'ipc post ann Go --from ben',
-      'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
-    ],
-    act: post,
-  });
-}
+    {
+      name: 'to',
+      mayBeRepeated: true,
+      words: 'one more mailbox: all get the message, or none; may be repeated',
+    },
+  ],
+  json: {
+    to: 'the mailbox; a post to several prints an object for each',
+    id: 'the id of the message',
+    number: 'its number in the store',
+    duplicate: 'true: it was stored by an earlier post, and not again',
+    reader: 'true: a reader was waiting for it',
+    watched: 'true: none was, but a session that watches will be woken',
+    paused: 'true: deliveries from its mailbox are paused',
+    before: 'unread messages that will be delivered before it',
+    holder: 'the first message that another reader holds: {number, name, heldMs}',
+    same: 'its text, stored before and unsettled: {number, ageMs, isHeld}',
+    elsewhere: "this session's unread mail elsewhere: [{mailbox, ready}]",
+  },
+  examples: [
+    "ipc post ann --from ben <<'END'    # the shell leaves the text as it is\nWhat does `make test` print?\nEND",
+    'ipc post ann Go --from ben',
+    'ipc post ann --id job-7 < plan.md    # stored once, however often posted',
+  ],
+  act: post,
+};
 
-export function addWait(program: Command): void {
-  addOperation(program, {
-    name: 'wait',
-    operation: 'wait',
-    positional: ['mailbox'],
-    takesSeveral: true,
-    mayWaitForever: true,
-    printsBodies: true,
-    json: messageFields,
-    examples: [
-      'ipc wait ann --timeout 300 > message.txt',
-      'ipc wait ann jobs --json    # whichever has mail, ann first',
-    ],
-    act: wait,
-  });
-}
+const waitCommand: OperationCommand<'wait'> = {
+  name: 'wait',
+  operation: 'wait',
+  positional: ['mailbox'],
+  takesSeveral: true,
+  mayWaitForever: true,
+  printsBodies: true,
+  json: messageFields,
+  examples: [
+    'ipc wait ann --timeout 300 > message.txt',
+    'ipc wait ann jobs --json    # whichever has mail, ann first',
+  ],
+  act: wait,
+};
 
-export function addAsk(program: Command): void {
-  addOperation(program, {
-    name: 'ask',
-    operation: 'ask',
-    positional: ['to', 'message'],
-    options: [
-      new Option(
-        '--id <id>',
-        'an id of your own: asked again with it, the question is stored once',
-      ),
-    ],
-    mayWaitForever: true,
-    printsBodies: true,
-    json: messageFields,
-    examples: [
-      "ipc ask ann --mailbox ben <<'END'\nWhat does `make test` print?\nEND",
-      'ipc ask ann Ready? --mailbox ben --timeout 300',
-      'ipc ask ann Go? --mailbox ben --id go-7    # started again, it waits on',
-    ],
-    act: ask,
-  });
-}
+const askCommand: OperationCommand<'ask'> = {
+  name: 'ask',
+  operation: 'ask',
+  positional: ['to', 'message'],
+  options: [
+    {
+      name: 'id',
+      words: 'an id of your own: asked again with it, the question is stored once',
+    },
+  ],
+  mayWaitForever: true,
+  printsBodies: true,
+  json: messageFields,
+  examples: [
+    "ipc ask ann --mailbox ben <<'END'\nWhat does `make test` print?\nEND",
+    'ipc ask ann Ready? --mailbox ben --timeout 300',
+    'ipc ask ann Go? --mailbox ben --id go-7    # started again, it waits on',
+  ],
+  act: ask,
+};
 
-export function addFetch(program: Command): void {
-  addOperation(program, {
-    name: 'fetch',
-    operation: 'fetch',
-    positional: ['mailbox'],
-    takesSeveral: true,
-    options: [new Option('--max <max>', `take at most that many; ${fetchMessagesMax} by default`)],
-    printsBodies: true,
-    json: messageFields,
-    examples: [
-      'ipc fetch ann --json | jq -r .body',
-      'ipc fetch ann --max 1    # `| head -1` would lose the others',
-    ],
-    act: fetch,
-  });
-}
+const fetchCommand: OperationCommand<'fetch'> = {
+  name: 'fetch',
+  operation: 'fetch',
+  positional: ['mailbox'],
+  takesSeveral: true,
+  options: [{ name: 'max', words: `take at most that many; ${fetchMessagesMax} by default` }],
+  printsBodies: true,
+  json: messageFields,
+  examples: [
+    'ipc fetch ann --json | jq -r .body',
+    'ipc fetch ann --max 1    # `| head -1` would lose the others',
+  ],
+  act: fetch,
+};
 
-async function post(
-  call: CallOf<'post'>,
-  { context, signal, json, id }: CommandContext,
-): Promise<number> {
+/** In the order of the manual. */
+export const mailCommands: readonly OperationCommand<OperationName>[] = [
+  postCommand,
+  waitCommand,
+  askCommand,
+  fetchCommand,
+];
+
+async function post(call: CallOf<'post'>, { context, json, id }: CommandContext): Promise<number> {
   const named = id === undefined ? undefined : parseNamedId(id);
   const { mail } = await context.broker(call.given);
-  const result = await run(call, context, { mail, signal, id: named });
+  const result = await run(call, context, { mail, id: named });
   if (!json) await reportStored(call.given, call.given.from ?? context.name, result);
   else for (const stored of postedMessages(call.given.to, result)) await writeJson(stored);
   return exitSuccess;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
@@ -183,6 +184,19 @@ test('an interrupted command prints one line and exits with 128 + N', async (con
   const exited = once(owner, 'exit');
   owner.kill('SIGINT');
   assert.deepEqual(await exited, [0, null], `it is the way to end the broker on port ${port}`);
+});
+
+test('a post that is interrupted before a broker answers does the same', async (context) => {
+  const { begin, port } = await shell(context);
+  const silent = createServer().listen(Number(port), '127.0.0.1');
+  context.after(() => silent.close());
+  await once(silent, 'listening');
+  const posting = begin(['post', 'B', 'hi']);
+  const [socket] = await once(silent, 'connection');
+  context.after(() => socket.destroy());
+  posting.kill('SIGINT');
+  const end = await ended(posting);
+  assert.deepEqual([end.code, end.errors], [130, 'ipc: interrupted (SIGINT).\n']);
 });
 
 test('an argument that is not UTF-8 is refused, and so is U+FFFD, by which Node replaces such bytes', async (context) => {

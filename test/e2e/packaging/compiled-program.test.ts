@@ -21,7 +21,7 @@ import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/ps
 import { shell } from '../../support/processes/shell.ts';
 
 const dist = dirname(program);
-const names = ['program', 'owner'] as const;
+const names = ['program', 'owner', 'commands'] as const;
 const compiledHere = (name: (typeof names)[number]) => `${name}.cjs was compiled here\n`;
 
 /** Runs the program of a copied build with these changes to it, and returns what it writes. */
@@ -38,7 +38,7 @@ async function run(context: TestContext, args: readonly string[], change: (build
     `const { prototype } = require('node:module');
     const compile = prototype._compile;
     prototype._compile = function (code, path) {
-      const [name] = /(program|owner)\\.cjs$/.exec(path) ?? [];
+      const [name] = /(program|owner|commands)\\.cjs$/.exec(path) ?? [];
       if (name !== undefined) process.stderr.write(name + ' was compiled here\\n');
       return compile.apply(this, arguments);
     };`,
@@ -56,6 +56,9 @@ async function run(context: TestContext, args: readonly string[], change: (build
   });
   return { status, stdout, stderr };
 }
+
+/** Without program.cache, no other cache is taken either. */
+const allHere = compiledHere('program') + compiledHere('commands');
 
 const { version } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'));
 const answer = { status: 0, stdout: `${version}\n` };
@@ -80,9 +83,13 @@ test('a post without a broker takes all of its code compiled', async (context) =
   assert.deepEqual(result, { ...stored, stderr: next });
 });
 
-test('without owner.cjs, as in a package, a post takes that code from its chunks', async (context) => {
-  const result = await run(context, post, (build) => rmSync(join(build, 'owner.cjs')));
-  assert.deepEqual(result, { ...stored, stderr: next });
+test('without owner.cjs and commands.cjs, as in a package, that code is taken from its chunks', async (context) => {
+  for (const line of [post, ['post', 'ann', 'hello', '--from=ben']]) {
+    const result = await run(context, line, (build) => {
+      for (const name of ['owner', 'commands']) rmSync(join(build, `${name}.cjs`));
+    });
+    assert.deepEqual(result, { ...stored, stderr: next });
+  }
 });
 
 /** What may be wrong with a compiled file. */
@@ -94,7 +101,7 @@ function changesOf(name: (typeof names)[number]): ((build: string) => void)[] {
   };
   return [
     (build) => rmSync(join(build, `${name}.cache`)),
-    (build) => flip(join(build, `${name}.cache`), 200_000),
+    (build) => flip(join(build, `${name}.cache`), 50_000),
     (build) => writeFileSync(join(build, `${name}.cache`), ''),
     // A line that ends otherwise changes what the program is, and not how long.
     (build) => {
@@ -107,7 +114,7 @@ function changesOf(name: (typeof names)[number]): ((build: string) => void)[] {
 test('without it, or with a byte of it or of the program changed, the program is compiled at its start', async (context) => {
   for (const change of changesOf('program')) {
     const result = await run(context, ['--version'], change);
-    assert.deepEqual(result, { ...answer, stderr: compiledHere('program') });
+    assert.deepEqual(result, { ...answer, stderr: allHere });
   }
 });
 
@@ -118,13 +125,23 @@ test('the same of the code that owns a broker, when a post needs it', async (con
   }
 });
 
+test('the same of the code that splits other lines', async (context) => {
+  const other = ['post', 'ann', 'hello', '--from=ben'];
+  const result = await run(context, other, () => {});
+  assert.deepEqual(result, { ...stored, stderr: next });
+  for (const change of changesOf('commands')) {
+    const result = await run(context, other, change);
+    assert.deepEqual(result, { ...stored, stderr: compiledHere('commands') + next });
+  }
+});
+
 test('it is not taken on another system', async (context) => {
   const result = await run(context, ['--version'], (build) => {
     const path = join(build, 'ipc.js');
     const elsewhere = `Object.defineProperty(process, 'platform', { value: 'sunos' });`;
     writeFileSync(path, readFileSync(path, 'utf8').replace('\n', `\n${elsewhere}\n`));
   });
-  assert.deepEqual(result, { ...answer, stderr: compiledHere('program') });
+  assert.deepEqual(result, { ...answer, stderr: allHere });
 });
 
 test('it can ask a question at a terminal', { skip: noTerminal }, async (context) => {
@@ -193,7 +210,11 @@ test('the program is compiled in a deep folder, into which others can write', as
   mkdirSync(above, { recursive: true });
   chmodSync(above, 0o777);
   const result = compileIn(join(above, 'dist'));
-  assert.deepEqual(result, { stdout: 'made\n', stderr: '', caches: ['program', 'owner'] });
+  assert.deepEqual(result, {
+    stdout: 'made\n',
+    stderr: '',
+    caches: ['program', 'owner', 'commands'],
+  });
 });
 
 test('where no process may listen the build says that it leaves none', async (context) => {

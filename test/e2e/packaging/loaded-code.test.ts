@@ -34,8 +34,14 @@ async function partsLoaded(
   const [reporter, report] = [join(folder, 'reporter.cjs'), join(folder, 'loaded.json')];
   writeFileSync(
     reporter,
-    `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(report)},
-      JSON.stringify(Object.keys(require.cache))));`,
+    `const fs = require('node:fs');
+    const { readFileSync } = fs;
+    const read = [];
+    fs.readFileSync = function (path) {
+      read.push(String(path));
+      return readFileSync.apply(this, arguments);
+    };
+    process.on('exit', () => fs.writeFileSync(${JSON.stringify(report)}, JSON.stringify(read)));`,
   );
   const words = ['--require', reporter, program, ...args];
   const { stderr, status } = spawnSync(process.execPath, words, {
@@ -45,7 +51,8 @@ async function partsLoaded(
   });
   assert.equal(status, 0, stderr);
   const loaded: string[] = JSON.parse(readFileSync(report, 'utf8'));
-  return partsIn(loaded.filter((path) => dirname(path) === dist).map((path) => basename(path)));
+  const ours = loaded.filter((path) => dirname(path) === dist && path.endsWith('.cjs'));
+  return partsIn(ours.map((path) => basename(path)));
 }
 
 const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
@@ -69,13 +76,15 @@ test('the translations of the errors of zod are nowhere in the program', () => {
   }
 });
 
-test('`ipc post` loads no broker if one is there, and neither the MCP packages nor other commands', async (context) => {
+test('`ipc post` loads no broker if one is there, and neither commander, the MCP packages nor other commands', async (context) => {
   const { home, port, host } = await hostPlace(context);
   const owner = await host();
   await owner.call({ operation: 'broker_start' });
   const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${port}` };
   const parts = await partsLoaded(context, ['post', 'ann', 'hello'], env);
-  assert.deepEqual(parts, ['commander', 'session']);
+  assert.deepEqual(parts, ['session']);
+  const ofOtherLine = await partsLoaded(context, ['post', 'ann', 'hello', '--from=ben'], env);
+  assert.deepEqual(ofOtherLine, ['commander', 'session']);
 });
 
 test('it binds nothing if a broker is there', async (context) => {
@@ -104,7 +113,7 @@ test('without a broker it loads that, too', async (context) => {
   const home = await makeHome(context);
   const env = { HOME: home, IPC_HOME: home, IPC_PORT: `${await freePort()}` };
   const parts = await partsLoaded(context, ['post', 'ann', 'hello'], env);
-  assert.deepEqual(parts, ['commander', 'session', 'broker']);
+  assert.deepEqual(parts, ['session', 'broker']);
 });
 
 test('`ipc mcp` loads neither commands nor a broker before they are needed', async (context) => {
