@@ -29,7 +29,8 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { parts, writeWhole } from './write-parts.ts';
+import { inTurns } from './recovery.ts';
+import { writeParts } from './write-parts.ts';
 
 /** How much history is kept, at least if there is room for it. */
 export interface HistoryBound {
@@ -269,7 +270,11 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (bytes) sources.push({ id: file, bytes });
     }
-    const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
+    const { residueBytesMax } = this.#limits;
+    const rest = await inTurns(
+      residueOf(sources, end, residueBytesMax, this.isLive),
+      this.#runtime,
+    );
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
     if (!this.#mayGoOn()) return;
@@ -337,17 +342,14 @@ export class History {
     return packed(sources, target, end, isBehindEarlier, this.#runtime);
   }
 
-  /** Returns the length; undefined if there is no room. */
+  /** Returns the length; undefined if there is no room. Throws if a newer owner may have a file at this path. */
   async #writeAside(path: string, buffers: readonly Buffer[]): Promise<number | undefined> {
+    if (!this.#mayGoOn()) throw new IpcError('closed', 'the journal was closed');
     this.#disk.removeFile(path);
     let file: DiskFile | undefined;
     try {
       file = this.#disk.create(path);
-      let bytes = 0;
-      for (const part of parts(buffers)) {
-        writeWhole(file, part, bytes);
-        bytes += part.length;
-      }
+      const bytes = await inTurns(writeParts(file, buffers), this.#runtime);
       await file.sync();
       return bytes;
     } catch (error) {

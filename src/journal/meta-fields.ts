@@ -1,4 +1,5 @@
 // Fields in the meta of a record, read where they lie: decoding a record takes longer than all else that a reader does.
+import { typeOf } from './record-types.ts';
 
 /** Where the list is that says what a post settles. `meta`: where its envelope begins. */
 export function settlesAt(bytes: Buffer, meta: number): number {
@@ -6,6 +7,13 @@ export function settlesAt(bytes: Buffer, meta: number): number {
   const answersEnd = textEnd(textEnd(textEnd(textEnd(meta + 16))));
   const machineEnd = textEnd(textEnd(answersEnd) + 4);
   return machineEnd + 4 + 4 + 8;
+}
+
+/** Whether a `posted` of this type has one message and settles nothing. */
+export function isPlainPostAt(bytes: Buffer, type: number, meta: number): boolean {
+  const at = settlesAt(bytes, meta);
+  if (at + 8 > bytes.length || bytes.readUInt32BE(at) > 0) return false;
+  return type === typeOf.posted || bytes.readUInt32BE(at + 4) === 0;
 }
 
 export function numberAt(bytes: Buffer, at: number): number {

@@ -12,7 +12,7 @@ import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import { PlainPosts } from './plain-posts.ts';
-import { decodeRecord, decodeStoreRecord, isStoreRecord } from './record-codec.ts';
+import { decodeRecord, decodeStoreRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
   isHeader,
   isRecord,
@@ -98,6 +98,8 @@ export interface Reader {
   readonly plainBelow?: number;
   /** `post`: the next one overwrites it. */
   plain?(post: PlainPost, header: RecordHeader, place: RecordPlace | undefined): void;
+  /** Takes the records of the engine by their headers. Then nothing is decoded, and record() gets none. */
+  header?(header: RecordHeader, place: RecordPlace | undefined): void;
   /**
    * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
    * number, or none that is known.
@@ -154,6 +156,8 @@ export function* readEach(
       reader.lost(found);
     } else if (found.offset < plainBelow && posts.read(found)) {
       reader.plain?.(posts.post, found, places.take());
+    } else if (reader.header && !isStoreType(bytes[found.offset + 2] as number)) {
+      reader.header(found, places.take());
     } else readInto(reader, places, rawRecordAt(bytes, found, isChecked));
     if (found.end - yielded < stepBytes) continue;
     yielded = found.end;
@@ -177,7 +181,12 @@ function readInto(reader: Reader, places: FilePlaces, found: RawRecord): void {
 
 const corrupt = Symbol('corrupt');
 
-function unlessCorrupt<T, C>(decode: (raw: RawRecord) => T, raw: RawRecord, corrupt: C): T | C {
+/** `corrupt` if a part of the record breaks a rule, although its checksum fits. Throws store_newer. */
+export function unlessCorrupt<T, C>(
+  decode: (raw: RawRecord) => T,
+  raw: RawRecord,
+  corrupt: C,
+): T | C {
   try {
     return decode(raw);
   } catch (error) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HistoryBound } from '../../../src/journal/history.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
-import { residueId, residueOf } from '../../../src/journal/history-residue.ts';
+import { residueId } from '../../../src/journal/history-residue.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
@@ -26,6 +26,7 @@ import {
   storeFolder,
 } from '../../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../../support/disk/past.ts';
+import { residueBytes } from '../../support/disk/plain-residue.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { Random } from '../../support/random.ts';
 
@@ -146,7 +147,7 @@ test('the residue is bounded: live mail goes first, of which the log has copies,
   const source = { id, bytes: Buffer.concat(buffers.flat()) };
   const numbersIn = (bytesMax: number): number[] => {
     const isLive = (number: number) => number >= 5;
-    const bytes = Buffer.concat(residueOf([source], 100, bytesMax, isLive));
+    const bytes = residueBytes([source], 100, bytesMax, isLive);
     assert(bytes.length <= bytesMax);
     const numbers: number[] = [];
     const record = (_: unknown, each: JournalRecord | undefined) => {

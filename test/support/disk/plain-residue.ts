@@ -1,0 +1,87 @@
+// The residue as one plain fold of all records: what the one that looks at few of them is compared with.
+
+import type { PackSource } from '../../../src/journal/history-pack.ts';
+import { residueId, residueOf } from '../../../src/journal/history-residue.ts';
+import { isSameSegment } from '../../../src/journal/paths.ts';
+import { readEach } from '../../../src/journal/recovery.ts';
+import type { Envelope } from '../../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
+
+/** All steps of the residue at once. */
+export function residueBytes(...args: Parameters<typeof residueOf>): Buffer {
+  const steps = residueOf(...args);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return Buffer.concat(value);
+  }
+}
+
+/** The messages that have not ended in these files, in the order of their numbers. */
+export function plainResidue(sources: readonly PackSource[], end: number): CopiedRecord[] {
+  const fold = new PlainFold();
+  for (const { id, bytes } of sources) {
+    const endOfFile = isSameSegment(id, residueId) ? Number.MAX_VALUE : end;
+    const reader: Parameters<typeof readEach>[2] = {
+      lost: () => {},
+      record: (_, record, place) => {
+        const counts = place === undefined || place.sequence < endOfFile;
+        if (record && counts) fold.apply(record, place !== undefined);
+      },
+    };
+    for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader, false));
+  }
+  return [...fold.messages.values()].sort((one, other) => {
+    return one.envelope.number - other.envelope.number;
+  });
+}
+
+class PlainFold {
+  readonly messages = new Map<number, CopiedRecord>();
+  #newest = 0;
+
+  apply(record: JournalRecord, isNumbered: boolean): void {
+    switch (record.kind) {
+      case 'posted': {
+        const all = [record.envelope, ...record.also];
+        for (const envelope of all) {
+          const { number, to: mailbox } = envelope;
+          const isEnded = all.length > 1 && number <= this.#newest;
+          if (!isNumbered && (isEnded || this.#isKnown(envelope))) continue;
+          const { body } = record;
+          const fresh = { mailbox, attempt: 1, holder: '', body } as const;
+          this.messages.set(number, { kind: 'copied', envelope, ...fresh });
+        }
+        this.#newest = Math.max(this.#newest, ...all.map(({ number }) => number));
+        for (const number of record.settles) this.messages.delete(number);
+        return;
+      }
+      case 'copied':
+        if (!isNumbered && this.#isKnown(record.envelope)) return;
+        this.messages.set(record.envelope.number, record);
+        return;
+      case 'offered': {
+        const { attempt, holder, holding } = record;
+        return this.#change(record.number, { attempt, holder, holding });
+      }
+      case 'released':
+      case 'moved': {
+        const { attempt, lastHold } = record;
+        this.#change(record.number, { attempt, holder: '', holding: undefined });
+        if (lastHold) this.#change(record.number, { lastHold });
+        if (record.kind === 'moved') this.#change(record.number, { mailbox: record.mailbox });
+        return;
+      }
+      case 'settled':
+        for (const number of record.numbers) this.messages.delete(number);
+    }
+  }
+
+  #isKnown({ number, id }: Envelope): boolean {
+    return this.messages.get(number)?.envelope.id === id;
+  }
+
+  #change(number: number, change: Partial<CopiedRecord>): void {
+    const message = this.messages.get(number);
+    if (message) this.messages.set(number, { ...message, ...change });
+  }
+}
