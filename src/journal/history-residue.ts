@@ -1,29 +1,36 @@
 // What is still needed of history that goes: the messages that were stored in it and had not ended there. Later files
 // have their ends, and a reader must know whose they are. One file in front of the others has them, as copies without
 // numbers; each file that goes is folded into it. Does no I/O.
+import { ByteWriter } from '../base/binary.ts';
 import type { PackSource } from './history-pack.ts';
-import { encodeRecord } from './record-codec.ts';
+import { writeCopyOfPost } from './post-copies.ts';
+import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
 import { type SegmentId, segmentSeed } from './record-framing.ts';
 import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
-import { decoded, UnendedMail } from './unended-mail.ts';
+import { decoded, type RecordOfMessage, UnendedMail } from './unended-mail.ts';
 
 /** The name of the residue: epochs count from 1, so it is before all others. */
 export const residueId: SegmentId = { epoch: 0, segment: 0 };
+const seed = segmentSeed(residueId);
 
 export function isResidue({ epoch }: SegmentId): boolean {
   return epoch === residueId.epoch;
 }
 
-/** Messages that are decoded and encoded in one step. */
+/** Messages that are copied in one step. */
 const stepMessages = 64;
+/** New copies lie together in memory of about this length. */
+const memoryBytes = 1_048_576;
 
-/** A message as the residue has it. */
-interface Entry {
+/** Where the record of a message lies that the residue has of it. */
+interface Copy {
   readonly number: number;
-  readonly buffers: readonly Buffer[];
-  readonly bytes: number;
   readonly isLive: boolean;
+  /** Its `memory` may be replaced as long as more is written. */
+  readonly within: Pick<ByteWriter, 'memory'>;
+  readonly begin: number;
+  readonly end: number;
 }
 
 /**
@@ -38,34 +45,79 @@ export function* residueOf(
   isLive: (number: number) => boolean,
 ): Generator<void, readonly Buffer[]> {
   const mail = new UnendedMail();
-  for (const { id, bytes } of sources) {
-    yield* mail.read(bytes, id, isResidue(id) ? Number.MAX_VALUE : end);
+  for (const source of sources) {
+    yield* mail.read(source, isResidue(source.id) ? Number.MAX_VALUE : end);
   }
-  const seed = segmentSeed(residueId);
-  const entries: Entry[] = [];
+  const copier = new Copier();
   for (const [number, last] of mail.records) {
-    const record = decoded(number, last);
-    if (!record) continue;
-    const buffers = encodeRecord(record, seed);
-    entries.push({ number, buffers, bytes: byteLength(buffers), isLive: isLive(number) });
-    if (entries.length % stepMessages === 0) yield;
+    copier.add(number, last, isLive(number));
+    if (copier.copies.length % stepMessages === 0) yield;
   }
   const first = encodeRecord(stampOfNone, seed);
-  const kept = fitting(entries, bytesMax - byteLength(first));
-  return kept.length === 0 ? [] : [...first, ...kept.flatMap(({ buffers }) => buffers)];
+  const kept = fitting(copier.copies, bytesMax - byteLength(first));
+  yield;
+  return kept.length === 0 ? [] : [...first, ...joined(kept)];
+}
+
+class Copier {
+  readonly copies: Copy[] = [];
+  #writer = new ByteWriter(0);
+
+  add(number: number, last: RecordOfMessage, isLive: boolean): void {
+    const { file, header, before } = last;
+    const isCopy = kindOfType(file.bytes[header.offset + 2] as number) === 'copied';
+    if (!before && isCopy && isResidue(file.id)) {
+      const { offset: begin, end } = header;
+      this.copies.push({ number, isLive, within: { memory: file.bytes }, begin, end });
+      return;
+    }
+    if (this.#writer.length >= this.#writer.memory.length / 2)
+      this.#writer = new ByteWriter(memoryBytes);
+    const within = this.#writer;
+    const begin = within.length;
+    if (before || !writeCopyOfPost(within, file.bytes, header, seed)) this.#encode(number, last);
+    if (within.length > begin)
+      this.copies.push({ number, isLive, within, begin, end: within.length });
+  }
+
+  #encode(number: number, last: RecordOfMessage): void {
+    const record = decoded(number, last);
+    if (record) this.#writer.raw(writeRecord(this.#writer, record, seed));
+  }
 }
 
 /** Those that have room, in the order of their numbers. */
-function fitting(entries: readonly Entry[], bytesMax: number): Entry[] {
-  const newestFirst = entries.toSorted((one, other) => other.number - one.number);
-  const ended = newestFirst.filter(({ isLive }) => !isLive);
-  const live = newestFirst.filter(({ isLive }) => isLive);
+function fitting(copies: readonly Copy[], bytesMax: number): Copy[] {
+  const inOrder = copies.toSorted((one, other) => one.number - other.number);
   let room = bytesMax;
-  const kept = new Set<Entry>();
-  for (const entry of [...ended, ...live]) {
-    room -= entry.bytes;
-    if (room < 0) break;
-    kept.add(entry);
+  const firstThatFits = (areLive: boolean) => {
+    let first = Number.POSITIVE_INFINITY;
+    for (let index = inOrder.length - 1; index >= 0; index--) {
+      const { number, isLive, begin, end } = inOrder[index] as Copy;
+      if (isLive !== areLive) continue;
+      room -= end - begin;
+      if (room < 0) break;
+      first = number;
+    }
+    return first;
+  };
+  const firstEnded = firstThatFits(false);
+  const firstLive = firstThatFits(true);
+  return inOrder.filter(({ number, isLive }) => number >= (isLive ? firstLive : firstEnded));
+}
+
+/** Their bytes, in one buffer where they lie behind one another. */
+function joined(copies: readonly Copy[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  for (let index = 0; index < copies.length; ) {
+    const { within, begin, end: firstEnd } = copies[index++] as Copy;
+    const { memory } = within;
+    let end = firstEnd;
+    for (let next = copies[index]; next?.within.memory === memory && next.begin === end; ) {
+      end = next.end;
+      next = copies[++index];
+    }
+    buffers.push(memory.subarray(begin, end));
   }
-  return newestFirst.reverse().filter((entry) => kept.has(entry));
+  return buffers;
 }

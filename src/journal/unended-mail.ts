@@ -9,19 +9,15 @@
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
+import type { PackSource } from './history-pack.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
 import { decodeRecord, kindOfType } from './record-codec.ts';
-import {
-  type RecordHeader,
-  rawRecordAt,
-  recordHeaderBytes,
-  type SegmentId,
-} from './record-framing.ts';
+import { type RecordHeader, rawRecordAt, recordHeaderBytes } from './record-framing.ts';
 import { readEach, unlessCorrupt } from './recovery.ts';
 
 /** A record of a message that has not ended. */
 export interface RecordOfMessage {
-  readonly bytes: Buffer;
+  readonly file: PackSource;
   readonly header: RecordHeader;
   /** A record without a number repeats what may be known. */
   readonly isNumbered: boolean;
@@ -36,68 +32,69 @@ export class UnendedMail {
   #newest = 0;
 
   /** Records with the number `end` or a higher one do not count. */
-  *read(bytes: Buffer, id: SegmentId, end: number): Generator<void> {
+  *read(file: PackSource, end: number): Generator<void> {
     yield* readEach(
-      bytes,
-      { ...id, bytes: bytes.length },
+      file.bytes,
+      { ...file.id, bytes: file.bytes.length },
       {
         lost: () => {},
         header: (header, place) => {
-          if (!(place && place.sequence >= end)) this.#take(bytes, header, place !== undefined);
+          if (!(place && place.sequence >= end)) this.#take(file, header, place !== undefined);
         },
         record: () => {},
       },
     );
   }
 
-  #take(bytes: Buffer, header: RecordHeader, isNumbered: boolean): void {
+  #take(file: PackSource, header: RecordHeader, isNumbered: boolean): void {
+    const { bytes } = file;
     const type = bytes[header.offset + 2] as number;
     const meta = header.offset + recordHeaderBytes;
     switch (kindOfType(type)) {
       case 'posted': {
-        if (!isPlainPostAt(bytes, type, meta)) return this.#takePost(bytes, header, isNumbered);
+        if (!isPlainPostAt(bytes, type, meta)) return this.#takePost(file, header, isNumbered);
         const number = numberAt(bytes, meta);
         this.#newest = Math.max(this.#newest, number);
-        return this.#add(number, bytes, header, isNumbered);
+        return this.#add(number, file, header, isNumbered);
       }
       case 'copied':
-        return this.#add(numberAt(bytes, meta), bytes, header, isNumbered);
+        return this.#add(numberAt(bytes, meta), file, header, isNumbered);
       case 'offered':
       case 'released':
       case 'moved': {
         const number = numberAt(bytes, meta);
-        if (this.records.has(number)) this.#add(number, bytes, header, isNumbered);
+        if (this.records.has(number)) this.#add(number, file, header, isNumbered);
         return;
       }
       case 'settled': {
-        const record = recordAt(bytes, header);
+        const record = recordAt(file, header);
         if (record?.kind === 'settled') this.#end(record.numbers);
         return;
       }
       case undefined:
         // Throws store_newer unless it may be skipped.
-        recordAt(bytes, header);
+        recordAt(file, header);
     }
   }
 
   /** A post to several mailboxes, or one that settles other messages. */
-  #takePost(bytes: Buffer, header: RecordHeader, isNumbered: boolean): void {
-    const record = recordAt(bytes, header);
+  #takePost(file: PackSource, header: RecordHeader, isNumbered: boolean): void {
+    const record = recordAt(file, header);
     if (record?.kind !== 'posted') return;
     const isOneOfMany = record.also.length > 0;
     const numbers = envelopesOf(record).map(({ number }) => number);
     for (const number of numbers) {
       // What is repeated of a post to several mailboxes may have ended.
       const isEnded = !isNumbered && isOneOfMany && number <= this.#newest;
-      if (!isEnded) this.#add(number, bytes, header, isNumbered);
+      if (!isEnded) this.#add(number, file, header, isNumbered);
     }
     this.#newest = Math.max(this.#newest, ...numbers);
     this.#end(record.settles);
   }
 
-  #add(number: number, bytes: Buffer, header: RecordHeader, isNumbered: boolean): void {
+  #add(number: number, file: PackSource, header: RecordHeader, isNumbered: boolean): void {
     const before = this.records.get(number);
-    this.records.set(number, { bytes, header, isNumbered, before });
+    this.records.set(number, { file, header, isNumbered, before });
   }
 
   #end(numbers: readonly number[]): void {
@@ -109,14 +106,14 @@ export class UnendedMail {
 export function decoded(number: number, last: RecordOfMessage): CopiedRecord | undefined {
   const records: RecordOfMessage[] = [];
   for (let each: RecordOfMessage | undefined = last; each; each = each.before) records.push(each);
-  return records.reduceRight<CopiedRecord | undefined>((message, { bytes, header, isNumbered }) => {
-    const record = recordAt(bytes, header);
+  return records.reduceRight<CopiedRecord | undefined>((message, { file, header, isNumbered }) => {
+    const record = recordAt(file, header);
     return record ? after(message, number, record, isNumbered) : message;
   }, undefined);
 }
 
 /** A corrupt body is copied with its checksum, so it stays corrupt. */
-function recordAt(bytes: Buffer, header: RecordHeader): JournalRecord | undefined {
+function recordAt({ bytes }: PackSource, header: RecordHeader): JournalRecord | undefined {
   return unlessCorrupt(decodeRecord, rawRecordAt(bytes, header, false), undefined);
 }
 
