@@ -6,6 +6,7 @@ import type { PackSource } from './history-pack.ts';
 import { writeCopyOfPost } from './post-copies.ts';
 import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
 import { type SegmentId, segmentSeed } from './record-framing.ts';
+import { copiedBytesMax } from './segment-entries.ts';
 import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
 import { decoded, type RecordOfMessage, UnendedMail } from './unended-mail.ts';
@@ -23,6 +24,11 @@ const stepMessages = 64;
 /** New copies lie together in memory of about this length. */
 const memoryBytes = 1_048_576;
 
+export interface ResidueSource extends PackSource {
+  /** Records with this number or a higher one do not count. */
+  readonly end: number;
+}
+
 /** Where the record of a message lies that the residue has of it. */
 interface Copy {
   readonly number: number;
@@ -31,23 +37,22 @@ interface Copy {
   readonly within: Pick<ByteWriter, 'memory'>;
   readonly begin: number;
   readonly end: number;
+  /** What follows, where it lies; undefined if nothing does. */
+  readonly body: Buffer | undefined;
 }
 
 /**
  * The new residue, in steps: messages that have not ended in these files; empty if there are none. If it would be longer
  * than `bytesMax`, live ones go first, since the log has copies of them, and then those that were stored first.
- * `sources`: the residue so far, and the oldest file, of which records with the number `end` or a higher one do not count.
+ * `sources`: the residue so far, and the oldest files.
  */
 export function* residueOf(
-  sources: readonly PackSource[],
-  end: number,
+  sources: readonly ResidueSource[],
   bytesMax: number,
   isLive: (number: number) => boolean,
 ): Generator<void, readonly Buffer[]> {
   const mail = new UnendedMail();
-  for (const source of sources) {
-    yield* mail.read(source, isResidue(source.id) ? Number.MAX_VALUE : end);
-  }
+  for (const source of sources) yield* mail.read(source, source.end);
   const copier = new Copier();
   for (const [number, last] of mail.records) {
     copier.add(number, last, isLive(number));
@@ -61,28 +66,32 @@ export function* residueOf(
 
 class Copier {
   readonly copies: Copy[] = [];
-  #writer = new ByteWriter(0);
+  #writer = new ByteWriter(memoryBytes);
 
   add(number: number, last: RecordOfMessage, isLive: boolean): void {
     const { file, header, before } = last;
     const isCopy = kindOfType(file.bytes[header.offset + 2] as number) === 'copied';
     if (!before && isCopy && isResidue(file.id)) {
       const { offset: begin, end } = header;
-      this.copies.push({ number, isLive, within: { memory: file.bytes }, begin, end });
+      const within = { memory: file.bytes };
+      this.copies.push({ number, isLive, within, begin, end, body: undefined });
       return;
     }
-    if (this.#writer.length >= this.#writer.memory.length / 2)
-      this.#writer = new ByteWriter(memoryBytes);
+    if (this.#writer.length >= memoryBytes / 2) this.#writer = new ByteWriter(memoryBytes);
     const within = this.#writer;
     const begin = within.length;
-    if (before || !writeCopyOfPost(within, file.bytes, header, seed)) this.#encode(number, last);
-    if (within.length > begin)
-      this.copies.push({ number, isLive, within, begin, end: within.length });
+    const copied = before ? undefined : writeCopyOfPost(within, file.bytes, header, seed);
+    const written = copied ?? this.#encode(number, last);
+    if (!written) return;
+    const body = written.length > copiedBytesMax ? written : undefined;
+    if (!body) within.raw(written);
+    this.copies.push({ number, isLive, within, begin, end: within.length, body });
   }
 
-  #encode(number: number, last: RecordOfMessage): void {
+  /** Returns the body, which is to be written behind it; undefined if there is no message. */
+  #encode(number: number, last: RecordOfMessage): Buffer | undefined {
     const record = decoded(number, last);
-    if (record) this.#writer.raw(writeRecord(this.#writer, record, seed));
+    return record && writeRecord(this.#writer, record, seed);
   }
 }
 
@@ -93,9 +102,9 @@ function fitting(copies: readonly Copy[], bytesMax: number): Copy[] {
   const firstThatFits = (areLive: boolean) => {
     let first = Number.POSITIVE_INFINITY;
     for (let index = inOrder.length - 1; index >= 0; index--) {
-      const { number, isLive, begin, end } = inOrder[index] as Copy;
+      const { number, isLive, begin, end, body } = inOrder[index] as Copy;
       if (isLive !== areLive) continue;
-      room -= end - begin;
+      room -= end - begin + (body?.length ?? 0);
       if (room < 0) break;
       first = number;
     }
@@ -110,14 +119,15 @@ function fitting(copies: readonly Copy[], bytesMax: number): Copy[] {
 function joined(copies: readonly Copy[]): Buffer[] {
   const buffers: Buffer[] = [];
   for (let index = 0; index < copies.length; ) {
-    const { within, begin, end: firstEnd } = copies[index++] as Copy;
+    const { within, begin, ...first } = copies[index++] as Copy;
     const { memory } = within;
-    let end = firstEnd;
-    for (let next = copies[index]; next?.within.memory === memory && next.begin === end; ) {
-      end = next.end;
-      next = copies[++index];
+    let { end, body } = first;
+    for (let next = copies[index]; !body && next?.begin === end; next = copies[++index]) {
+      if (next.within.memory !== memory) break;
+      ({ end, body } = next);
     }
     buffers.push(memory.subarray(begin, end));
+    if (body) buffers.push(body);
   }
   return buffers;
 }

@@ -24,17 +24,20 @@ const copyTypes: ReadonlyMap<number, number> = new Map([
   [typePostedFolder, typeCopiedFolder],
 ]);
 
-/** Writes the copy. False, and nothing is written, if that has to be made by decoding the record. */
+/**
+ * Writes the copy without its body, which is to be written behind it: returns that. If the copy has to be made by
+ * decoding the record, nothing is written, and the result is undefined.
+ */
 export function writeCopyOfPost(
   writer: ByteWriter,
   bytes: Buffer,
   { offset, bodyOffset, end }: RecordHeader,
   seed: Seed,
-): boolean {
+): Buffer | undefined {
   const postedType = bytes[offset + 2] as number;
   const type = copyTypes.get(postedType);
   const meta = offset + recordHeaderBytes;
-  if (type === undefined || !isPlainPostAt(bytes, postedType, meta)) return false;
+  if (type === undefined || !isPlainPostAt(bytes, postedType, meta)) return undefined;
   const settles = settlesAt(bytes, meta);
   const envelopeEnd = settles - 8;
   const tail = settles + (postedType === typeOf.posted ? 4 : 8);
@@ -42,7 +45,7 @@ export function writeCopyOfPost(
   const isBodyOwn =
     bytes.readUInt32BE(envelopeEnd - 8) === end - bodyOffset &&
     bytes.readUInt32BE(envelopeEnd - 4) === bodyChecksum;
-  if (!isBodyOwn || !isTail(bytes, postedType, tail, bodyOffset)) return false;
+  if (!isBodyOwn || !isTail(bytes, postedType, tail, bodyOffset)) return undefined;
   const to = textEnd(bytes, meta + 16);
   const body = bytes.subarray(bodyOffset, end);
   const begin = beginRecord(writer);
@@ -54,8 +57,7 @@ export function writeCopyOfPost(
     .text('');
   writer.raw(bytes.subarray(tail, bodyOffset));
   endMeta(writer, begin, { type, flags: 0, body, bodyChecksum }, seed);
-  writer.raw(body);
-  return true;
+  return body;
 }
 
 /** Whether a depth and a folder, as far as the type has them, and nothing else, lie there. */

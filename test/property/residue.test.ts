@@ -1,11 +1,15 @@
-// Random records in two files of history, of which bytes are damaged: the residue has what a plain fold of all records
+// Random records in files of history, of which bytes are damaged: the residue has what a plain fold of all records
 // has. SEED repeats a case; IPC_TEST_LONG=1 tries more of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PackSource } from '../../src/journal/history-pack.ts';
-import { residueId } from '../../src/journal/history-residue.ts';
+import { type ResidueSource, residueId } from '../../src/journal/history-residue.ts';
 import { encodeRecord } from '../../src/journal/record-codec.ts';
-import { resealRecord, scanRecords, segmentSeed } from '../../src/journal/record-framing.ts';
+import {
+  resealRecord,
+  type SegmentId,
+  scanRecords,
+  segmentSeed,
+} from '../../src/journal/record-framing.ts';
 import type { StampRecord } from '../../src/journal/record-types.ts';
 import type { MessageId, Name, PastHold, SessionId } from '../../src/model/message.ts';
 import type { Holding, JournalRecord } from '../../src/model/records.ts';
@@ -18,6 +22,7 @@ const recordsMax = 60;
 /** Few, so that records often name the same message. */
 const numbersMax = 24;
 const fileId = { epoch: 3, segment: 7 };
+const laterId = { epoch: 3, segment: 8 };
 const holding: Holding = { name: 'ben' as Name, since: 1_700_000_000_000 };
 const lastHold: PastHold = { name: 'eve' as Name, from: 1, to: 2, ended: 'released' };
 
@@ -91,7 +96,7 @@ class RandomMail {
   }
 
   #body(): string {
-    return pick(this.#random, ['', 'short', 'x'.repeat(3_000)]);
+    return pick(this.#random, ['', 'short', 'x'.repeat(3_000), 'y'.repeat(17_000)]);
   }
 
   #numbers(countMax: number): number[] {
@@ -103,23 +108,23 @@ class RandomMail {
   }
 }
 
-function source(random: Random, id: PackSource['id']): PackSource {
+function source(random: Random, id: SegmentId): ResidueSource {
   const records = new RandomMail(random).records();
   const bytes = Buffer.concat(records.flatMap((each) => encodeRecord(each, segmentSeed(id))));
   while (random.oneIn(2)) {
     const at = random.below(bytes.length);
     bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
   }
-  return { id, bytes };
+  return { id, bytes, end: pick(random, [1, 10, 40, Number.MAX_VALUE]) };
 }
 
-function residue(sources: readonly PackSource[], end: number): Buffer {
-  return residueBytes(sources, end, Number.MAX_VALUE, () => false);
+function residue(sources: readonly ResidueSource[]): Buffer {
+  return residueBytes(sources, Number.MAX_VALUE, () => false);
 }
 
 /** The residue that is to be. */
-function expected(sources: readonly PackSource[], end: number): Buffer {
-  const messages = plainResidue(sources, end);
+function expected(sources: readonly ResidueSource[]): Buffer {
+  const messages = plainResidue(sources);
   if (messages.length === 0) return Buffer.alloc(0);
   const stamp: StampRecord = { kind: 'stamp', sequence: 0, time: 0 };
   const buffers = [stamp, ...messages].flatMap((each) => {
@@ -134,13 +139,16 @@ test('the residue of random files, with damaged bytes, is that of a plain fold',
   for (let seed = first; seed < first + cases; seed++) {
     const random = new Random(seed);
     const sources = [source(random, residueId), source(random, fileId)];
-    const end = pick(random, [1, 10, 40, Number.MAX_VALUE]);
-    const bytes = residue(sources, end);
-    assert.deepEqual(bytes, expected(sources, end), `SEED=${seed}`);
-    messages += bytes.length > 0 ? plainResidue(sources, end).length : 0;
+    const bytes = residue(sources);
+    assert.deepEqual(bytes, expected(sources), `SEED=${seed}`);
+    messages += bytes.length > 0 ? plainResidue(sources).length : 0;
     // It becomes the residue that the next file is folded into.
-    const next = [{ id: residueId, bytes }, source(random, fileId)];
-    assert.deepEqual(residue(next, end), expected(next, end), `SEED=${seed}, the next file`);
+    const next = [
+      { id: residueId, bytes, end: 1 },
+      source(random, fileId),
+      source(random, laterId),
+    ];
+    assert.deepEqual(residue(next), expected(next), `SEED=${seed}, the next file`);
   }
   assert(messages > cases, `${messages} messages in ${cases} cases`);
 });
@@ -160,9 +168,9 @@ test('a record that breaks a rule of its type, although its checksum fits, chang
   const stamp = encodeRecord({ kind: 'stamp', sequence: 1, time: 1 }, seed);
   for (const wrong of [broken(settled, 12), broken(posted, 30), broken(posted, 60)]) {
     const bytes = Buffer.concat([...stamp, ...posted, ...wrong]);
-    const sources = [{ id: fileId, bytes }];
-    const all = residue(sources, Number.MAX_VALUE);
-    assert.deepEqual(all, expected(sources, Number.MAX_VALUE));
+    const sources = [{ id: fileId, bytes, end: Number.MAX_VALUE }];
+    const all = residue(sources);
+    assert.deepEqual(all, expected(sources));
     assert(all.includes('first'));
   }
 });

@@ -1,8 +1,6 @@
 // The residue as one plain fold of all records: what the one that looks at few of them is compared with.
 
-import type { PackSource } from '../../../src/journal/history-pack.ts';
-import { residueId, residueOf } from '../../../src/journal/history-residue.ts';
-import { isSameSegment } from '../../../src/journal/paths.ts';
+import { type ResidueSource, residueOf } from '../../../src/journal/history-residue.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
 import type { Envelope } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
@@ -17,14 +15,13 @@ export function residueBytes(...args: Parameters<typeof residueOf>): Buffer {
 }
 
 /** The messages that have not ended in these files, in the order of their numbers. */
-export function plainResidue(sources: readonly PackSource[], end: number): CopiedRecord[] {
+export function plainResidue(sources: readonly ResidueSource[]): CopiedRecord[] {
   const fold = new PlainFold();
-  for (const { id, bytes } of sources) {
-    const endOfFile = isSameSegment(id, residueId) ? Number.MAX_VALUE : end;
+  for (const { id, bytes, end } of sources) {
     const reader: Parameters<typeof readEach>[2] = {
       lost: () => {},
       record: (_, record, place) => {
-        const counts = place === undefined || place.sequence < endOfFile;
+        const counts = place === undefined || place.sequence < end;
         if (record && counts) fold.apply(record, place !== undefined);
       },
     };
