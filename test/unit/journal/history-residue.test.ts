@@ -1,6 +1,8 @@
 // Messages that were stored in files of history which are gone, and that ended in later ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemRuntime } from '../../../src/base/runtime.ts';
+import { History } from '../../../src/journal/history.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
 import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { residueId } from '../../../src/journal/history-residue.ts';
@@ -145,6 +147,55 @@ test('an owner that dies at any step of giving up the oldest file, with or witho
     }
   }
   assert(seen.size > 5, [...seen].join('\n'));
+});
+
+test('when history is too long, old files go until an eighth of the bound is free', async () => {
+  const disk = await storeWith(postedRecord(1, 'kept for long'));
+  const bytesIn = () => {
+    const files = [...disk.files()].filter(([path]) => path.includes('/history/'));
+    return files.reduce((sum, [, { length }]) => sum + length, 0);
+  };
+  const before = bytesIn();
+  const tight = { ...history, bytesMax: before - 1 };
+  await (await openStore({ disk: disk.process(), limits, history: tight })).journal.close();
+  assert(bytesIn() <= (tight.bytesMax * 7) / 8);
+  // What was there is within the bound.
+  const after = bytesIn();
+  const exact = { ...history, bytesMax: after };
+  const other = new History(disk.process(), storeFolder, exact, limits, systemRuntime);
+  other.tidy([]);
+  await other.close();
+  assert.equal(bytesIn(), after);
+});
+
+test('an owner that is replaced while it makes the residue leaves every file, also that of its successor', async () => {
+  const prepared = await storeWith(postedRecord(1, 'kept for long'));
+  const tight = { ...history, bytesMax: 6_000 };
+  const ofSuccessor = `${storeFolder}/history/0-0.new`;
+  for (let replacedAt = 1, turns = 1; replacedAt <= turns; replacedAt++) {
+    const disk = prepared.clone();
+    let clock = 0;
+    turns = 0;
+    // Each step is a turn of its own.
+    const runtime = {
+      now: () => (clock += 1_000),
+      time: () => 0,
+      defer: (work: () => void) => {
+        turns++;
+        if (turns === replacedAt) {
+          old.mayChange = () => false;
+          disk.tamper(ofSuccessor, Buffer.from('not complete'));
+        }
+        setImmediate(work);
+      },
+    };
+    const old = new History(disk.process(), storeFolder, tight, limits, runtime);
+    old.tidy([]);
+    await old.close();
+    if (turns < replacedAt) break;
+    const expected = new Map([...prepared.files(), [ofSuccessor, Buffer.from('not complete')]]);
+    assert.deepEqual(disk.files(), expected, `turn ${replacedAt}`);
+  }
 });
 
 test('the residue is bounded: live mail goes first, of which the log has copies, and then what was stored first', () => {
