@@ -50,22 +50,20 @@ export class UnendedMail {
     const { bytes } = file;
     const type = bytes[header.offset + 2] as number;
     const meta = header.offset + recordHeaderBytes;
+    // 0 is the number of no message.
+    const number = meta + 8 <= header.bodyOffset ? numberAt(bytes, meta) : 0;
     switch (kindOfType(type)) {
-      case 'posted': {
+      case 'posted':
         if (!isPlainPostAt(bytes, type, meta)) return this.#takePost(file, header, isNumbered);
-        const number = numberAt(bytes, meta);
         this.#newest = Math.max(this.#newest, number);
         return this.#add(number, file, header, isNumbered);
-      }
       case 'copied':
-        return this.#add(numberAt(bytes, meta), file, header, isNumbered);
+        return this.#add(number, file, header, isNumbered);
       case 'offered':
       case 'released':
-      case 'moved': {
-        const number = numberAt(bytes, meta);
+      case 'moved':
         if (this.records.has(number)) this.#add(number, file, header, isNumbered);
         return;
-      }
       case 'settled': {
         const record = recordAt(file, header);
         if (record?.kind === 'settled') this.#end(record.numbers);

@@ -166,7 +166,15 @@ test('a record that breaks a rule of its type, although its checksum fits, chang
     return resealRecord(cut, seed);
   };
   const stamp = encodeRecord({ kind: 'stamp', sequence: 1, time: 1 }, seed);
-  for (const wrong of [broken(settled, 12), broken(posted, 30), broken(posted, 60)]) {
+  const released = encodeRecord({ kind: 'released', number: 1, attempt: 2 }, seed);
+  const { envelope, body } = postedRecord(1, 'first');
+  const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body } as const;
+  const copied = encodeRecord({ kind: 'copied', envelope, ...fresh }, seed);
+  const cuts = [settled, posted, released, copied].flatMap((each) => [
+    broken(each, 3),
+    broken(each, 10),
+  ]);
+  for (const wrong of [...cuts, broken(posted, 60), broken(copied, 60)]) {
     const bytes = Buffer.concat([...stamp, ...posted, ...wrong]);
     const sources = [{ id: fileId, bytes, end: Number.MAX_VALUE }];
     const all = residue(sources);

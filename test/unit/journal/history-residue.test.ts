@@ -6,6 +6,7 @@ import { History } from '../../../src/journal/history.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
 import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { residueId } from '../../../src/journal/history-residue.ts';
+import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
@@ -33,6 +34,7 @@ import { toldRecords } from '../../support/disk/told-records.ts';
 import { Random } from '../../support/random.ts';
 
 const history: HistoryBound = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
+const allLimits = { ...limitsDefault, ...limits };
 const residuePath = `${storeFolder}/history/00000000-000000.log`;
 
 /** Owners that post and settle one message each, from `first` on; the one with the number `at` appends more. */
@@ -70,7 +72,7 @@ async function lifeOf(disk: CrashDisk, number: number): Promise<MailEvent[]> {
 }
 
 /** The numbers of the messages in a residue. */
-function copiesIn(bytes = Buffer.alloc(0)): number[] {
+function copiesIn(bytes: Buffer = Buffer.alloc(0)): number[] {
   const numbers: number[] = [];
   const record = (_: unknown, each: JournalRecord | undefined) => {
     if (each?.kind === 'copied') numbers.push(each.envelope.number);
@@ -162,7 +164,7 @@ test('when history is too long, old files go until an eighth of the bound is fre
   // What was there is within the bound.
   const after = bytesIn();
   const exact = { ...history, bytesMax: after };
-  const other = new History(disk.process(), storeFolder, exact, limits, systemRuntime);
+  const other = new History(disk.process(), storeFolder, exact, allLimits, systemRuntime);
   other.tidy([]);
   await other.close();
   assert.equal(bytesIn(), after);
@@ -189,7 +191,7 @@ test('an owner that is replaced while it makes the residue leaves every file, al
         setImmediate(work);
       },
     };
-    const old = new History(disk.process(), storeFolder, tight, limits, runtime);
+    const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
     old.tidy([]);
     await old.close();
     if (turns < replacedAt) break;
