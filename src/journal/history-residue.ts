@@ -2,14 +2,13 @@
 // have their ends, and a reader must know whose they are. One file in front of the others has them, as copies without
 // numbers; each file that goes is folded into it. Does no I/O.
 import { ByteWriter } from '../base/binary.ts';
-import type { PackSource } from './history-pack.ts';
 import { writeCopyOfPost } from './post-copies.ts';
 import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
 import { type SegmentId, segmentSeed } from './record-framing.ts';
 import { copiedBytesMax } from './segment-entries.ts';
 import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
-import { decoded, type RecordOfMessage, UnendedMail } from './unended-mail.ts';
+import { decoded, type RecordOfMessage, type UnendedMail } from './unended-mail.ts';
 
 /** The name of the residue: epochs count from 1, so it is before all others. */
 export const residueId: SegmentId = { epoch: 0, segment: 0 };
@@ -24,11 +23,6 @@ const stepMessages = 64;
 /** New copies lie together in memory of about this length. */
 const memoryBytes = 1_048_576;
 
-export interface ResidueSource extends PackSource {
-  /** Records with this number or a higher one do not count. */
-  readonly end: number;
-}
-
 /** Where the record of a message lies that the residue has of it. */
 interface Copy {
   readonly number: number;
@@ -42,17 +36,15 @@ interface Copy {
 }
 
 /**
- * The new residue, in steps: messages that have not ended in these files; empty if there are none. If it would be longer
- * than `bytesMax`, live ones go first, since the log has copies of them, and then those that were stored first.
- * `sources`: the residue so far, and the oldest files.
+ * The new residue, in steps, of the former one and the oldest files: messages that have not ended in these; empty if there
+ * are none. If it would be longer than `bytesMax`, live ones go first, since the log has copies of them, and then those
+ * that were stored first.
  */
 export function* residueOf(
-  sources: readonly ResidueSource[],
+  mail: UnendedMail,
   bytesMax: number,
   isLive: (number: number) => boolean,
 ): Generator<void, readonly Buffer[]> {
-  const mail = new UnendedMail();
-  for (const source of sources) yield* mail.read(source, source.end);
   const copier = new Copier();
   for (const [number, last] of mail.records) {
     copier.add(number, last, isLive(number));

@@ -18,7 +18,7 @@ import { HistoryEraser } from './history-erase.ts';
 import { beginOf, type FileStart, readKept, startBehind, startIn } from './history-file.ts';
 import { type HistoryBound, type HistoryLimits, historyLimits, packRun } from './history-limits.ts';
 import { type Packed, type PackSource, packed } from './history-pack.ts';
-import { isResidue, type ResidueSource, residueId, residueOf } from './history-residue.ts';
+import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
   historyFilePath,
@@ -31,6 +31,7 @@ import {
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 import { inTurns } from './recovery.ts';
+import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
 
 export interface HistoryFile extends SegmentId {
@@ -277,9 +278,11 @@ export class History {
 
   /** Removes the oldest files. The residue takes what later ones need of them, or goes, too, if there is no room. */
   async #retire(going: readonly KnownFile[], log: readonly SegmentId[]): Promise<void> {
-    const sources = await this.#residueSources(going, log);
+    const { mail, sources } = await this.#readUnended(going, log);
     const { residueBytesMax } = this.#limits;
-    const rest = await inTurns(residueOf(sources, residueBytesMax, this.isLive), this.#runtime);
+    const rest = await inTurns(residueOf(mail, residueBytesMax, this.isLive), this.#runtime);
+    // On a full disk, history may have gone meanwhile: then ends that were in it are not known.
+    if (!going.every((file) => this.#files.includes(file))) return;
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
     for (const source of sources) freeMemory(source.bytes);
@@ -302,22 +305,29 @@ export class History {
     }
   }
 
-  /** The residue so far, and the files that are to go. */
-  async #residueSources(
+  /** What has not ended in the residue so far and in these files, and those of them in which it lies. */
+  async #readUnended(
     going: readonly KnownFile[],
     log: readonly SegmentId[],
-  ): Promise<ResidueSource[]> {
+  ): Promise<{ mail: UnendedMail; sources: readonly PackSource[] }> {
     const starts = this.#starts(log);
-    const sources: ResidueSource[] = [];
+    const mail = new UnendedMail();
+    let sources: PackSource[] = [];
     for (const file of [...this.#files.filter(isResidue), ...going]) {
       const end = startBehind(file, starts);
       const start = starts.find(({ id }) => isSameSegment(id, file))?.start ?? 0;
       // Of a file that begins above a later one, that one has all.
       if (start > end) continue;
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
-      if (bytes) sources.push({ id: file, bytes, end });
+      if (!bytes) continue;
+      const source = { id: file, bytes };
+      await inTurns(mail.read(source, end), this.#runtime);
+      const all = [...sources, source];
+      sources = all.filter((each) => mail.needs(each));
+      // Before the next one is read.
+      for (const each of all) if (!sources.includes(each)) freeMemory(each.bytes);
     }
-    return sources;
+    return { mail, sources };
   }
 
   /** False if nothing was gained. */

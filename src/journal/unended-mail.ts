@@ -46,6 +46,16 @@ export class UnendedMail {
     );
   }
 
+  /** Whether records of messages that have not ended lie in this file: else its bytes are not read again. */
+  needs(file: PackSource): boolean {
+    for (const last of this.records.values()) {
+      for (let each: RecordOfMessage | undefined = last; each; each = each.before) {
+        if (each.file === file) return true;
+      }
+    }
+    return false;
+  }
+
   #take(file: PackSource, header: RecordHeader, isNumbered: boolean): void {
     const { bytes } = file;
     const type = bytes[header.offset + 2] as number;

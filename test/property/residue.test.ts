@@ -2,7 +2,7 @@
 // has. SEED repeats a case; IPC_TEST_LONG=1 tries more of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ResidueSource, residueId } from '../../src/journal/history-residue.ts';
+import { residueId } from '../../src/journal/history-residue.ts';
 import { encodeRecord } from '../../src/journal/record-codec.ts';
 import {
   resealRecord,
@@ -14,7 +14,7 @@ import type { StampRecord } from '../../src/journal/record-types.ts';
 import type { MessageId, Name, PastHold, SessionId } from '../../src/model/message.ts';
 import type { Holding, JournalRecord } from '../../src/model/records.ts';
 import { postedRecord, testSession } from '../support/disk/journal-model.ts';
-import { plainResidue, residueBytes } from '../support/disk/plain-residue.ts';
+import { plainResidue, type ResidueSource, residueBytes } from '../support/disk/plain-residue.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const cases = process.env.IPC_TEST_LONG === '1' ? 20_000 : 1_500;

@@ -1,13 +1,31 @@
 // The residue as one plain fold of all records: what the one that looks at few of them is compared with.
 
-import { type ResidueSource, residueOf } from '../../../src/journal/history-residue.ts';
+import type { PackSource } from '../../../src/journal/history-pack.ts';
+import { residueOf } from '../../../src/journal/history-residue.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
+import { UnendedMail } from '../../../src/journal/unended-mail.ts';
 import type { Envelope } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
 
-/** All steps of the residue at once. */
-export function residueBytes(...args: Parameters<typeof residueOf>): Buffer {
-  const steps = residueOf(...args);
+export interface ResidueSource extends PackSource {
+  /** Records with this number or a higher one do not count. */
+  readonly end: number;
+}
+
+/** The residue of these files, in all its steps at once. */
+export function residueBytes(
+  sources: readonly ResidueSource[],
+  bytesMax: number,
+  isLive: (number: number) => boolean,
+): Buffer {
+  const mail = new UnendedMail();
+  const files = sources.map(({ id, bytes }) => ({ id, bytes: Buffer.from(bytes) }));
+  for (const [index, file] of files.entries()) {
+    for (const _ of mail.read(file, sources[index]?.end ?? 0));
+    // As the owner gives their memory back.
+    for (const each of files.slice(0, index + 1)) if (!mail.needs(each)) each.bytes.fill(0);
+  }
+  const steps = residueOf(mail, bytesMax, isLive);
   for (;;) {
     const { done, value } = steps.next();
     if (done) return Buffer.concat(value);
