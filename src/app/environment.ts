@@ -3,7 +3,7 @@
 // a secret.
 import { isAbsolute, join } from 'node:path';
 import { IpcError } from '../base/errors.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import { type MailboxList, type Name, parseName } from '../model/message.ts';
 import type { NatsFiles } from '../nats/nats-address.ts';
 import { parseKey } from '../net/keys.ts';

@@ -13,7 +13,7 @@ import {
   waitMsMax,
   waitMsMin,
 } from '../base/limits.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { PostResult } from '../model/mail-service.ts';
 import { type MailboxList, type Name, parseBody, parseName } from '../model/message.ts';

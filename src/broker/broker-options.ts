@@ -2,7 +2,7 @@ import type { IpcError } from '../base/errors.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { EngineLimits } from '../engine/commands.ts';
 import type { Disk } from '../journal/disk.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import type { JournalLimits } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Acceptor } from './acceptor.ts';

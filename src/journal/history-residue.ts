@@ -1,128 +1,125 @@
 // What is still needed of history that goes: the messages that were stored in it and had not ended there. Later files
 // have their ends, and a reader must know whose they are. One file in front of the others has them, as copies without
 // numbers; each file that goes is folded into it. Does no I/O.
-import type { Envelope } from '../model/message.ts';
-import { envelopesOf } from '../model/post.ts';
-import type { CopiedRecord, JournalRecord } from '../model/records.ts';
-import type { PackSource } from './history-pack.ts';
-import { encodeRecord } from './record-codec.ts';
+import { ByteWriter } from '../base/binary.ts';
+import { writeCopyOfPost } from './post-copies.ts';
+import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
 import { type SegmentId, segmentSeed } from './record-framing.ts';
-import { readEach } from './recovery.ts';
+import { copiedBytesMax } from './segment-entries.ts';
+import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
+import { decoded, type RecordOfMessage, type UnendedMail } from './unended-mail.ts';
 
 /** The name of the residue: epochs count from 1, so it is before all others. */
 export const residueId: SegmentId = { epoch: 0, segment: 0 };
+const seed = segmentSeed(residueId);
 
 export function isResidue({ epoch }: SegmentId): boolean {
   return epoch === residueId.epoch;
 }
 
+/** Messages that are copied in one step. */
+const stepMessages = 64;
+/** New copies lie together in memory of about this length. */
+const memoryBytes = 1_048_576;
+
+/** Where the record of a message lies that the residue has of it. */
+interface Copy {
+  readonly number: number;
+  readonly isLive: boolean;
+  /** Its `memory` may be replaced as long as more is written. */
+  readonly within: Pick<ByteWriter, 'memory'>;
+  readonly begin: number;
+  readonly end: number;
+  /** What follows, where it lies; undefined if nothing does. */
+  readonly body: Buffer | undefined;
+}
+
 /**
- * The new residue: messages that have not ended in these files; empty if there are none. If it would be longer than
- * `bytesMax`, live ones go first, since the log has copies of them, and then those that were stored first. `sources`: the
- * residue so far, and the oldest file, of which records with the number `end` or a higher one do not count.
+ * The new residue, in steps, of the former one and the oldest files: messages that have not ended in these; empty if there
+ * are none. If it would be longer than `bytesMax`, live ones go first, since the log has copies of them, and then those
+ * that were stored first.
  */
-export function residueOf(
-  sources: readonly PackSource[],
-  end: number,
+export function* residueOf(
+  mail: UnendedMail,
   bytesMax: number,
   isLive: (number: number) => boolean,
-): readonly Buffer[] {
-  const fold = new ResidueFold();
-  for (const { id, bytes } of sources) fold.add(bytes, id, isResidue(id) ? Number.MAX_VALUE : end);
-  const seed = segmentSeed(residueId);
-  const encoded = [...fold.messages.values()].map((record) => {
-    const buffers = encodeRecord(record, seed);
-    const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
-    const { number } = record.envelope;
-    return { number, buffers, bytes, isLive: isLive(number) };
-  });
-  encoded.sort((one, other) => {
-    return Number(one.isLive) - Number(other.isLive) || other.number - one.number;
-  });
+): Generator<void, readonly Buffer[]> {
+  const copier = new Copier();
+  for (const [number, last] of mail.records) {
+    copier.add(number, last, isLive(number));
+    if (copier.copies.length % stepMessages === 0) yield;
+  }
   const first = encodeRecord(stampOfNone, seed);
-  let room = bytesMax - first.reduce((sum, { length }) => sum + length, 0);
-  const fits = encoded.findIndex(({ bytes }) => {
-    room -= bytes;
-    return room < 0;
-  });
-  const kept = encoded.slice(0, fits === -1 ? encoded.length : fits);
-  kept.sort((one, other) => one.number - other.number);
-  return kept.length === 0 ? [] : [...first, ...kept.flatMap(({ buffers }) => buffers)];
+  const kept = fitting(copier.copies, bytesMax - byteLength(first));
+  yield;
+  return kept.length === 0 ? [] : [...first, ...joined(kept)];
 }
 
-class ResidueFold {
-  /** Those that have not ended, as they are by now. */
-  readonly messages = new Map<number, CopiedRecord>();
-  /** The highest number of a message so far. */
-  #newest = 0;
+class Copier {
+  readonly copies: Copy[] = [];
+  #writer = new ByteWriter(memoryBytes);
 
-  add(bytes: Buffer, id: SegmentId, end: number): void {
-    const steps = readEach(
-      bytes,
-      { ...id, bytes: bytes.length },
-      {
-        lost: () => {},
-        record: (_, record, place) => {
-          if (record && !(place && place.sequence >= end)) this.#apply(record, place !== undefined);
-        },
-      },
-      // A corrupt body is copied with its checksum, so it stays corrupt.
-      false,
-    );
-    for (const _ of steps);
-  }
-
-  /** A record without a number repeats what may be known, and may have ended. */
-  #apply(record: JournalRecord, isNumbered: boolean): void {
-    switch (record.kind) {
-      case 'posted': {
-        const { body } = record;
-        const isOneOfMany = record.also.length > 0;
-        for (const envelope of envelopesOf(record)) {
-          const isEnded = isOneOfMany && envelope.number <= this.#newest;
-          if (!isNumbered && (isEnded || this.#isKnown(envelope))) continue;
-          const fresh = { mailbox: envelope.to, attempt: 1, holder: '', body } as const;
-          this.messages.set(envelope.number, { kind: 'copied', envelope, ...fresh });
-        }
-        this.#newest = Math.max(this.#newest, ...envelopesOf(record).map(({ number }) => number));
-        return this.#end(record.settles);
-      }
-      case 'copied':
-        if (isNumbered || !this.#isKnown(record.envelope)) {
-          this.messages.set(record.envelope.number, record);
-        }
-        return;
-      case 'offered': {
-        const { number, attempt, holder, holding } = record;
-        return this.#change(number, { attempt, holder, holding });
-      }
-      case 'released': {
-        const { number, attempt, lastHold } = record;
-        return this.#change(number, { attempt, ...heldNoMore, ...(lastHold && { lastHold }) });
-      }
-      case 'moved': {
-        const { number, mailbox, attempt, lastHold } = record;
-        const held = { ...heldNoMore, ...(lastHold && { lastHold }) };
-        return this.#change(number, { mailbox, attempt, ...held });
-      }
-      case 'settled':
-        return this.#end(record.numbers);
+  add(number: number, last: RecordOfMessage, isLive: boolean): void {
+    const { file, header, before } = last;
+    const isCopy = kindOfType(file.bytes[header.offset + 2] as number) === 'copied';
+    if (!before && isCopy && isResidue(file.id)) {
+      const { offset: begin, end } = header;
+      const within = { memory: file.bytes };
+      this.copies.push({ number, isLive, within, begin, end, body: undefined });
+      return;
     }
+    if (this.#writer.length >= memoryBytes / 2) this.#writer = new ByteWriter(memoryBytes);
+    const within = this.#writer;
+    const begin = within.length;
+    const copied = before ? undefined : writeCopyOfPost(within, file.bytes, header, seed);
+    const written = copied ?? this.#encode(number, last);
+    if (!written) return;
+    const body = written.length > copiedBytesMax ? written : undefined;
+    if (!body) within.raw(written);
+    this.copies.push({ number, isLive, within, begin, end: within.length, body });
   }
 
-  #isKnown({ number, id }: Envelope): boolean {
-    return this.messages.get(number)?.envelope.id === id;
-  }
-
-  #change(number: number, change: Partial<CopiedRecord>): void {
-    const message = this.messages.get(number);
-    if (message) this.messages.set(number, { ...message, ...change });
-  }
-
-  #end(numbers: readonly number[]): void {
-    for (const number of numbers) this.messages.delete(number);
+  /** Returns the body, which is to be written behind it; undefined if there is no message. */
+  #encode(number: number, last: RecordOfMessage): Buffer | undefined {
+    const record = decoded(number, last);
+    return record && writeRecord(this.#writer, record, seed);
   }
 }
 
-const heldNoMore = { holder: '', holding: undefined } as const;
+/** Those that have room, in the order of their numbers. */
+function fitting(copies: readonly Copy[], bytesMax: number): Copy[] {
+  const inOrder = copies.toSorted((one, other) => one.number - other.number);
+  let room = bytesMax;
+  const firstThatFits = (areLive: boolean) => {
+    let first = Number.POSITIVE_INFINITY;
+    for (let index = inOrder.length - 1; index >= 0; index--) {
+      const { number, isLive, begin, end, body } = inOrder[index] as Copy;
+      if (isLive !== areLive) continue;
+      room -= end - begin + (body?.length ?? 0);
+      if (room < 0) break;
+      first = number;
+    }
+    return first;
+  };
+  const firstEnded = firstThatFits(false);
+  const firstLive = firstThatFits(true);
+  return inOrder.filter(({ number, isLive }) => number >= (isLive ? firstLive : firstEnded));
+}
+
+/** Their bytes, in one buffer where they lie behind one another. */
+function joined(copies: readonly Copy[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  for (let index = 0; index < copies.length; ) {
+    const { within, begin, ...first } = copies[index++] as Copy;
+    const { memory } = within;
+    let { end, body } = first;
+    for (let next = copies[index]; !body && next?.begin === end; next = copies[++index]) {
+      if (next.within.memory !== memory) break;
+      ({ end, body } = next);
+    }
+    buffers.push(memory.subarray(begin, end));
+    if (body) buffers.push(body);
+  }
+  return buffers;
+}

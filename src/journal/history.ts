@@ -16,6 +16,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import { beginOf, type FileStart, readKept, startBehind, startIn } from './history-file.ts';
+import { type HistoryBound, type HistoryLimits, historyLimits, packRun } from './history-limits.ts';
 import { type Packed, type PackSource, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
@@ -29,15 +30,9 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { parts, writeWhole } from './write-parts.ts';
-
-/** How much history is kept, at least if there is room for it. */
-export interface HistoryBound {
-  /** Length of all files; 0 keeps none. */
-  readonly bytesMax: number;
-  /** In milliseconds. */
-  readonly ageMsMax: number;
-}
+import { inTurns } from './recovery.ts';
+import { UnendedMail } from './unended-mail.ts';
+import { writeParts } from './write-parts.ts';
 
 export interface HistoryFile extends SegmentId {
   /** Length of the file. */
@@ -57,10 +52,11 @@ export class History {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #bound: HistoryBound;
-  readonly #limits: PackLimits;
+  readonly #limits: HistoryLimits;
   readonly #runtime: HistoryRuntime;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
+  readonly #fileStarts = new WeakMap<SegmentId, FileStart>();
   #hasFolder = false;
   /** Files were moved here whose names are not synced. */
   #isUnsynced = false;
@@ -79,7 +75,7 @@ export class History {
     limits: JournalLimits,
     runtime: HistoryRuntime,
   ) {
-    this.#limits = packLimits(bound, limits);
+    this.#limits = historyLimits(bound, limits);
     this.#disk = disk;
     this.#folder = folder;
     this.#bound = bound;
@@ -207,11 +203,19 @@ export class History {
 
   /** Where the files of history and the segments of the log begin, as far as they say so. */
   #starts(log: readonly SegmentId[]): FileStart[] {
-    const paths = [
-      ...this.#files.map((id) => ({ id, path: historyFilePath(this.#folder, id) })),
-      ...log.map((id) => ({ id, path: segmentPath(this.#folder, id) })),
+    return [
+      ...this.#files.map((id) => this.#startOf(id, historyFilePath(this.#folder, id))),
+      ...log.map((id) => this.#startOf(id, segmentPath(this.#folder, id))),
     ];
-    return paths.map(({ id, path }) => ({ id, start: startIn(this.#disk, path, id)?.sequence }));
+  }
+
+  /** Read once: a file that takes the place of another one has an object of its own. */
+  #startOf(id: SegmentId, path: string): FileStart {
+    const known = this.#fileStarts.get(id);
+    if (known) return known;
+    const start = { id, start: startIn(this.#disk, path, id)?.sequence };
+    this.#fileStarts.set(id, start);
+    return start;
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -244,34 +248,44 @@ export class History {
   }
 
   async #trim(log: readonly SegmentId[]): Promise<void> {
-    const { bytesMax, ageMsMax } = this.#bound;
-    while (bytesMax === 0 && this.#mayGoOn() && this.giveUpOldest());
+    while (this.#bound.bytesMax === 0 && this.#mayGoOn() && this.giveUpOldest());
     for (;;) {
-      const oldest = this.#files.find((file) => !isResidue(file));
-      if (!oldest || !this.#mayGoOn()) return;
-      const end = this.#beginBehind(oldest, log);
-      const isOld = end !== undefined && end < this.#runtime.time() - ageMsMax;
-      if (!isOld && this.bytes <= bytesMax) return;
-      await this.#retire(oldest, log);
+      const going = this.#surplus(log);
+      if (going.length === 0 || !this.#mayGoOn()) return;
+      await this.#retire(going, log);
     }
   }
 
-  /** Removes the oldest file. The residue takes what later ones need of it, or goes, too, if there is no room. */
-  async #retire(oldest: KnownFile, log: readonly SegmentId[]): Promise<void> {
-    const before = this.#files.find(isResidue);
-    const starts = this.#starts(log);
-    const end = startBehind(oldest, starts);
-    const start = starts.find(({ id }) => isSameSegment(id, oldest))?.start ?? 0;
-    // Of a file that begins above a later one, that one has all.
-    const isCovered = start > end;
-    const sources: PackSource[] = [];
-    for (const file of [...(before ? [before] : []), ...(isCovered ? [] : [oldest])]) {
-      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
-      if (bytes) sources.push({ id: file, bytes });
+  /** The oldest files that are to go next: those that are too old and, when there are too many bytes, some more. */
+  #surplus(log: readonly SegmentId[]): KnownFile[] {
+    const { keptBytes, goingBytesMax } = this.#limits;
+    let bytes = this.bytes;
+    const bytesLeft = bytes > this.#bound.bytesMax ? keptBytes : bytes;
+    const timeMin = this.#runtime.time() - this.#bound.ageMsMax;
+    const going: KnownFile[] = [];
+    let goingBytes = 0;
+    for (const file of this.#files.filter((each) => !isResidue(each))) {
+      const end = this.#beginBehind(file, log);
+      const isOld = end !== undefined && end < timeMin;
+      goingBytes += file.bytes;
+      if (!isOld && bytes <= bytesLeft) break;
+      if (going.length > 0 && goingBytes > goingBytesMax) break;
+      going.push(file);
+      bytes -= file.bytes;
     }
-    const rest = residueOf(sources, end, this.#limits.residueBytesMax, this.isLive);
+    return going;
+  }
+
+  /** Removes the oldest files. The residue takes what later ones need of them, or goes, too, if there is no room. */
+  async #retire(going: readonly KnownFile[], log: readonly SegmentId[]): Promise<void> {
+    const { mail, sources } = await this.#readUnended(going, log);
+    const { residueBytesMax } = this.#limits;
+    const rest = await inTurns(residueOf(mail, residueBytesMax, this.isLive), this.#runtime);
+    // On a full disk, history may have gone meanwhile: then ends that were in it are not known.
+    if (!going.every((file) => this.#files.includes(file))) return;
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
+    for (const source of sources) freeMemory(source.bytes);
     if (!this.#mayGoOn()) return;
     const at = this.#files.findIndex(isResidue);
     if (at !== -1) this.#files.splice(at, 1);
@@ -281,11 +295,39 @@ export class History {
     } else {
       this.#disk.rename(aside, historyFilePath(this.#folder, residueId));
       this.#files.unshift(known(residueId, bytes));
-      // The file must not go before the name leads to what is needed of it.
+      // The files must not go before the name leads to what is needed of them.
       await this.#disk.syncFolder(historyPath(this.#folder));
     }
-    await this.#remove(oldest);
-    for (const { bytes } of sources) freeMemory(bytes);
+    for (const file of going) {
+      await this.#remove(file);
+      // A power loss must not bring it back without those behind it: that would be a gap.
+      await this.#disk.syncFolder(historyPath(this.#folder));
+    }
+  }
+
+  /** What has not ended in the residue so far and in these files, and those of them in which it lies. */
+  async #readUnended(
+    going: readonly KnownFile[],
+    log: readonly SegmentId[],
+  ): Promise<{ mail: UnendedMail; sources: readonly PackSource[] }> {
+    const starts = this.#starts(log);
+    const mail = new UnendedMail();
+    let sources: PackSource[] = [];
+    for (const file of [...this.#files.filter(isResidue), ...going]) {
+      const end = startBehind(file, starts);
+      const start = starts.find(({ id }) => isSameSegment(id, file))?.start ?? 0;
+      // Of a file that begins above a later one, that one has all.
+      if (start > end) continue;
+      const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
+      if (!bytes) continue;
+      const source = { id: file, bytes };
+      await inTurns(mail.read(source, end), this.#runtime);
+      const all = [...sources, source];
+      sources = all.filter((each) => mail.needs(each));
+      // Before the next one is read.
+      for (const each of all) if (!sources.includes(each)) freeMemory(each.bytes);
+    }
+    return { mail, sources };
   }
 
   /** False if nothing was gained. */
@@ -337,17 +379,14 @@ export class History {
     return packed(sources, target, end, isBehindEarlier, this.#runtime);
   }
 
-  /** Returns the length; undefined if there is no room. */
+  /** Returns the length; undefined if there is no room. Throws if a newer owner may have a file at this path. */
   async #writeAside(path: string, buffers: readonly Buffer[]): Promise<number | undefined> {
+    if (!this.#mayGoOn()) throw new IpcError('closed', 'the journal was closed');
     this.#disk.removeFile(path);
     let file: DiskFile | undefined;
     try {
       file = this.#disk.create(path);
-      let bytes = 0;
-      for (const part of parts(buffers)) {
-        writeWhole(file, part, bytes);
-        bytes += part.length;
-      }
+      const bytes = await inTurns(writeParts(file, buffers), this.#runtime);
       await file.sync();
       return bytes;
     } catch (error) {
@@ -403,72 +442,6 @@ export class History {
     });
     return this.#known;
   }
-}
-
-export interface PackLimits {
-  /** Longest packed file. */
-  readonly bytesMax: number;
-  /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
-  readonly msMax: number;
-  /** Longest residue. */
-  readonly residueBytesMax: number;
-  /** More small files than this are packed. */
-  readonly filesMax: number;
-}
-
-/** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
-const bytesShare = 2;
-const timeShare = 8;
-/** The residue is at most this part of the bytes of the bound. */
-const residueShare = 8;
-
-export function packLimits(
-  { bytesMax, ageMsMax }: HistoryBound,
-  { segmentBytesMax, segmentsCompact }: JournalLimits,
-): PackLimits {
-  return {
-    bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
-    msMax: ageMsMax / timeShare,
-    residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
-    filesMax: 2 * segmentsCompact,
-  };
-}
-
-interface PackedFile extends HistoryFile {
-  /** When it begins; undefined if that is not known. */
-  readonly begin: number | undefined;
-  readonly isLeft: boolean;
-}
-
-/**
- * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
- * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
- * names.
- */
-export function packRun<File extends PackedFile>(
-  files: readonly File[],
-  between: readonly SegmentId[],
-  { bytesMax, msMax, filesMax }: Omit<PackLimits, 'residueBytesMax'>,
-): readonly File[] | undefined {
-  const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
-  if (files.filter(isSmall).length <= filesMax) return undefined;
-  const isCut = (file: File, behind: File) =>
-    between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
-  let best: readonly File[] = [];
-  for (let end = files.length; end > best.length; end--) {
-    const last = files[end - 1];
-    let [begin, bytesBehind] = [end, 0];
-    for (let at = end - 1; at >= 0; at--) {
-      const [file, behind] = [files[at], files[at + 1]];
-      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > bytesMax) break;
-      if (file !== last && behind && isCut(file, behind)) break;
-      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > msMax) break;
-      if (file.bytes <= bytesBehind || file === last) begin = at;
-      bytesBehind += file.bytes;
-    }
-    if (end - begin > best.length) best = files.slice(begin, end);
-  }
-  return best.length > 1 ? best : undefined;
 }
 
 function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {

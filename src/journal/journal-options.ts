@@ -14,7 +14,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Disk } from './disk.ts';
-import type { HistoryBound } from './history.ts';
+import type { HistoryBound } from './history-limits.ts';
 import type { OwnerNote } from './paths.ts';
 
 export interface JournalLimits {

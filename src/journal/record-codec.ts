@@ -109,12 +109,16 @@ function messageType(record: PostedRecord | CopiedRecord): number {
 
 /** A record of the journal itself: no other segment may repeat it. */
 export function isStoreRecord({ type }: RawRecord): boolean {
+  return isStoreType(type);
+}
+
+export function isStoreType(type: number): boolean {
   return type < typeOf.posted;
 }
 
 /** What the engine calls records of this type; undefined for types of the journal itself, and unknown ones. */
 export function kindOfType(type: number): JournalRecord['kind'] | undefined {
-  return type < typeOf.posted ? undefined : (kindOf.get(type) as JournalRecord['kind'] | undefined);
+  return isStoreType(type) ? undefined : (kindOf.get(type) as JournalRecord['kind'] | undefined);
 }
 
 /** undefined for a record that is not the journal's own. */

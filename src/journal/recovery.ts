@@ -12,7 +12,7 @@ import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import { PlainPosts } from './plain-posts.ts';
-import { decodeRecord, decodeStoreRecord, isStoreRecord } from './record-codec.ts';
+import { decodeRecord, decodeStoreRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
   HeaderScan,
   isRecord,
@@ -95,6 +95,8 @@ export async function survey(disk: Disk, folder: string, epochBelow: number): Pr
 export interface Reader {
   /** Without it, plain posts are for record() as well. */
   readonly plainPosts?: PlainPostReader;
+  /** Takes the records of the engine by their headers. Then nothing is decoded, and record() gets none. */
+  header?(header: RecordHeader, place: RecordPlace | undefined): void;
   /**
    * Takes a record of the engine; undefined if its type is unknown and may be skipped. `place`: undefined if it has no
    * number, or none that is known.
@@ -161,6 +163,9 @@ export function* readEach(
       reader.lost({ offset: scan.offset, end: scan.end });
     } else if (scan.offset < plainBelow && posts.read(scan)) {
       plainPosts?.take(posts.post, scan, places.takeSequence());
+    } else if (reader.header && !isStoreType(bytes[scan.offset + 2] as number)) {
+      const { offset, bodyOffset, end } = scan;
+      reader.header({ offset, bodyOffset, end }, places.take());
     } else readInto(reader, places, rawRecordAt(bytes, scan, isChecked));
     if (scan.end - yielded < stepBytes) continue;
     yielded = scan.end;
@@ -184,7 +189,12 @@ function readInto(reader: Reader, places: FilePlaces, found: RawRecord): void {
 
 const corrupt = Symbol('corrupt');
 
-function unlessCorrupt<T, C>(decode: (raw: RawRecord) => T, raw: RawRecord, corrupt: C): T | C {
+/** `corrupt` if a part of the record breaks a rule, although its checksum fits. Throws store_newer. */
+export function unlessCorrupt<T, C>(
+  decode: (raw: RawRecord) => T,
+  raw: RawRecord,
+  corrupt: C,
+): T | C {
   try {
     return decode(raw);
   } catch (error) {

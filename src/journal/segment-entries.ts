@@ -23,8 +23,8 @@ export interface EncodedRecords {
   readonly ends: readonly number[];
 }
 
-/** A body of this length costs less if it is written from where it lies. */
-const copiedBytesMax = 16 * 1024;
+/** A longer body costs less if it is written from where it lies. */
+export const copiedBytesMax = 16 * 1024;
 /** Of a record without a large body, as a guess. */
 const recordBytesUsual = 512;
 

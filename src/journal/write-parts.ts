@@ -6,6 +6,17 @@ const writeBytesMax = 1_048_576;
 /** A buffer of this length is not copied to be written with others. */
 const joinBytesMax = 64 * 1024;
 
+/** Writes the buffers to an empty file, a part in each step. Returns how many bytes they are. */
+export function* writeParts(file: DiskFile, buffers: readonly Buffer[]): Generator<void, number> {
+  let bytes = 0;
+  for (const part of parts(buffers)) {
+    writeWhole(file, part, bytes);
+    bytes += part.length;
+    yield;
+  }
+  return bytes;
+}
+
 /** Parts that do not block for long when they are written. */
 export function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
   let waiting: Buffer[] = [];
@@ -27,7 +38,7 @@ export function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
 }
 
 /** A disk that fills up takes part of the bytes, and then fails. */
-export function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
+function writeWhole(file: DiskFile, bytes: Buffer, offset: number): void {
   for (let written = 0; written < bytes.length; ) {
     const more = file.write([bytes.subarray(written)], offset + written);
     if (more === 0) throw Object.assign(new Error('nothing was written'), { code: 'ENOSPC' });

@@ -5,7 +5,7 @@ import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
 import { realDisk } from '../journal/disk.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { Claim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';

@@ -12,7 +12,7 @@ import { historyAgeMsDefault, segmentBytesMax } from '../base/limits.ts';
 import { systemRuntime } from '../base/runtime.ts';
 import { type Patience, withPatience } from '../base/standstill.ts';
 import { Client } from '../client/client.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import type {
   BrokerStatus,
   Cancellable,

@@ -5,7 +5,7 @@ import { IpcError } from '../base/errors.ts';
 import { Acceptor } from '../broker/acceptor.ts';
 import { Broker } from '../broker/broker.ts';
 import { Listeners } from '../broker/listeners.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { ownerAddress } from '../net/listen.ts';
 import type { Keys } from '../protocol/handshake.ts';

@@ -21,7 +21,7 @@ import { addressesToBind } from '../broker/listeners.ts';
 import { Client } from '../client/client.ts';
 import { withOwner } from '../files/file-owner.ts';
 import { requireTrustedStore } from '../files/trusted-path.ts';
-import type { HistoryBound } from '../journal/history.ts';
+import type { HistoryBound } from '../journal/history-limits.ts';
 import { type OwnerNote, readOwner } from '../journal/paths.ts';
 import { storeId } from '../journal/recovery.ts';
 import { journalFormat } from '../journal/segment-header.ts';

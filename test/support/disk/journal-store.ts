@@ -2,7 +2,7 @@
 
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import type { Disk } from '../../../src/journal/disk.ts';
-import type { HistoryBound } from '../../../src/journal/history.ts';
+import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { Journal, type JournalLimits, type JournalOptions } from '../../../src/journal/journal.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { JournalModel } from './journal-model.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { HistoryBound } from '../../../src/journal/history.ts';
+import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { openBroker } from '../../support/brokers.ts';
 import { postedRecord } from '../../support/disk/journal-model.ts';
 import { append, openStore } from '../../support/disk/journal-store.ts';

@@ -1,9 +1,12 @@
 // Messages that were stored in files of history which are gone, and that ended in later ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HistoryBound } from '../../../src/journal/history.ts';
+import { systemRuntime } from '../../../src/base/runtime.ts';
+import { History } from '../../../src/journal/history.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
-import { residueId, residueOf } from '../../../src/journal/history-residue.ts';
+import type { HistoryBound } from '../../../src/journal/history-limits.ts';
+import { residueId } from '../../../src/journal/history-residue.ts';
+import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
@@ -26,10 +29,12 @@ import {
   storeFolder,
 } from '../../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../../support/disk/past.ts';
+import { residueBytes } from '../../support/disk/plain-residue.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { Random } from '../../support/random.ts';
 
 const history: HistoryBound = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
+const allLimits = { ...limitsDefault, ...limits };
 const residuePath = `${storeFolder}/history/00000000-000000.log`;
 
 /** Owners that post and settle one message each, from `first` on; the one with the number `at` appends more. */
@@ -66,6 +71,17 @@ async function lifeOf(disk: CrashDisk, number: number): Promise<MailEvent[]> {
   });
 }
 
+/** The numbers of the messages in a residue. */
+function copiesIn(bytes: Buffer = Buffer.alloc(0)): number[] {
+  const numbers: number[] = [];
+  const record = (_: unknown, each: JournalRecord | undefined) => {
+    if (each?.kind === 'copied') numbers.push(each.envelope.number);
+  };
+  const file = { ...residueId, bytes: bytes.length };
+  for (const _ of readEach(bytes, file, { record, lost: () => assert.fail() }));
+  return numbers;
+}
+
 async function briefLifeOf(disk: CrashDisk, number: number): Promise<string[]> {
   return (await lifeOf(disk, number)).map(eventInBrief);
 }
@@ -95,7 +111,7 @@ test('what became of it in files that are gone is known: its mailbox, its attemp
 test('of a post to several mailboxes only those messages are kept that have not ended', async () => {
   const disk = await storeWith(postedRecord(1, 'to both', { alsoTo: ['B'] }), settled(2));
   assert.deepEqual(await briefLifeOf(disk, 1), ['stored #1 to both', 'dropped #1']);
-  assert.deepEqual(await briefLifeOf(disk, 2), []);
+  assert.deepEqual(copiesIn(disk.files().get(residuePath)), [1]);
 });
 
 test('once the end itself is not kept any more, nothing is told of the message', async () => {
@@ -135,6 +151,55 @@ test('an owner that dies at any step of giving up the oldest file, with or witho
   assert(seen.size > 5, [...seen].join('\n'));
 });
 
+test('when history is too long, old files go until an eighth of the bound is free', async () => {
+  const disk = await storeWith(postedRecord(1, 'kept for long'));
+  const bytesIn = () => {
+    const files = [...disk.files()].filter(([path]) => path.includes('/history/'));
+    return files.reduce((sum, [, { length }]) => sum + length, 0);
+  };
+  const before = bytesIn();
+  const tight = { ...history, bytesMax: before - 1 };
+  await (await openStore({ disk: disk.process(), limits, history: tight })).journal.close();
+  assert(bytesIn() <= (tight.bytesMax * 7) / 8);
+  // What was there is within the bound.
+  const after = bytesIn();
+  const exact = { ...history, bytesMax: after };
+  const other = new History(disk.process(), storeFolder, exact, allLimits, systemRuntime);
+  other.tidy([]);
+  await other.close();
+  assert.equal(bytesIn(), after);
+});
+
+test('an owner that is replaced while it makes the residue leaves every file, also that of its successor', async () => {
+  const prepared = await storeWith(postedRecord(1, 'kept for long'));
+  const tight = { ...history, bytesMax: 6_000 };
+  const ofSuccessor = `${storeFolder}/history/0-0.new`;
+  for (let replacedAt = 1, turns = 1; replacedAt <= turns; replacedAt++) {
+    const disk = prepared.clone();
+    let clock = 0;
+    turns = 0;
+    // Each step is a turn of its own.
+    const runtime = {
+      now: () => (clock += 1_000),
+      time: () => 0,
+      defer: (work: () => void) => {
+        turns++;
+        if (turns === replacedAt) {
+          old.mayChange = () => false;
+          disk.tamper(ofSuccessor, Buffer.from('not complete'));
+        }
+        setImmediate(work);
+      },
+    };
+    const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
+    old.tidy([]);
+    await old.close();
+    if (turns < replacedAt) break;
+    const expected = new Map([...prepared.files(), [ofSuccessor, Buffer.from('not complete')]]);
+    assert.deepEqual(disk.files(), expected, `turn ${replacedAt}`);
+  }
+});
+
 test('the residue is bounded: live mail goes first, of which the log has copies, and then what was stored first', () => {
   const id = { epoch: 1, segment: 1 };
   const body = 'x'.repeat(300);
@@ -143,18 +208,12 @@ test('the residue is bounded: live mail goes first, of which the log has copies,
   const buffers = [stamp, ...records, settled(3)].map((each) =>
     encodeRecord(each, segmentSeed(id)),
   );
-  const source = { id, bytes: Buffer.concat(buffers.flat()) };
+  const source = { id, bytes: Buffer.concat(buffers.flat()), end: 100 };
   const numbersIn = (bytesMax: number): number[] => {
     const isLive = (number: number) => number >= 5;
-    const bytes = Buffer.concat(residueOf([source], 100, bytesMax, isLive));
+    const bytes = residueBytes([source], bytesMax, isLive);
     assert(bytes.length <= bytesMax);
-    const numbers: number[] = [];
-    const record = (_: unknown, each: JournalRecord | undefined) => {
-      if (each?.kind === 'copied') numbers.push(each.envelope.number);
-    };
-    const file = { ...residueId, bytes: bytes.length };
-    for (const _ of readEach(bytes, file, { record, lost: () => assert.fail() }));
-    return numbers;
+    return copiesIn(bytes);
   };
   assert.deepEqual(numbersIn(10_000), [1, 2, 4, 5, 6]);
   assert.deepEqual(numbersIn(1_700), [1, 2, 4, 6]);

@@ -1,0 +1,94 @@
+// How much history is kept in how many files: which small files are packed into one, and how much goes at a time.
+import { isResidue } from './history-residue.ts';
+import type { JournalLimits } from './journal-options.ts';
+import { inOrder } from './paths.ts';
+import type { SegmentId } from './record-framing.ts';
+
+/** How much history is kept, at least if there is room for it. */
+export interface HistoryBound {
+  /** Length of all files; 0 keeps none. */
+  readonly bytesMax: number;
+  /** In milliseconds. */
+  readonly ageMsMax: number;
+}
+
+export interface HistoryLimits {
+  /** Longest packed file. */
+  readonly bytesMax: number;
+  /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
+  readonly msMax: number;
+  /** Longest residue. */
+  readonly residueBytesMax: number;
+  /** More small files than this are packed. */
+  readonly filesMax: number;
+  /** Once there is more than the bound allows, files go until this much is left. */
+  readonly keptBytes: number;
+  /** As many of the oldest files go at once, or one. */
+  readonly goingBytesMax: number;
+}
+
+/** The oldest packed file, which goes at once, is at most this part of the bytes and of the time of the bound. */
+const bytesShare = 2;
+const timeShare = 8;
+/** The residue is at most this part of the bytes of the bound. */
+const residueShare = 8;
+/**
+ * This part of the bytes of the bound is free after old files went: to let one go at a time would write the residue
+ * again for each.
+ */
+const freeShare = 8;
+/** They are read into memory. */
+const goingSegmentsMax = 4;
+
+export function historyLimits(
+  { bytesMax, ageMsMax }: HistoryBound,
+  { segmentBytesMax, segmentsCompact }: JournalLimits,
+): HistoryLimits {
+  return {
+    bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
+    msMax: ageMsMax / timeShare,
+    residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
+    filesMax: 2 * segmentsCompact,
+    keptBytes: bytesMax - bytesMax / freeShare,
+    goingBytesMax: goingSegmentsMax * segmentBytesMax,
+  };
+}
+
+interface PackedFile extends SegmentId {
+  /** Length of the file. */
+  readonly bytes: number;
+  /** When it begins; undefined if that is not known. */
+  readonly begin: number | undefined;
+  readonly isLeft: boolean;
+}
+
+/**
+ * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
+ * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
+ * names.
+ */
+export function packRun<File extends PackedFile>(
+  files: readonly File[],
+  between: readonly SegmentId[],
+  { bytesMax, msMax, filesMax }: Pick<HistoryLimits, 'bytesMax' | 'msMax' | 'filesMax'>,
+): readonly File[] | undefined {
+  const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
+  if (files.filter(isSmall).length <= filesMax) return undefined;
+  const isCut = (file: File, behind: File) =>
+    between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
+  let best: readonly File[] = [];
+  for (let end = files.length; end > best.length; end--) {
+    const last = files[end - 1];
+    let [begin, bytesBehind] = [end, 0];
+    for (let at = end - 1; at >= 0; at--) {
+      const [file, behind] = [files[at], files[at + 1]];
+      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > bytesMax) break;
+      if (file !== last && behind && isCut(file, behind)) break;
+      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > msMax) break;
+      if (file.bytes <= bytesBehind || file === last) begin = at;
+      bytesBehind += file.bytes;
+    }
+    if (end - begin > best.length) best = files.slice(begin, end);
+  }
+  return best.length > 1 ? best : undefined;
+}

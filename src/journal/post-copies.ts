@@ -1,0 +1,68 @@
+// Makes of a plain post, where it lies in a file, the copy that a later file has of its message: both records have the
+// bytes of the same envelope, and to decode and encode it takes several times as long.
+import type { ByteWriter } from '../base/binary.ts';
+import { isPlainPostAt, settlesAt, textEnd } from './meta-fields.ts';
+import {
+  beginRecord,
+  endMeta,
+  type RecordHeader,
+  recordHeaderBytes,
+  type Seed,
+} from './record-framing.ts';
+import {
+  typeCopiedAnswer,
+  typeCopiedFolder,
+  typeOf,
+  typePostedAnswer,
+  typePostedFolder,
+} from './record-types.ts';
+
+/** The types of posts whose last fields are those of a copy. */
+const copyTypes: ReadonlyMap<number, number> = new Map([
+  [typeOf.posted, typeOf.copied],
+  [typePostedAnswer, typeCopiedAnswer],
+  [typePostedFolder, typeCopiedFolder],
+]);
+
+/**
+ * Writes the copy without its body, which is to be written behind it: returns that. If the copy has to be made by
+ * decoding the record, nothing is written, and the result is undefined.
+ */
+export function writeCopyOfPost(
+  writer: ByteWriter,
+  bytes: Buffer,
+  { offset, bodyOffset, end }: RecordHeader,
+  seed: Seed,
+): Buffer | undefined {
+  const postedType = bytes[offset + 2] as number;
+  const type = copyTypes.get(postedType);
+  const meta = offset + recordHeaderBytes;
+  if (type === undefined || !isPlainPostAt(bytes, postedType, meta)) return undefined;
+  const settles = settlesAt(bytes, meta);
+  const envelopeEnd = settles - 8;
+  const tail = settles + (postedType === typeOf.posted ? 4 : 8);
+  const bodyChecksum = bytes.readUInt32BE(offset + 12);
+  const isBodyOwn =
+    bytes.readUInt32BE(envelopeEnd - 8) === end - bodyOffset &&
+    bytes.readUInt32BE(envelopeEnd - 4) === bodyChecksum;
+  if (!isBodyOwn || !isTail(bytes, postedType, tail, bodyOffset)) return undefined;
+  const to = textEnd(bytes, meta + 16);
+  const body = bytes.subarray(bodyOffset, end);
+  const begin = beginRecord(writer);
+  writer.raw(bytes.subarray(meta, envelopeEnd));
+  // Its mailbox, the attempt of its first delivery, and no holder.
+  writer
+    .raw(bytes.subarray(to, textEnd(bytes, to)))
+    .u32(1)
+    .text('');
+  writer.raw(bytes.subarray(tail, bodyOffset));
+  endMeta(writer, begin, { type, flags: 0, body, bodyChecksum }, seed);
+  return body;
+}
+
+/** Whether a depth and a folder, as far as the type has them, and nothing else, lie there. */
+function isTail(bytes: Buffer, type: number, at: number, end: number): boolean {
+  if (type === typeOf.posted) return at === end;
+  if (type === typePostedAnswer) return at + 4 === end && bytes.readUInt32BE(at) > 0;
+  return at + 5 < end && textEnd(bytes, at + 4) === end;
+}

@@ -1,0 +1,102 @@
+// The residue as one plain fold of all records: what the one that looks at few of them is compared with.
+
+import type { PackSource } from '../../../src/journal/history-pack.ts';
+import { residueOf } from '../../../src/journal/history-residue.ts';
+import { readEach } from '../../../src/journal/recovery.ts';
+import { UnendedMail } from '../../../src/journal/unended-mail.ts';
+import type { Envelope } from '../../../src/model/message.ts';
+import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
+
+export interface ResidueSource extends PackSource {
+  /** Records with this number or a higher one do not count. */
+  readonly end: number;
+}
+
+/** The residue of these files, in all its steps at once. */
+export function residueBytes(
+  sources: readonly ResidueSource[],
+  bytesMax: number,
+  isLive: (number: number) => boolean,
+): Buffer {
+  const mail = new UnendedMail();
+  const files = sources.map(({ id, bytes }) => ({ id, bytes: Buffer.from(bytes) }));
+  for (const [index, file] of files.entries()) {
+    for (const _ of mail.read(file, sources[index]?.end ?? 0));
+    // As the owner gives their memory back.
+    for (const each of files.slice(0, index + 1)) if (!mail.needs(each)) each.bytes.fill(0);
+  }
+  const steps = residueOf(mail, bytesMax, isLive);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return Buffer.concat(value);
+  }
+}
+
+/** The messages that have not ended in these files, in the order of their numbers. */
+export function plainResidue(sources: readonly ResidueSource[]): CopiedRecord[] {
+  const fold = new PlainFold();
+  for (const { id, bytes, end } of sources) {
+    const reader: Parameters<typeof readEach>[2] = {
+      lost: () => {},
+      record: (_, record, place) => {
+        const counts = place === undefined || place.sequence < end;
+        if (record && counts) fold.apply(record, place !== undefined);
+      },
+    };
+    for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader, false));
+  }
+  return [...fold.messages.values()].sort((one, other) => {
+    return one.envelope.number - other.envelope.number;
+  });
+}
+
+class PlainFold {
+  readonly messages = new Map<number, CopiedRecord>();
+  #newest = 0;
+
+  apply(record: JournalRecord, isNumbered: boolean): void {
+    switch (record.kind) {
+      case 'posted': {
+        const all = [record.envelope, ...record.also];
+        for (const envelope of all) {
+          const { number, to: mailbox } = envelope;
+          const isEnded = all.length > 1 && number <= this.#newest;
+          if (!isNumbered && (isEnded || this.#isKnown(envelope))) continue;
+          const { body } = record;
+          const fresh = { mailbox, attempt: 1, holder: '', body } as const;
+          this.messages.set(number, { kind: 'copied', envelope, ...fresh });
+        }
+        this.#newest = Math.max(this.#newest, ...all.map(({ number }) => number));
+        for (const number of record.settles) this.messages.delete(number);
+        return;
+      }
+      case 'copied':
+        if (!isNumbered && this.#isKnown(record.envelope)) return;
+        this.messages.set(record.envelope.number, record);
+        return;
+      case 'offered': {
+        const { attempt, holder, holding } = record;
+        return this.#change(record.number, { attempt, holder, holding });
+      }
+      case 'released':
+      case 'moved': {
+        const { attempt, lastHold } = record;
+        this.#change(record.number, { attempt, holder: '', holding: undefined });
+        if (lastHold) this.#change(record.number, { lastHold });
+        if (record.kind === 'moved') this.#change(record.number, { mailbox: record.mailbox });
+        return;
+      }
+      case 'settled':
+        for (const number of record.numbers) this.messages.delete(number);
+    }
+  }
+
+  #isKnown({ number, id }: Envelope): boolean {
+    return this.messages.get(number)?.envelope.id === id;
+  }
+
+  #change(number: number, change: Partial<CopiedRecord>): void {
+    const message = this.messages.get(number);
+    if (message) this.messages.set(number, { ...message, ...change });
+  }
+}
