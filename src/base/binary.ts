@@ -70,10 +70,26 @@ export class ByteWriter {
     return this;
   }
 
-  list<T>(values: readonly T[], write: (value: T) => void): this {
+  /** `write` gets the writer, so a function that is not made anew for each list will do. */
+  list<T>(values: readonly T[], write: (writer: ByteWriter, value: T) => void): this {
     this.u32(values.length);
-    for (const value of values) write(value);
+    for (const value of values) write(this, value);
     return this;
+  }
+
+  /** A list of one value, or of none. */
+  optional<T>(value: T | undefined, write: (writer: ByteWriter, value: T) => void): this {
+    this.u32(value === undefined ? 0 : 1);
+    if (value !== undefined) write(this, value);
+    return this;
+  }
+
+  texts(values: readonly string[]): this {
+    return this.list(values, writeText);
+  }
+
+  numbers(values: readonly number[]): this {
+    return this.list(values, writeNumber);
   }
 
   raw(value: Uint8Array): this {
@@ -131,6 +147,14 @@ export class ByteWriter {
     this.#buffer.copy(larger, 0, 0, filled);
     this.#buffer = larger;
   }
+}
+
+function writeText(writer: ByteWriter, text: string): void {
+  writer.text(text);
+}
+
+function writeNumber(writer: ByteWriter, number: number): void {
+  writer.u64(number);
 }
 
 /** The caller has made sure that the bytes are there: writeUInt32BE would check that once more, which takes longer. */

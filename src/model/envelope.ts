@@ -127,7 +127,11 @@ export function readOrigin(reader: ByteReader): Origin {
 }
 
 export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {
-  writer.list(holds, (hold) => writer.u64(hold.number).text(hold.id));
+  writer.list(holds, writeHold);
+}
+
+function writeHold(writer: ByteWriter, { number, id }: Hold): void {
+  writer.u64(number).text(id);
 }
 
 export function readHolds(reader: ByteReader): Hold[] {

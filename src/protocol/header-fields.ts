@@ -19,6 +19,7 @@ import {
   type Envelope,
   type Hold,
   type MessageId,
+  type Name,
   type PastHold,
   parseNamedId,
 } from '../model/message.ts';
@@ -65,13 +66,27 @@ export function readListUpTo<T>(
   throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
 }
 
+/** What ByteWriter.optional() wrote. */
+export function readOptional<T>(
+  reader: ByteReader,
+  itemBytesMin: number,
+  read: (reader: ByteReader) => T,
+): T | undefined {
+  return readListUpTo(reader, 1, itemBytesMin, read)[0];
+}
+
 /** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
 export function writeOptionalList<T>(
   writer: ByteWriter,
   rest: readonly T[],
-  write: (item: T) => void,
+  write: (writer: ByteWriter, item: T) => void,
 ): void {
   if (rest.length > 0) writer.list(rest, write);
+}
+
+/** The same of names. */
+export function writeOptionalNames(writer: ByteWriter, names: readonly Name[]): void {
+  if (names.length > 0) writer.texts(names);
 }
 
 export function readOptionalList<T>(
@@ -100,11 +115,11 @@ export function readFullEnvelope(reader: ByteReader): Envelope {
 
 /** Of a message that was delivered before and not settled: one, else none. */
 export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined): void {
-  writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
+  writer.optional(lastHold, writePastHold);
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const lastHold = readListUpTo(reader, 1, pastHoldBytesMin, readPastHold)[0];
+  const lastHold = readOptional(reader, pastHoldBytesMin, readPastHold);
   return lastHold ? { lastHold } : {};
 }
 

@@ -13,7 +13,7 @@ export function writeAddressesHeader(
   writer: ByteWriter,
   { addresses }: { readonly addresses: readonly string[] },
 ): void {
-  writer.list(addresses, (address) => writer.text(address));
+  writer.texts(addresses);
 }
 
 export function decodeListen(frame: Frame): ListenRequest {

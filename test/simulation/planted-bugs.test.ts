@@ -157,7 +157,8 @@ const brokers: readonly Broken[] = [
     name: 'tells a session of a message that another one holds',
     file: 'engine/watches.js',
     snippet: 'this.#state.firstReady(mailbox)',
-    instead: '(this.#state.firstHeld(mailbox) ?? this.#state.firstReady(mailbox))',
+    instead:
+      '(this.#state.message(this.#state.mailbox(mailbox)?.held.first ?? 0) ?? this.#state.firstReady(mailbox))',
     invariant: 'false ring',
     seeds: 500,
   },
