@@ -8,7 +8,6 @@ import {
   type Envelope,
   fingerprintOf,
   isSameMessage,
-  type MessageId,
   type Name,
   type SessionId,
   sessionMessageId,

@@ -4,7 +4,6 @@
 
 import { NumberMap } from '../base/number-map.ts';
 import { NumberQueue } from '../base/number-queue.ts';
-import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { WrittenBytes } from './body-cache.ts';
 import { LocationTable } from './location-table.ts';
@@ -41,6 +40,9 @@ export class LiveIndex {
   #bytes = 0;
   /** What lies in each segment that has live messages. */
   readonly #files = new Map<LogFile, LiveFile>();
+  /** What was found last in `#files`: messages in a row mostly lie in one segment. */
+  #lastFile: LogFile | undefined;
+  #lastLive: LiveFile | undefined;
   /** Above the number of every message that was placed, even if it has ended. */
   nextNumber = 1;
 
@@ -92,7 +94,8 @@ export class LiveIndex {
   apply(record: JournalRecord | StoreRecord, location: Location): void {
     switch (record.kind) {
       case 'posted':
-        for (const { number } of envelopesOf(record)) {
+        this.place(record.envelope.number, record.body !== undefined, location);
+        for (const { number } of record.also) {
           this.place(number, record.body !== undefined, location);
         }
         return this.#end(record.settles);
@@ -110,7 +113,7 @@ export class LiveIndex {
     if (!hasBody) this.#corrupt.add(number);
     this.#rows.set(number, this.#locations.add(location));
     location.written?.enter();
-    const file = this.#file(location.file);
+    const file = this.#fileOf(location);
     file.numbers.add(number);
     file.bytes += location.bytes;
     this.#bytes += location.bytes;
@@ -129,18 +132,21 @@ export class LiveIndex {
     this.#locations.delete(row);
     this.#corrupt.delete(number);
     location.written?.leave();
-    const file = this.#file(location.file);
+    const file = this.#fileOf(location);
     file.numbers.delete(number);
     file.bytes -= location.bytes;
     this.#bytes -= location.bytes;
-    if (file.numbers.size === 0) this.#files.delete(location.file);
+    if (file.numbers.size > 0) return;
+    this.#files.delete(location.file);
+    this.#lastFile = this.#lastLive = undefined;
   }
 
-  #file(file: LogFile): LiveFile {
-    const known = this.#files.get(file);
-    if (known) return known;
-    const live = { numbers: new NumberQueue(), bytes: 0 };
+  #fileOf({ file }: Location): LiveFile {
+    if (file === this.#lastFile && this.#lastLive) return this.#lastLive;
+    const live = this.#files.get(file) ?? { numbers: new NumberQueue(), bytes: 0 };
     this.#files.set(file, live);
+    this.#lastFile = file;
+    this.#lastLive = live;
     return live;
   }
 }

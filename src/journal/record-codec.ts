@@ -86,8 +86,8 @@ export function writeRecord(
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  const flags = optionalKinds.has(record.kind) ? flagOptional : 0;
-  if (!('body' in record)) {
+  if (record.kind !== 'posted' && record.kind !== 'copied') {
+    const flags = optionalKinds.has(record.kind) ? flagOptional : 0;
     return { type: bodilessType(record), flags, body: noBody, bodyChecksum: 0 };
   }
   const { body, envelope } = record;
