@@ -232,14 +232,18 @@ export class ByteReader {
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T[] {
-    const count = this.u32();
+    const count = this.#count(itemBytesMin);
     if (count === 0) return [];
-    if (count * itemBytesMin > this.#end - this.#offset) {
-      throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
-    }
     const items: T[] = [];
     for (let index = 0; index < count; index++) items.push(read(this));
     return items;
+  }
+
+  /** A list of at most one. */
+  optional<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T | undefined {
+    const count = this.#count(itemBytesMin);
+    if (count > 1) throw new IpcError('bad_frame', `a list of ${count}; the limit is 1`);
+    return count === 0 ? undefined : read(this);
   }
 
   raw(bytes: number): Buffer {
@@ -256,6 +260,12 @@ export class ByteReader {
   end(): void {
     const left = this.#end - this.#offset;
     if (left !== 0) throw new IpcError('bad_frame', `a header has ${left} bytes too many`);
+  }
+
+  #count(itemBytesMin: number): number {
+    const count = this.u32();
+    if (count * itemBytesMin <= this.#end - this.#offset) return count;
+    throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
   }
 
   #take(bytes: number): number {

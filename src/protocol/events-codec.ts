@@ -24,7 +24,6 @@ import {
   readFullEnvelope,
   readHeader,
   readLastHold,
-  readOptional,
   writeFullEnvelope,
   writeLastHold,
 } from './header-fields.ts';
@@ -228,7 +227,7 @@ export function decodeEventsEnd(frame: Frame): EventsEndResponse {
   const end = readHeader(frame, (reader) => ({
     next: { epoch: reader.u64(), sequence: reader.u64() },
     hasMore: readFlag(reader),
-    gap: readOptional(reader, gapBytes, readGap),
+    gap: reader.optional(gapBytes, readGap),
   }));
   return { kind: 'eventsEnd', request: frame.request, ...end };
 }

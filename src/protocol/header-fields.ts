@@ -66,15 +66,6 @@ export function readListUpTo<T>(
   throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
 }
 
-/** What ByteWriter.optional() wrote. */
-export function readOptional<T>(
-  reader: ByteReader,
-  itemBytesMin: number,
-  read: (reader: ByteReader) => T,
-): T | undefined {
-  return readListUpTo(reader, 1, itemBytesMin, read)[0];
-}
-
 /** An optional list at the end of a header: an empty list takes no bytes, not even for its count. */
 export function writeOptionalList<T>(
   writer: ByteWriter,
@@ -119,7 +110,7 @@ export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const lastHold = readOptional(reader, pastHoldBytesMin, readPastHold);
+  const lastHold = reader.optional(pastHoldBytesMin, readPastHold);
   return lastHold ? { lastHold } : {};
 }
 

@@ -25,13 +25,7 @@ import type {
   WatchRequest,
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import {
-  nameBytesMin,
-  readHeader,
-  readOptional,
-  readOptionalList,
-  writeOptionalNames,
-} from './header-fields.ts';
+import { nameBytesMin, readHeader, readOptionalList, writeOptionalNames } from './header-fields.ts';
 import { readDuration } from './receipt-fields.ts';
 
 /** A number, an attempt, a time and a pause. */
@@ -81,7 +75,7 @@ export function decodeWatch(frame: Frame): WatchRequest {
     first: readName(reader),
     waitMs: reader.u32(),
     path: readWakePath(reader),
-    told: readOptional(reader, toldBytes, readTold),
+    told: reader.optional(toldBytes, readTold),
     rest: readRest(reader),
   }));
   checkWaitMs(watch.waitMs);

@@ -9,7 +9,6 @@ import type { Name } from '../model/message.ts';
 import {
   nameBytesMin,
   readListUpTo,
-  readOptional,
   readOptionalList,
   writeOptionalNames,
 } from './header-fields.ts';
@@ -67,8 +66,8 @@ function writeSame(writer: ByteWriter, { number, ageMs, isHeld }: SameText): voi
 
 export function readAhead(reader: ByteReader): Ahead {
   const before = reader.u32();
-  const holder = readOptional(reader, holderBytesMin, readHolder);
-  const same = readOptional(reader, sameBytesMin, readSame);
+  const holder = reader.optional(holderBytesMin, readHolder);
+  const same = reader.optional(sameBytesMin, readSame);
   return { before, holder, same };
 }
 
