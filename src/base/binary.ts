@@ -277,7 +277,7 @@ export class ByteReader {
 }
 
 /** Bytes that are there: checking them once more, as readUInt32BE does, would take longer than reading them. */
-function u32At(bytes: Buffer, offset: number): number {
+export function u32At(bytes: Uint8Array, offset: number): number {
   const high = ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number);
   const low = ((bytes[offset + 2] as number) << 8) | (bytes[offset + 3] as number);
   return high * 2 ** 16 + low;
