@@ -9,6 +9,9 @@ const shortTextMax = 64;
 /** A writer that is cleared keeps at most this much memory. */
 const clearedBytesMax = 16 * 1024;
 
+/** The list of no items. */
+const nothing: readonly never[] = [];
+
 /** Grows as needed; `bytes()` returns a view of what was written. A number out of the range of its field is a RangeError. */
 export class ByteWriter {
   #buffer: Buffer;
@@ -231,9 +234,9 @@ export class ByteReader {
   }
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
-  list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T[] {
+  list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): readonly T[] {
     const count = this.#count(itemBytesMin);
-    if (count === 0) return [];
+    if (count === 0) return nothing;
     const items: T[] = [];
     for (let index = 0; index < count; index++) items.push(read(this));
     return items;

@@ -328,7 +328,7 @@ function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
   writer.list(also, (_, { number, id, to }) => writer.u64(number).text(id).text(to));
 }
 
-function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] {
+function readAlso(reader: ByteReader): readonly Pick<Envelope, 'number' | 'id' | 'to'>[] {
   return reader.list(alsoBytesMin, () => {
     const number = readNumber(reader);
     return { number, id: readMessageId(reader), to: readStoredName(reader) };

@@ -134,7 +134,7 @@ function writeHold(writer: ByteWriter, { number, id }: Hold): void {
   writer.u64(number).text(id);
 }
 
-export function readHolds(reader: ByteReader): Hold[] {
+export function readHolds(reader: ByteReader): readonly Hold[] {
   const holds = reader.list(holdBytesMin, readHold);
   if (holds.length > holdsMax) {
     throw new IpcError(

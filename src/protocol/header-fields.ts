@@ -27,6 +27,8 @@ import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
+/** The list at the end of most headers. */
+const nothing: readonly never[] = [];
 /** The smallest name in a list: its length, and one character. */
 export const nameBytesMin = 2;
 /** An IPv4 address; an IPv6 address, with a zone or without. */
@@ -40,7 +42,7 @@ export function holdsBytes(holds: readonly Hold[]): Buffer {
   return writer.bytes();
 }
 
-export function holdsOf(bytes: Buffer): Hold[] {
+export function holdsOf(bytes: Buffer): readonly Hold[] {
   const reader = new ByteReader(bytes);
   const holds = readHolds(reader);
   reader.end();
@@ -60,7 +62,7 @@ export function readListUpTo<T>(
   max: number,
   itemBytesMin: number,
   read: (reader: ByteReader) => T,
-): T[] {
+): readonly T[] {
   const items = reader.list(itemBytesMin, read);
   if (items.length <= max) return items;
   throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
@@ -84,8 +86,8 @@ export function readOptionalList<T>(
   reader: ByteReader,
   itemBytesMin: number,
   read: (reader: ByteReader) => T,
-): T[] {
-  if (reader.isAtEnd) return [];
+): readonly T[] {
+  if (reader.isAtEnd) return nothing;
   const rest = reader.list(itemBytesMin, read);
   if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
   return rest;

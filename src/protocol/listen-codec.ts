@@ -26,10 +26,10 @@ export function decodeListen(frame: Frame): ListenRequest {
 }
 
 export function decodeListening(frame: Frame): ListeningResponse {
-  const addresses = checkAddresses(readAddresses(frame));
+  const addresses = checkAddresses([...readAddresses(frame)]);
   return { kind: 'listening', request: frame.request, addresses };
 }
 
-function readAddresses(frame: Frame): string[] {
+function readAddresses(frame: Frame): readonly string[] {
   return readHeader(frame, (reader) => reader.list(addressBytesMin, () => reader.text()));
 }

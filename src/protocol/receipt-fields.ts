@@ -31,7 +31,7 @@ function writeElsewhereItem(writer: ByteWriter, { mailbox, ready }: MailElsewher
   writer.text(mailbox).u32(ready);
 }
 
-export function readElsewhere(reader: ByteReader): MailElsewhere[] {
+export function readElsewhere(reader: ByteReader): readonly MailElsewhere[] {
   return readListUpTo(reader, mailElsewhereMax, elsewhereBytesMin, readElsewhereItem);
 }
 

@@ -79,7 +79,7 @@ export function decodeStatus(frame: Frame): StatusResponse {
   };
 }
 
-function readSessions(body: Buffer): ConnectedSession[] {
+function readSessions(body: Buffer): readonly ConnectedSession[] {
   const reader = new ByteReader(body);
   const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, () =>
     readSession(reader),
