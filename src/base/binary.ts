@@ -9,6 +9,9 @@ const shortTextMax = 64;
 /** A writer that is cleared keeps at most this much memory. */
 const clearedBytesMax = 16 * 1024;
 
+/** The list of no items. */
+const nothing: readonly never[] = [];
+
 /** Grows as needed; `bytes()` returns a view of what was written. A number out of the range of its field is a RangeError. */
 export class ByteWriter {
   #buffer: Buffer;
@@ -70,10 +73,26 @@ export class ByteWriter {
     return this;
   }
 
-  list<T>(values: readonly T[], write: (value: T) => void): this {
+  /** `write` gets the writer, so a function that is not made anew for each list will do. */
+  list<T>(values: readonly T[], write: (writer: ByteWriter, value: T) => void): this {
     this.u32(values.length);
-    for (const value of values) write(value);
+    for (const value of values) write(this, value);
     return this;
+  }
+
+  /** A list of one value, or of none. */
+  optional<T>(value: T | undefined, write: (writer: ByteWriter, value: T) => void): this {
+    this.u32(value === undefined ? 0 : 1);
+    if (value !== undefined) write(this, value);
+    return this;
+  }
+
+  texts(values: readonly string[]): this {
+    return this.list(values, writeText);
+  }
+
+  numbers(values: readonly number[]): this {
+    return this.list(values, writeNumber);
   }
 
   raw(value: Uint8Array): this {
@@ -131,6 +150,14 @@ export class ByteWriter {
     this.#buffer.copy(larger, 0, 0, filled);
     this.#buffer = larger;
   }
+}
+
+function writeText(writer: ByteWriter, text: string): void {
+  writer.text(text);
+}
+
+function writeNumber(writer: ByteWriter, number: number): void {
+  writer.u64(number);
 }
 
 /** The caller has made sure that the bytes are there: writeUInt32BE would check that once more, which takes longer. */
@@ -207,15 +234,19 @@ export class ByteReader {
   }
 
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
-  list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T[] {
-    const count = this.u32();
-    if (count === 0) return [];
-    if (count * itemBytesMin > this.#end - this.#offset) {
-      throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
-    }
+  list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): readonly T[] {
+    const count = this.#count(itemBytesMin);
+    if (count === 0) return nothing;
     const items: T[] = [];
     for (let index = 0; index < count; index++) items.push(read(this));
     return items;
+  }
+
+  /** A list of at most one. */
+  optional<T>(itemBytesMin: number, read: (reader: ByteReader) => T): T | undefined {
+    const count = this.#count(itemBytesMin);
+    if (count > 1) throw new IpcError('bad_frame', `a list of ${count}; the limit is 1`);
+    return count === 0 ? undefined : read(this);
   }
 
   raw(bytes: number): Buffer {
@@ -232,6 +263,12 @@ export class ByteReader {
   end(): void {
     const left = this.#end - this.#offset;
     if (left !== 0) throw new IpcError('bad_frame', `a header has ${left} bytes too many`);
+  }
+
+  #count(itemBytesMin: number): number {
+    const count = this.u32();
+    if (count * itemBytesMin <= this.#end - this.#offset) return count;
+    throw new IpcError('bad_frame', `a list of ${count} items does not fit into its header`);
   }
 
   #take(bytes: number): number {

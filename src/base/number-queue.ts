@@ -39,9 +39,11 @@ export class NumberQueue {
   }
 
   delete(number: number): void {
-    const at = this.#chunkOf(number);
+    // Nearly every number is the first.
+    const isFirst = this.first === number;
+    const at = isFirst ? 0 : this.#chunkOf(number);
     const chunk = this.#chunks[at];
-    const index = chunk ? indexIn(chunk, number) : 0;
+    const index = isFirst || !chunk ? 0 : indexIn(chunk, number);
     if (chunk?.[index] !== number) return;
     this.#size--;
     if (index === 0) chunk.shift();

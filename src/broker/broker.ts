@@ -19,13 +19,13 @@ import { Engine } from '../engine/engine.ts';
 import { Journal } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import type { EraseRequest } from '../model/erase-requests.ts';
-import type { EventsRequest } from '../model/event-requests.ts';
 import type { SessionId } from '../model/message.ts';
 import {
   type BrokerRequest,
   type CompactRequest,
   type ListenRequest,
   laterRequests,
+  type Request,
   type Response,
   type StorageStatus,
 } from '../model/requests.ts';
@@ -34,7 +34,7 @@ import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { BrokerLimits, BrokerOptions } from './broker-options.ts';
-import { CostlyRequests, costlyKinds } from './costly-requests.ts';
+import { CostlyRequests, isCostly } from './costly-requests.ts';
 import { EventFeed } from './event-feed.ts';
 import { GroupCommit } from './group-commit.ts';
 import { checkAddresses, checkMayListen } from './listeners.ts';
@@ -272,35 +272,55 @@ export class Broker {
   #onFrame(connection: ConnectionId, peer: Peer, frame: Frame): void {
     try {
       const request = decodeRequest(frame);
-      if (request.kind === 'send' || request.kind === 'ping') {
-        throw new IpcError('wrong_service', 'this is a broker, not a receiver');
-      }
       peer.check(request);
-      if (request.kind === 'listen') {
-        return this.#whilePaused(connection, peer, () => this.#listen(connection, peer, request));
-      }
-      if (request.kind === 'events') return this.#events(connection, peer, request);
-      if (request.kind === 'cancel' && this.#feed?.cancel(connection, request.request)) return;
-      if (request.kind === 'compact' || request.kind === 'erase') {
-        return this.#whilePaused(connection, peer, () => this.#remove(connection, request));
-      }
-      const bytes = frame.header.length + frame.body.length;
-      if (isStored(request) && !this.#hasRoom(bytes, alsoOf(request))) {
-        const work = () => this.#postWhenThereIsRoom(connection, request, bytes);
-        return this.#whilePaused(connection, peer, work);
-      }
-      if (costlyKinds.has(request.kind)) {
-        const step = () => this.#ask(connection, request);
-        return this.#whilePaused(connection, peer, () => this.#costly.run(step));
-      }
-      this.#ask(connection, request);
-      const commit = this.#groupCommit;
-      if (commit?.isShareUsedUp(connection)) {
-        this.#whilePaused(connection, peer, () => commit.synced());
-      }
+      if (isStored(request)) {
+        this.#store(connection, peer, request, frame.header.length + frame.body.length);
+      } else if (request.kind === 'wait' || request.kind === 'settle') {
+        this.#ask(connection, request);
+      } else this.#serve(connection, peer, request);
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       this.#sendError(connection, frame.request, error);
+    }
+  }
+
+  #store(connection: ConnectionId, peer: Peer, request: StoredRequest, bytes: number): void {
+    if (!this.#hasRoom(bytes, alsoOf(request))) {
+      return this.#storeLater(connection, peer, request, bytes);
+    }
+    this.#ask(connection, request);
+    if (this.#groupCommit?.isShareUsedUp(connection)) this.#awaitSync(connection, peer);
+  }
+
+  #storeLater(connection: ConnectionId, peer: Peer, request: StoredRequest, bytes: number): void {
+    this.#whilePaused(connection, peer, () => this.#storeInRoom(connection, request, bytes));
+  }
+
+  #awaitSync(connection: ConnectionId, peer: Peer): void {
+    this.#whilePaused(connection, peer, async () => this.#groupCommit?.synced());
+  }
+
+  #serve(connection: ConnectionId, peer: Peer, request: Exclude<Request, StoredRequest>): void {
+    switch (request.kind) {
+      case 'send':
+      case 'ping':
+        throw new IpcError('wrong_service', 'this is a broker, not a receiver');
+      case 'listen':
+        return this.#whilePaused(connection, peer, () => this.#listen(connection, peer, request));
+      case 'events':
+        peer.requireHello();
+        return this.#feed?.request(connection, request);
+      case 'compact':
+      case 'erase':
+        return this.#whilePaused(connection, peer, () => this.#remove(connection, request));
+      case 'cancel':
+        if (this.#feed?.cancel(connection, request.request)) return;
+        return this.#ask(connection, request);
+      default:
+        if (!isCostly(request)) return this.#ask(connection, request);
+        return this.#whilePaused(connection, peer, () =>
+          this.#costly.run(() => this.#ask(connection, request)),
+        );
     }
   }
 
@@ -323,11 +343,6 @@ export class Broker {
   #ask(connection: ConnectionId, request: BrokerRequest): void {
     this.#step(connection, request);
     this.#groupCommit?.endLargeTurn();
-  }
-
-  #events(connection: ConnectionId, peer: Peer, request: EventsRequest): void {
-    peer.requireHello();
-    this.#feed?.request(connection, request);
   }
 
   async #remove(connection: ConnectionId, request: CompactRequest | EraseRequest): Promise<void> {
@@ -361,11 +376,7 @@ export class Broker {
   }
 
   /** Removes settled mail until there is room, or nothing more can be removed. */
-  async #postWhenThereIsRoom(
-    connection: ConnectionId,
-    post: StoredRequest,
-    bytes: number,
-  ): Promise<void> {
+  async #storeInRoom(connection: ConnectionId, post: StoredRequest, bytes: number): Promise<void> {
     let hasRoom = false;
     for (let mayGain = true; mayGain && !hasRoom; ) {
       mayGain = (await this.#groupCommit?.makeSpace()) ?? false;

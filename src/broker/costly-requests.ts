@@ -5,13 +5,19 @@
 import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 
-export const costlyKinds: ReadonlySet<Request['kind']> = new Set([
-  'status',
-  'retry',
-  'peek',
-  'drop',
-  'pause',
-]);
+export function isCostly({ kind }: Request): boolean {
+  switch (kind) {
+    case 'status':
+    case 'retry':
+    case 'peek':
+    case 'drop':
+    case 'pause':
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Multiple of the time of a request for which the next one waits. */
 const pauseShare = 3;
 /** A process that stood still meanwhile, or a busy machine, must not make it long. */

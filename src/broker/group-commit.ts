@@ -53,7 +53,9 @@ export class GroupCommit {
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
   #events: WrittenRecords['events'][number][] = [];
+  /** Of the first `#indexedRecords` of them: they are indexed when a body is asked for. */
   readonly #bodies = new Map<number, Buffer>();
+  #indexedRecords = 0;
   #bodyBytes = 0;
   #repliesAtOnce: ReplyToSend[] = [];
   #repliesAfterSync: ReplyToSend[] = [];
@@ -103,10 +105,7 @@ export class GroupCommit {
     }
     for (const record of records) {
       this.#records.push(record);
-      if (record.kind !== 'posted' || !record.body) continue;
-      this.#bodies.set(record.envelope.number, record.body);
-      for (const { number } of record.also) this.#bodies.set(number, record.body);
-      postedBytes += record.body.length;
+      if (record.kind === 'posted') postedBytes += record.body?.length ?? 0;
     }
     this.#bodyBytes += postedBytes;
     for (const reply of replies) this.#addReply(reply, postedBytes);
@@ -216,9 +215,20 @@ export class GroupCommit {
   #bodyOf(response: Offer | PeekedResponse): Buffer | undefined {
     if (response.kind === 'peeked' && response.partBytes === 0) return undefined;
     const { number } = response.envelope;
-    const body = this.#bodies.get(number) ?? this.#journal.body(number);
+    const isWritten = number < this.#journal.nextNumber;
+    const body = isWritten ? this.#journal.body(number) : this.#unwrittenBody(number);
     if (body) largeMemory.hold(body);
     return body;
+  }
+
+  #unwrittenBody(number: number): Buffer | undefined {
+    while (this.#indexedRecords < this.#records.length) {
+      const record = this.#records[this.#indexedRecords++] as JournalRecord;
+      if (record.kind !== 'posted' || !record.body) continue;
+      this.#bodies.set(record.envelope.number, record.body);
+      for (const { number: also } of record.also) this.#bodies.set(also, record.body);
+    }
+    return this.#bodies.get(number);
   }
 
   /** Returns whether it has sent anything. */
@@ -231,7 +241,9 @@ export class GroupCommit {
     this.#events = [];
     this.#repliesAtOnce = [];
     this.#repliesAfterSync = [];
-    this.#bodies.clear();
+    // A Map that is cleared gets a new table, even if it was empty.
+    if (this.#bodies.size > 0) this.#bodies.clear();
+    this.#indexedRecords = 0;
     this.#bodyBytes = 0;
     this.#append(records, events);
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);

@@ -19,7 +19,7 @@ import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { encodeRequest, encodeResponse } from '../protocol/codec.ts';
 import type { Frame } from '../protocol/frame.ts';
-import { costlyKinds } from './costly-requests.ts';
+import { isCostly } from './costly-requests.ts';
 
 export interface PeerLimits {
   readonly turnRequestsMax: number;
@@ -109,9 +109,9 @@ export class Peer {
     const { kind } = request;
     this.#spend(furtherItems(request), 0);
     if (kind === 'hello') this.#saidHello = true;
-    if (costlyKinds.has(kind)) this.pause('share');
+    if (isCostly(request)) this.pause('share');
     const { postsInFlightMax: max } = this.#limits;
-    if (!waitsForDisk.has(kind) || this.#inFlight < max) return;
+    if (this.#inFlight < max || !waitsForDisk.has(kind)) return;
     throw new IpcError(
       'too_many_unanswered',
       `${max} posts and settles wait for the disk, which is the limit`,

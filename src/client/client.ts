@@ -147,23 +147,21 @@ export class Client {
   }
 
   #park<Result>(parked: ParkedCall<Result>, options: Cancellable): Promise<Result | undefined> {
-    const { kind, timeoutMs } = parked;
+    const { kind, timeoutMs, deadline } = parked;
     // A watch without time asks what is there: without an answer of the broker nobody could say.
     const isLook = kind === 'watch' && timeoutMs === 0;
     const call = this.#call(parked);
-    return this.#runWithin(isLook ? Number.POSITIVE_INFINITY : timeoutMs, call, options);
+    return this.#runUntil(isLook ? Number.POSITIVE_INFINITY : deadline, call, options);
   }
 
   /** A broker that is silent or gone must not keep the caller longer than the caller asked for. */
-  #runWithin<Result>(
-    timeoutMs: number,
+  #runUntil<Result>(
+    deadline: number,
     call: PendingCall<Result>,
     options: Cancellable,
   ): Promise<Result> {
     const result = this.#link.run(call, options);
-    if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#deadlines.endAfter(call, timeoutMs + waitSlackMs);
-    }
+    this.#deadlines.endAt(call, deadline + waitSlackMs);
     return result;
   }
 
@@ -239,7 +237,7 @@ export class Client {
     const parts = eventsCall(options, this.#now, (request) => this.#link.send(request));
     const call = this.#call<EventBatch>({ ...parts, abandon: (self) => this.#cancel(self) });
     const lookMs = options.timeoutMs === 0 ? Number.POSITIVE_INFINITY : options.timeoutMs;
-    return this.#runWithin(lookMs, call, options);
+    return this.#runUntil(this.#now() + lookMs, call, options);
   }
 
   async pause(mailboxes: readonly Name[], options: Cancellable = {}): Promise<PausedNames> {

@@ -18,8 +18,9 @@ export class Deadlines {
     this.#over = over;
   }
 
-  endAfter(call: OpenCall, ms: number): void {
-    call.endsAt = this.#runtime.now() + ms;
+  /** `endsAt`: on the runtime's clock; infinite for a call that has no end. */
+  endAt(call: OpenCall, endsAt: number): void {
+    call.endsAt = endsAt;
     if (call.endsAt < this.#due) this.#checkAt(call.endsAt);
   }
 

@@ -20,8 +20,13 @@ import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Hold, Name, Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Offer, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
-import type { Frame } from '../protocol/frame.ts';
+import {
+  addRequest,
+  decodeResponse,
+  encodeRequest,
+  type RequestToSend,
+} from '../protocol/codec.ts';
+import { type Frame, FrameBatch } from '../protocol/frame.ts';
 import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
 import type { SettleCall, SettlesOfTurn } from './settle-call.ts';
@@ -90,6 +95,8 @@ const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'store_newer',
 ]);
 const later: ReadonlySet<string> = new Set(laterRequests);
+/** Requests that are given to a connection at a time: it writes as many at once. */
+const togetherBytesMax = 16 * 1024;
 /** Request numbers begin again after this one; those above it are the link's own. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
@@ -104,6 +111,8 @@ export class Link {
   readonly #calls = new NumberMap<OpenCall>();
   /** Their request is made before any other, and at the end of this turn at the latest. */
   #settlesOfTurn: SettlesOfTurn | undefined;
+  /** Requests that the connection gets at the end of this turn, or when they are many. */
+  readonly #frames = new FrameBatch();
   readonly #watchdog: Watchdog;
   #connectTimer: Timer | undefined;
   #pauseMs = retryMs;
@@ -201,16 +210,26 @@ export class Link {
     }
   };
 
+  /** The requests of a turn are encoded into one buffer: that of each would cost more than its bytes. */
   send(request: RequestToSend): void {
     if (this.#settlesOfTurn) this.#sendSettles();
-    if (this.#state.kind === 'open' || this.#state.kind === 'greeting') {
-      this.#state.connection.send(encodeRequest(request));
-    }
+    if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') return;
+    const isFirst = this.#frames.length === 0;
+    addRequest(this.#frames, request);
+    if (this.#frames.length >= togetherBytesMax) this.#sendFrames();
+    else if (isFirst) this.#runtime.beforeNextEvent(this.#sendFrames);
   }
+
+  #sendFrames = (): void => {
+    if (this.#frames.length === 0) return;
+    const frames = this.#frames.take();
+    if ('connection' in this.#state) this.#state.connection.send(frames);
+  };
 
   /** Fails the open calls, says goodbye if `goodbye`, and ends. Waits for the peer until `late`. */
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
     this.#sendSettles();
+    this.#sendFrames();
     const state = this.#state;
     this.#state = { kind: 'closed' };
     this.#runtime.clearTimer(this.#connectTimer);
@@ -394,6 +413,7 @@ export class Link {
       return;
     this.#state = { kind: 'down' };
     this.#settlesOfTurn = undefined;
+    this.#frames.take();
     connection.destroy();
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (isParked(call) || call.kind === 'fetch')) call.over();

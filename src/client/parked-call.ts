@@ -22,7 +22,8 @@ export abstract class ParkedCall<Result> implements PendingCallOptions<Result | 
   protected readonly mailboxes: MailboxList;
   protected readonly session: ParkingSession;
   readonly #onTimeout: WaitArguments['onTimeout'];
-  readonly #deadline: number;
+  /** On the runtime's clock. */
+  readonly deadline: number;
   #isLast = true;
 
   constructor(
@@ -34,11 +35,11 @@ export abstract class ParkedCall<Result> implements PendingCallOptions<Result | 
     this.mailboxes = mailboxes;
     this.timeoutMs = timeoutMs;
     this.#onTimeout = onTimeout;
-    this.#deadline = session.now() + timeoutMs;
+    this.deadline = session.now() + timeoutMs;
   }
 
   request(number: RequestNumber): WaitRequest | WatchRequest {
-    const leftMs = Math.max(0, this.#deadline - this.session.now());
+    const leftMs = Math.max(0, this.deadline - this.session.now());
     this.#isLast = leftMs <= waitMsMax;
     return this.requestFor(number, Math.round(Math.min(leftMs, waitMsMax)));
   }

@@ -152,12 +152,8 @@ export function openRefusal(
   request: RequestNumber,
   { waiters, watches, reads, earlyFetches }: SessionConnection,
 ): IpcError | undefined {
-  const parked: readonly Pick<NumberMap<unknown>, 'has'>[] = [
-    waiters,
-    watches,
-    reads,
-    earlyFetches,
-  ];
-  if (!parked.some((calls) => calls.has(request))) return undefined;
+  const isParked =
+    waiters.has(request) || watches.has(request) || reads.has(request) || earlyFetches.has(request);
+  if (!isParked) return undefined;
   return new IpcError('bad_frame', 'the number of this request is that of an open one');
 }

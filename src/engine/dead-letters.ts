@@ -54,8 +54,9 @@ export function retryDeadLetters(
   const wanted = lookThrough(state, limits, which);
   const moved: Envelope[] = [];
   const stayed: Envelope[] = [];
-  for (const { envelope } of wanted.found) {
-    if (fullMailboxes([envelope], state, limits)) stayed.push(envelope);
+  for (const message of wanted.found) {
+    const { envelope } = message;
+    if (fullMailboxes([message], state, limits)) stayed.push(envelope);
     else {
       move({ kind: 'moved', number: envelope.number, mailbox: envelope.to, attempt: 1 });
       moved.push(envelope);

@@ -11,6 +11,7 @@
 //    the same id is refused then as well.
 import { fingerprintBytes, rememberedIdBytes } from '../base/limits.ts';
 import {
+  countIn,
   type Envelope,
   type FingerprintedContent,
   fingerprintOf,
@@ -18,6 +19,7 @@ import {
   type MessageId,
   type Name,
   type SessionId,
+  sessionIn,
   splitId,
 } from '../model/message.ts';
 import type { PlainPost } from '../model/plain-post.ts';
@@ -75,8 +77,8 @@ export class Deduplication {
 
   /** `ackedUpTo`: without meaning for an id that the caller chose. */
   store(id: MessageId, ackedUpTo: number, post: StoredPost): void {
-    const own = splitId(id);
-    if (own) this.sessions.add(own.session, ackedUpTo, own.count, post);
+    const count = countIn(id);
+    if (count > 0) this.sessions.add(sessionIn(id), ackedUpTo, count, post);
     else this.#named.setNewest(id, withoutContent(post), undefined);
   }
 

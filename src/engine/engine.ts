@@ -37,11 +37,10 @@ import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
 import {
   type AddressedMessage,
   addressedMessages,
-  envelopesFor,
   idConflict,
+  type MessagesOf,
   postedRecord,
   storedBefore,
-  unsettledOf,
   wasPosted,
 } from './fan-out.ts';
 import { endOf, offeredRecord, renamedRecords } from './hold-records.ts';
@@ -275,24 +274,25 @@ export class Engine {
   #post(post: CommandOf<'post'>, connection: SessionConnection, { time }: Instant): void {
     const { session, id: to } = connection;
     this.#connections.posts(connection, post.from);
-    const messages = addressedMessages(post, session, this.#state.deduplication);
-    if (wasPosted(messages)) return this.#postAgain(post, messages, connection);
+    const { nextNumber, deduplication } = this.#state;
     const depth = this.#state.depthOfAnswer(post.answers);
-    const shared = { time, origin: connection.origin, depth };
-    const envelopes = envelopesFor(post, messages, shared, this.#state.nextNumber);
-    const refusal = quotaRefusal(post, envelopes, session, this.#state, this.#limits);
+    const origin = { session, time, origin: connection.origin, depth };
+    const messages = addressedMessages(post, origin, nextNumber, deduplication);
+    if (wasPosted(messages)) return this.#postAgain(post, messages, connection);
+    const refusal = quotaRefusal(post, messages, session, this.#state, this.#limits);
     if (refusal) return this.#outcome.refuse(to, post.request, refusal);
 
     const { settles, unstored, notHeld } = this.#holds.settle(post.settles, session);
-    const stored = unsettledOf(envelopes, messages);
-    this.#write(postedRecord(post, stored, settles));
+    const record = postedRecord(post, messages, settles);
+    this.#write(record);
     if (unstored.length > 0) this.#write({ kind: 'settledById', holds: unstored });
     for (const record of renamedRecords(connection, this.#state)) this.#write(record);
-    this.#state.deduplication.sessions.shrink();
-    const live = stored.map(({ number }) => this.#state.live(number));
+    deduplication.sessions.shrink();
+    const live = [this.#state.live(record.envelope.number)];
+    for (const { number } of record.also) live.push(this.#state.live(number));
     for (const message of live) this.#adopt(message);
     this.#matching.matchReady(live);
-    this.#replies.stored(post, envelopes, connection, { duplicate: false, notHeld, time });
+    this.#replies.stored(post, messages, connection, { duplicate: false, notHeld, time });
   }
 
   #import(command: CommandOf<'import'>, { id: to }: SessionConnection): void {
@@ -317,7 +317,7 @@ export class Engine {
    */
   #postAgain(
     post: PostRequest,
-    messages: readonly AddressedMessage[],
+    messages: MessagesOf<AddressedMessage>,
     connection: SessionConnection,
   ): void {
     const { id: to, session } = connection;
@@ -484,8 +484,7 @@ export class Engine {
   }
 
   #offer(message: LiveMessage, holder: SessionId): void {
-    const known = { connections: this.#connections, state: this.#state };
-    this.#write(offeredRecord(message, holder, known, this.#time));
+    this.#write(offeredRecord(message, holder, this.#connections, this.#state, this.#time));
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {

@@ -2,12 +2,12 @@
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
 import { IpcError } from '../base/errors.ts';
+import type { StoredMessage } from '../model/mail-ahead.ts';
+import type { Held } from '../model/mail-service.ts';
 import {
   type Envelope,
   fingerprintOf,
-  type Hold,
   isSameMessage,
-  type MessageId,
   type Name,
   type SessionId,
   sessionMessageId,
@@ -22,112 +22,130 @@ import type { State } from './state.ts';
 
 /** One message of a post. */
 export interface AddressedMessage {
-  readonly id: MessageId;
-  readonly to: Name;
+  /** As it is stored, unless it was before. */
+  readonly envelope: Envelope;
   /** It was stored already. */
   readonly storedAs: StoredPost | undefined;
   /** It was never stored, but a holder settled it: the number under which it was delivered. */
   readonly settledAs: number | undefined;
 }
 
-/** A session counts its messages, so a post to three mailboxes takes three counts. */
+/** What all messages of a post have in common, beside what it says itself. */
+export interface PostOrigin extends Pick<Envelope, 'time' | 'origin' | 'depth'> {
+  readonly session: SessionId;
+}
+
+/** The messages of a post: at least one. */
+export type MessagesOf<Message> = readonly [Message, ...Message[]];
+
+/**
+ * A session counts its messages, so a post to three mailboxes takes three counts. Their numbers follow each other from
+ * `nextNumber`, except of messages that are settled already and keep theirs.
+ */
 export function addressedMessages(
   post: PostRequest,
-  session: SessionId,
+  origin: PostOrigin,
+  nextNumber: number,
   deduplication: Deduplication,
-): AddressedMessage[] {
-  return mailboxesOf(post).map((to, index) => {
-    const count = post.count + index;
-    const isNamed = post.id !== '';
-    const id = isNamed ? namedMessageId(post.id, index) : sessionMessageId(session, count);
-    // The same as stored(id), without splitting the id again.
-    const storedAs = isNamed
-      ? deduplication.stored(id)
-      : deduplication.sessions.get(session, count);
-    return { id, to, storedAs, settledAs: deduplication.settledAs(id) };
-  });
+): MessagesOf<AddressedMessage> {
+  let number = nextNumber;
+  const first = addressedMessage(post, post.to, 0, origin, number, deduplication);
+  const messages: [AddressedMessage, ...AddressedMessage[]] = [first];
+  let last = first;
+  for (const to of post.alsoTo) {
+    if (last.settledAs === undefined) number++;
+    last = addressedMessage(post, to, messages.length, origin, number, deduplication);
+    messages.push(last);
+  }
+  return messages;
+}
+
+function addressedMessage(
+  { id: chosen, count: firstCount, from, answers, body, checksum }: PostRequest,
+  to: Name,
+  index: number,
+  { session, time, origin, depth }: PostOrigin,
+  nextNumber: number,
+  deduplication: Deduplication,
+): AddressedMessage {
+  const count = firstCount + index;
+  const isNamed = chosen !== '';
+  const id = isNamed ? namedMessageId(chosen, index) : sessionMessageId(session, count);
+  // The same as stored(id), without splitting the id again.
+  const storedAs = isNamed ? deduplication.stored(id) : deduplication.sessions.get(session, count);
+  const settledAs = deduplication.settledAs(id);
+  const number = settledAs ?? nextNumber;
+  const bodyBytes = body.length;
+  // In the order of orderedEnvelope().
+  const envelope = { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
+  return { envelope, storedAs, settledAs };
 }
 
 /** It was stored, or all of it was settled without being stored. */
 export function wasPosted(messages: readonly AddressedMessage[]): boolean {
-  const isStored = messages.some(({ storedAs }) => storedAs !== undefined);
-  return isStored || messages.every(({ settledAs }) => settledAs !== undefined);
+  let isSettled = true;
+  for (const { storedAs, settledAs } of messages) {
+    if (storedAs !== undefined) return true;
+    if (settledAs === undefined) isSettled = false;
+  }
+  return isSettled;
 }
 
-/** Their numbers follow each other from `nextNumber`, except of messages that are settled already and keep theirs. */
-export function envelopesFor(
-  { from, answers, body, checksum }: PostRequest,
-  messages: readonly AddressedMessage[],
-  { time, origin, depth }: Pick<Envelope, 'time' | 'origin' | 'depth'>,
-  nextNumber: number,
-): Envelope[] {
-  const bodyBytes = body.length;
-  let next = nextNumber;
-  return messages.map(({ id, to, settledAs }) => {
-    const number = settledAs ?? next++;
-    // In the order of orderedEnvelope().
-    return { id, number, to, from, time, answers, origin, bodyBytes, checksum, depth };
-  });
-}
-
-/** Those that are to be stored: at least one. `messages`: those of the envelopes, in the same order. */
-export function unsettledOf(
-  envelopes: readonly Envelope[],
-  messages: readonly AddressedMessage[],
-): [Envelope, ...Envelope[]] {
-  const stored = envelopes.filter((_, index) => messages[index]?.settledAs === undefined);
-  assert(stored.length > 0, 'a post that is stored has a message');
-  return stored as [Envelope, ...Envelope[]];
-}
-
-/** `stored`: the messages of the post that are to be stored. `settles`: the numbers of those that it settles. */
+/** Of a post that was not stored. `settles`: the numbers of the messages that it settles. */
 export function postedRecord(
   { ackedUpTo, body }: PostRequest,
-  stored: readonly [Envelope, ...Envelope[]],
+  messages: readonly AddressedMessage[],
   settles: readonly number[],
 ): PostedRecord {
-  const [envelope] = stored;
-  return { kind: 'posted', envelope, also: behindFirst(stored), ackedUpTo, settles, body };
+  const [first, ...others] = messages.length === 1 ? messages : unsettledOf(messages);
+  assert(first, 'a post that is stored has a message');
+  const also = others.length === 0 ? none : others.map(({ envelope }) => envelope);
+  return { kind: 'posted', envelope: first.envelope, also, ackedUpTo, settles, body };
+}
+
+function unsettledOf(messages: readonly AddressedMessage[]): AddressedMessage[] {
+  return messages.filter(({ settledAs }) => settledAs === undefined);
 }
 
 /** The messages of a repeated post; undefined when its content differs from what was stored. */
 export function storedBefore(
   post: PostRequest,
-  messages: readonly AddressedMessage[],
+  messages: MessagesOf<AddressedMessage>,
   state: { message(number: number): { readonly envelope: Envelope } | undefined },
-): { readonly id: MessageId; readonly number: number }[] | undefined {
-  const stored = messages.flatMap(({ id, to, storedAs, settledAs }) => {
-    if (storedAs === undefined) return settledAs === undefined ? [] : [{ id, number: settledAs }];
+): MessagesOf<Held> | undefined {
+  const stored = messages.flatMap(({ envelope: { id, to }, storedAs, settledAs }) => {
+    if (storedAs === undefined) {
+      return settledAs === undefined ? [] : [{ envelope: { id, number: settledAs } }];
+    }
     const { number, fingerprint } = storedAs;
     const live = state.message(number)?.envelope;
     const isSame = live
       ? isSameMessage(live, { ...post, to })
       : fingerprint === undefined ||
         fingerprint === fingerprintOf({ ...post, to, bodyBytes: post.body.length });
-    return isSame ? [{ id, number }] : [];
+    return isSame ? [{ envelope: { id, number } }] : [];
   });
-  return stored.length === messages.length ? stored : undefined;
+  const [first, ...others] = stored;
+  return first && stored.length === messages.length ? [first, ...others] : undefined;
 }
 
 /** For a repeated post of which storedBefore() finds nothing. */
 export function idConflict(messages: readonly AddressedMessage[]): IpcError {
   const taken = messages.find(({ storedAs }) => storedAs !== undefined);
   const parts = 'body, mailboxes, sender or answered message';
-  const what = `a message with the id ${taken?.id} was stored, but its ${parts} differs`;
+  const what = `a message with the id ${taken?.envelope.id} was stored, but its ${parts} differs`;
   return new IpcError('id_conflict', what);
 }
 
 /** `messages`: all messages of the post, with the numbers under which they are or were stored. */
 export function storedResponse(
   post: PostRequest,
-  messages: readonly Hold[],
+  messages: MessagesOf<Held>,
   state: State,
   outcome: PostOutcome & Pick<StoredResponse, 'notHeld'>,
 ): StoredResponse {
   const { poster, duplicate, notHeld } = outcome;
-  const stored = messages.map((each) => storedMessage(each, state, outcome));
-  const [first] = stored;
-  assert(first, 'a post has a message');
+  const first = storedMessage(messages[0].envelope, state, outcome);
   // Field by field: on the road of every post, a spread takes longer than all the rest.
   return {
     kind: 'stored',
@@ -140,16 +158,19 @@ export function storedResponse(
     before: first.before,
     holder: first.holder,
     same: first.same,
-    also: behindFirst(stored),
+    also: messages.length === 1 ? none : alsoStored(messages, state, outcome),
     duplicate,
     notHeld,
     elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
   };
 }
 
-const none: readonly never[] = [];
-
-/** The other items of a list, which mostly has one. */
-function behindFirst<T>(list: readonly T[]): readonly T[] {
-  return list.length > 1 ? list.slice(1) : none;
+function alsoStored(
+  [_first, ...also]: MessagesOf<Held>,
+  state: State,
+  outcome: PostOutcome,
+): StoredMessage[] {
+  return also.map(({ envelope }) => storedMessage(envelope, state, outcome));
 }
+
+const none: readonly never[] = [];

@@ -14,7 +14,8 @@ import type { LiveMessage, State } from './state.ts';
 export function offeredRecord(
   { envelope: { number }, attempt }: LiveMessage,
   holder: SessionId,
-  { connections, state }: { readonly connections: Connections; readonly state: State },
+  connections: Connections,
+  state: State,
   since: number,
 ): OfferedRecord {
   const connection = connections.ofSession(holder);

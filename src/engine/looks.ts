@@ -56,13 +56,15 @@ export class Looks {
   /** The folder of one of the sessions that wait on these mailboxes, if it is another than that of `own`. */
   otherFolder(mailboxes: MailboxList, own: SessionConnection): string | undefined {
     for (const mailbox of mailboxes) {
-      const otherFolder = this.#otherFolderOn(mailbox, own);
+      const otherFolder = this.otherFolderOn(mailbox, own);
       if (otherFolder !== undefined) return otherFolder;
     }
     return undefined;
   }
 
-  #otherFolderOn(mailbox: Name, { origin: own }: SessionConnection): string | undefined {
+  /** The same of one mailbox. */
+  otherFolderOn(mailbox: Name, { origin: own }: SessionConnection): string | undefined {
+    if (this.#waiters.count(mailbox) === 0) return undefined;
     let looked = 0;
     for (const { origin } of this.#waiters.ownersOn(mailbox)) {
       if (looked++ === otherFolderLook || own.folder === undefined) break;

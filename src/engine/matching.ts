@@ -38,15 +38,15 @@ export class Matching {
    */
   match(changes: readonly ReadyMail[]): void {
     for (const { mailbox, answers } of changes) if (answers) this.#serveAll(mailbox, answers);
-    const [first] = changes;
-    if (first && changes.length === 1) return this.#serveAll(first.mailbox, '');
-    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
-    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
+    this.#serveAny(changes);
   }
 
   /** The same for messages that have become ready. */
   matchReady(messages: readonly LiveMessage[]): void {
-    this.match(messages.map(({ mailbox, envelope }) => ({ mailbox, answers: envelope.answers })));
+    for (const { mailbox, envelope } of messages) {
+      if (envelope.answers) this.#serveAll(mailbox, envelope.answers);
+    }
+    this.#serveAny(messages);
   }
 
   /** Serves the waits of an owner that were passed over while it might get no delivery. */
@@ -62,6 +62,14 @@ export class Matching {
   #listedBefore(waiter: Waiter<SessionConnection>, mailbox: Name): LiveMessage | undefined {
     if (!waiter.isOnSeveral) return undefined;
     return firstReadyOf(this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver), '', this.#state);
+  }
+
+  /** The waits that take any message. */
+  #serveAny(changes: readonly Pick<ReadyMail, 'mailbox'>[]): void {
+    const [first] = changes;
+    if (first && changes.length === 1) return this.#serveAll(first.mailbox, '');
+    const mailboxes = new Set(changes.map(({ mailbox }) => mailbox));
+    for (const mailbox of mailboxes) this.#serveAll(mailbox, '');
   }
 
   #serveAll(mailbox: Name, answers: MessageId | ''): void {

@@ -1,12 +1,22 @@
 // Why a post or a wait is refused: a wrong count, no room, or too many parked calls. Stored mail is never
 // dropped to make room.
 import { IpcError } from '../base/errors.ts';
-import { type Envelope, isDeadLetter, type MailboxList, type SessionId } from '../model/message.ts';
+import {
+  type Envelope,
+  isDeadLetter,
+  type MailboxList,
+  type Name,
+  type SessionId,
+} from '../model/message.ts';
 import type { PostRequest } from '../model/requests.ts';
 import type { EngineLimits, ImportCommand, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
 import { indexBytesOf } from './index-bytes.ts';
-import type { State } from './state.ts';
+import type { MailboxSize } from './mailbox-state.ts';
+import type { LiveMessage, State } from './state.ts';
+
+/** A message that is to be stored, or to enter another mailbox. */
+type Added = Pick<LiveMessage, 'envelope'>;
 
 /** `parked`: waits and reads of all connections. */
 export function parkRefusal(
@@ -63,7 +73,7 @@ export function importRefusal(
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
-  const added = [envelope];
+  const added = [{ envelope }];
   const isDead = isDeadLetter(mailbox, envelope.to);
   const isFull = isDead ? undefined : fullMailboxes(added, state, limits);
   return refusal ?? fullStore(added, state, limits) ?? isFull;
@@ -72,7 +82,7 @@ export function importRefusal(
 /** `added`: the messages of the post. */
 export function quotaRefusal(
   post: PostCommand,
-  added: readonly Envelope[],
+  added: readonly Added[],
   session: SessionId,
   state: State,
   limits: EngineLimits,
@@ -109,7 +119,7 @@ function wrongCount(
 }
 
 function fullStore(
-  added: readonly Envelope[],
+  added: readonly Added[],
   { size, bytes, indexBytes }: State,
   { messagesMax, storeBytesMax, indexBytesMax }: EngineLimits,
 ): IpcError | undefined {
@@ -117,7 +127,7 @@ function fullStore(
     return new IpcError('store_full', `the store holds ${size} of ${messagesMax} messages`);
   }
   let [addedBytes, addedIndexBytes] = [0, 0];
-  for (const envelope of added) {
+  for (const { envelope } of added) {
     addedBytes += envelope.bodyBytes;
     addedIndexBytes += indexBytesOf(envelope);
   }
@@ -131,37 +141,43 @@ function fullStore(
 
 /** Room for each in its mailbox. A message that is out of attempts always has room in `dead-letters`. */
 export function fullMailboxes(
-  added: readonly Envelope[],
+  added: readonly Added[],
   state: State,
   limits: EngineLimits,
 ): IpcError | undefined {
   const { mailboxCount } = state;
-  const fresh = added.filter(({ to }) => state.sizeOf(to).messages === 0).length;
-  if (fresh > 0 && mailboxCount + fresh > limits.mailboxesMax) {
-    const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
-    return new IpcError('too_many_mailboxes', what);
+  let fresh = 0;
+  let refusal: IpcError | undefined;
+  for (const { envelope } of added) {
+    const size = state.sizeOf(envelope.to);
+    if (size.messages === 0) fresh++;
+    refusal ??= fullMailbox(envelope, size, limits);
   }
-  for (const message of added) {
-    const refusal = fullMailbox(message, state, limits);
-    if (refusal) return refusal;
-  }
-  return undefined;
+  if (fresh === 0 || mailboxCount + fresh <= limits.mailboxesMax) return refusal;
+  const what = `mailboxes that have mail: ${mailboxCount}; the limit is ${limits.mailboxesMax}`;
+  return new IpcError('too_many_mailboxes', what);
 }
 
 function fullMailbox(
   added: Envelope,
-  state: State,
+  { messages, bytes, indexBytes }: MailboxSize,
   { mailboxMessagesMax, mailboxBytesMax, mailboxIndexBytesMax: indexMax }: EngineLimits,
 ): IpcError | undefined {
-  const { messages, bytes, indexBytes } = state.sizeOf(added.to);
-  const refuse = (what: string) => new IpcError('mailbox_full', what);
-  const where = () => `the mailbox ${JSON.stringify(added.to)}`;
   if (messages >= mailboxMessagesMax) {
-    return refuse(`${where()} holds ${messages} messages, which is its limit`);
+    return mailboxFull(`${shown(added.to)} holds ${messages} messages, which is its limit`);
   }
   if (bytes + added.bodyBytes > mailboxBytesMax) {
-    return refuse(`${where()} holds ${bytes} of ${mailboxBytesMax} bytes`);
+    return mailboxFull(`${shown(added.to)} holds ${bytes} of ${mailboxBytesMax} bytes`);
   }
   if (indexBytes + indexBytesOf(added) <= indexMax) return undefined;
-  return refuse(`the messages of ${where()} take ${indexBytes} of ${indexMax} bytes of memory`);
+  const where = `the messages of ${shown(added.to)}`;
+  return mailboxFull(`${where} take ${indexBytes} of ${indexMax} bytes of memory`);
+}
+
+function shown(mailbox: Name): string {
+  return `the mailbox ${JSON.stringify(mailbox)}`;
+}
+
+function mailboxFull(what: string): IpcError {
+  return new IpcError('mailbox_full', what);
 }

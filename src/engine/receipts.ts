@@ -6,6 +6,7 @@ import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
 import type { EndResponse, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
+import type { MailboxState } from './mailbox-state.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /**
@@ -17,17 +18,25 @@ export function mailElsewhere(
   { name, readMailboxes }: Pick<SessionConnection, 'name' | 'readMailboxes'>,
   own: readonly Name[],
   state: State,
-): MailElsewhere[] {
-  const found: MailElsewhere[] = [];
-  const look = (mailbox: Name) => {
-    if (found.length === mailElsewhereMax || own.includes(mailbox)) return;
-    const { ready } = state.counts(mailbox);
-    if (ready > 0 && !state.isPaused(mailbox)) found.push({ mailbox, ready });
-  };
+): readonly MailElsewhere[] {
   const { newestFirst } = readMailboxes;
-  for (const mailbox of newestFirst) look(mailbox);
-  if (name !== undefined && !newestFirst.includes(name)) look(name);
-  return found;
+  let found = nothing;
+  for (const mailbox of newestFirst) found = withUnread(found, mailbox, own, state);
+  if (name === undefined || newestFirst.includes(name)) return found;
+  return withUnread(found, name, own, state);
+}
+
+const nothing: readonly MailElsewhere[] = [];
+
+function withUnread(
+  found: readonly MailElsewhere[],
+  mailbox: Name,
+  own: readonly Name[],
+  state: State,
+): readonly MailElsewhere[] {
+  if (found.length === mailElsewhereMax || own.includes(mailbox)) return found;
+  const { ready } = state.counts(mailbox);
+  return ready > 0 && !state.isPaused(mailbox) ? [...found, { mailbox, ready }] : found;
 }
 
 /** Of a wait or a fetch. */
@@ -60,43 +69,49 @@ export function storedMessage(
 ): StoredMessage {
   const { id, number } = hold;
   const message = state.find(hold);
+  const mailbox = message && state.mailbox(message.mailbox);
   // If not, it is settled by now, or a dead letter.
-  const isThere = message !== undefined && message.mailbox === message.envelope.to;
-  const same = isThere && !duplicate ? sameText(message, state, time) : undefined;
+  const isThere = message && mailbox && message.mailbox === message.envelope.to;
+  const same = isThere && !duplicate ? sameText(message, mailbox, state, time) : undefined;
   const reader = message?.holder !== undefined;
   if (!isThere || reader) {
     const [watched, paused] = [false, false];
     return { id, number, reader, watched, paused, before: 0, holder: undefined, same };
   }
-  const { mailbox, envelope } = message;
-  const before = state.readyBelow(mailbox, envelope.number);
-  const first = state.firstHeld(mailbox);
-  const holder = first && heldAhead(first, poster, state, time);
-  const paused = state.isPaused(mailbox);
-  const watched = !paused && isWatched(mailbox);
+  const { ready, held } = mailbox;
+  const before = ready.size - ready.countAbove(message.envelope.number - 1);
+  const holder = heldAhead(held.first, poster, state, time);
+  const paused = state.isPaused(message.mailbox);
+  const watched = !paused && isWatched(message.mailbox);
   return { id, number, reader, watched, paused, before, holder, same };
 }
 
-/** undefined when the poster holds it itself. */
+/** `number`: of a held message, if there is one. undefined also when the poster holds it itself. */
 function heldAhead(
-  { envelope: { number }, holder, heldSince }: LiveMessage,
+  number: number | undefined,
   { session }: SessionConnection,
   state: State,
   time: number,
 ): HeldAhead | undefined {
+  if (number === undefined) return undefined;
+  const { holder, heldSince } = state.live(number);
   if (holder === undefined || holder === session) return undefined;
   const heldMs = Math.max(0, time - (heldSince ?? time));
   return { number, name: state.holderName(holder), heldMs };
 }
 
 /** A message without a sender says nothing about who posted it. */
-function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number) {
-  const numbers = envelope.from === '' ? undefined : state.numbersIn(mailbox);
-  if (!numbers) return undefined;
+function sameText(
+  { envelope }: LiveMessage,
+  { ready: readyNumbers, held: heldNumbers }: Pick<MailboxState, 'ready' | 'held'>,
+  state: State,
+  time: number,
+): SameText | undefined {
+  if (envelope.from === '') return undefined;
   // The newest first. Without lists: this runs for each post.
   for (let ready = 0, held = 0; ready + held < sameTextLook; ) {
-    const lastReady = numbers.ready.fromEnd(ready) ?? 0;
-    const number = Math.max(lastReady, numbers.held.fromEnd(held) ?? 0);
+    const lastReady = readyNumbers.fromEnd(ready) ?? 0;
+    const number = Math.max(lastReady, heldNumbers.fromEnd(held) ?? 0);
     if (number === 0) return undefined;
     if (number === lastReady) ready++;
     else held++;
@@ -104,7 +119,7 @@ function sameText({ mailbox, envelope }: LiveMessage, state: State, time: number
     const { envelope: other, holder } = state.look(number);
     if (!isSameText(other, envelope)) continue;
     const ageMs = Math.max(0, time - other.time);
-    return { number, ageMs, isHeld: holder !== undefined } satisfies SameText;
+    return { number, ageMs, isHeld: holder !== undefined };
   }
   return undefined;
 }

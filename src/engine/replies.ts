@@ -1,5 +1,6 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
-import type { Hold, MailboxList } from '../model/message.ts';
+import type { Held } from '../model/mail-service.ts';
+import type { MailboxList } from '../model/message.ts';
 import type {
   Offer,
   PeekRequest,
@@ -8,7 +9,7 @@ import type {
   StoredResponse,
 } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
-import { storedResponse } from './fan-out.ts';
+import { type MessagesOf, storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
 import type { OutcomeBuilder } from './outcome-builder.ts';
 import { endResponse, mailElsewhere } from './receipts.ts';
@@ -43,10 +44,10 @@ export class Replies {
       attempt,
       others: this.#looks.others(mailbox, to),
       lastHold,
-      remaining: this.#state.counts(mailbox).ready,
+      remaining: this.#state.mailbox(mailbox)?.ready.size ?? 0,
       elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [],
     };
-    const otherFolder = this.#looks.otherFolder([mailbox], to);
+    const otherFolder = this.#looks.otherFolderOn(mailbox, to);
     this.#outcome.reply(to.id, otherFolder === undefined ? offer : { ...offer, otherFolder });
   }
 
@@ -74,7 +75,7 @@ export class Replies {
   /** `messages`: those of the post, with the numbers under which they are or were stored. */
   stored(
     post: PostRequest,
-    messages: readonly Hold[],
+    messages: MessagesOf<Held>,
     poster: SessionConnection,
     {
       duplicate,

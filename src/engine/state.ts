@@ -11,8 +11,7 @@ import {
   type SessionId,
 } from '../model/message.ts';
 import type { PlainPost } from '../model/plain-post.ts';
-import { envelopesOf } from '../model/post.ts';
-import type { CopiedRecord, JournalRecord } from '../model/records.ts';
+import type { CopiedRecord, JournalRecord, OfferedRecord, PostedRecord } from '../model/records.ts';
 import { AnswerIndex } from './answer-index.ts';
 import { Deduplication, type DeduplicationLimits } from './deduplication.ts';
 import { indexBytesOf, pastHoldBytesOf, plainIndexBytes } from './index-bytes.ts';
@@ -114,11 +113,8 @@ export class State {
         this.deduplication.sessions.shrinkInReplay();
         return this.#addPlain(record);
       case 'posted':
-        for (const envelope of envelopesOf(record)) {
-          this.deduplication.remember(envelope, record);
-          if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
-          this.#add(envelope, envelope.to, 1);
-        }
+        this.#addPosted(record.envelope, record);
+        for (const envelope of record.also) this.#addPosted(envelope, record);
         return this.#settle(record.settles);
       case 'copied':
         if (this.#add(record.envelope, record.mailbox, record.attempt) && isReady(record)) return;
@@ -130,7 +126,7 @@ export class State {
         });
         return this.#nameHolder(record);
       case 'offered':
-        this.#change(record.number, { attempt: record.attempt, ...holderOf(record) });
+        this.#offer(record);
         return this.#nameHolder(record);
       case 'released':
         return this.#change(record.number, { attempt: record.attempt, ...heldNoMore(record) });
@@ -223,21 +219,9 @@ export class State {
     return first.map((number) => this.look(number));
   }
 
-  /** The numbers of the messages in the mailbox. */
-  numbersIn(mailbox: Name): Pick<MailboxState, 'ready' | 'held'> | undefined {
-    return this.#mailboxes.get(mailbox);
-  }
-
-  /** Ready messages with numbers below this one. */
-  readyBelow(mailbox: Name, number: number): number {
-    const ready = this.#mailboxes.get(mailbox)?.ready;
-    return ready ? ready.size - ready.countAbove(number - 1) : 0;
-  }
-
-  /** The held message with the lowest number. */
-  firstHeld(mailbox: Name): LiveMessage | undefined {
-    const first = this.#mailboxes.get(mailbox)?.held.first;
-    return first === undefined ? undefined : this.live(first);
+  /** The mailbox, if it has messages. Its numbers change with them. */
+  mailbox(name: Name): Pick<MailboxState, 'ready' | 'held'> | undefined {
+    return this.#mailboxes.get(name);
   }
 
   countAbove(mailbox: Name, after: number): number {
@@ -339,6 +323,12 @@ export class State {
     return number === undefined ? Number.POSITIVE_INFINITY : this.look(number).envelope.time;
   }
 
+  #addPosted(envelope: Envelope, record: PostedRecord): void {
+    this.deduplication.remember(envelope, record);
+    if (this.#settledInReplay) this.deduplication.sessions.shrinkInReplay();
+    this.#add(envelope, envelope.to, 1);
+  }
+
   /** False if it was there before, or was settled behind this record. */
   #add(envelope: Envelope, mailbox: Name, attempt: number): boolean {
     const { number } = envelope;
@@ -386,52 +376,62 @@ export class State {
     this.#enter(message);
   }
 
-  /** A ready message enters the order of its mailbox, a held one the holds of its session. */
+  /** A delivery changes neither the mailbox of the message nor what it takes there. */
+  #offer({ number, attempt, holder, holding }: OfferedRecord): void {
+    const message = this.#messages.get(number);
+    if (!message) return;
+    const mailbox = this.#mailbox(message.mailbox);
+    this.#leaveOrder(message, mailbox);
+    message.attempt = attempt;
+    message.holder = holder;
+    message.heldSince = holding?.since;
+    this.#enterOrder(message, mailbox);
+  }
+
   #enter(entering: MutableMessage): void {
-    const { envelope, holder } = entering;
-    const { number, bodyBytes } = envelope;
+    const { envelope } = entering;
     const mailbox = this.#mailbox(entering.mailbox);
     const { name } = mailbox;
     entering.mailbox = name;
     if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, 1);
-    const indexBytes = liveIndexBytes(entering);
-    if (holder === undefined) return this.#enterReady(mailbox, envelope, indexBytes);
-    mailbox.bytes += bodyBytes;
-    this.#countIndex(mailbox, indexBytes);
+    this.#count(mailbox, envelope.bodyBytes, liveIndexBytes(entering));
+    this.#enterOrder(entering, mailbox);
+  }
+
+  #leave(leaving: LiveMessage): void {
+    const { envelope, mailbox: name } = leaving;
+    if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
+    const mailbox = this.#mailbox(name);
+    this.#count(mailbox, -envelope.bodyBytes, -liveIndexBytes(leaving));
+    this.#leaveOrder(leaving, mailbox);
+    if (mailbox.ready.size + mailbox.held.size === 0) this.#mailboxes.delete(name);
+  }
+
+  /** A ready message enters the order of its mailbox, a held one the holds of its session. */
+  #enterOrder({ envelope, holder }: LiveMessage, mailbox: MailboxState): void {
+    const { number } = envelope;
+    if (holder === undefined) return this.#enterReady(mailbox, number, envelope.answers);
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.numbers.add(number);
     else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
   }
 
-  #enterReady(
-    mailbox: MailboxState,
-    { number, bodyBytes, answers: question }: Omit<Envelope, 'id'>,
-    indexBytes: number,
-  ): void {
-    mailbox.bytes += bodyBytes;
-    this.#countIndex(mailbox, indexBytes);
+  #enterReady(mailbox: MailboxState, number: number, question: MessageId | ''): void {
     this.#changes.entered(mailbox.name);
     enterReady(mailbox, number, question);
   }
 
-  #leave(leaving: LiveMessage): void {
-    const { envelope, mailbox: name, holder } = leaving;
-    const { number, bodyBytes } = envelope;
-    if (isDeadLetter(name, envelope.to)) this.#countDeadLetter(envelope.to, -1);
-    const mailbox = this.#mailbox(name);
-    mailbox.bytes -= bodyBytes;
-    this.#countIndex(mailbox, -liveIndexBytes(leaving));
+  #leaveOrder({ envelope, holder }: LiveMessage, mailbox: MailboxState): void {
+    const { number } = envelope;
     if (holder === undefined) {
-      this.#changes.left(name, number);
-      leaveReady(mailbox, number, envelope.answers);
-    } else {
-      mailbox.held.delete(number);
-      const holds = this.#holds.get(holder);
-      holds?.numbers.delete(number);
-      if (holds?.numbers.size === 0) this.#holds.delete(holder);
+      this.#changes.left(mailbox.name, number);
+      return leaveReady(mailbox, number, envelope.answers);
     }
-    if (mailbox.ready.size + mailbox.held.size === 0) this.#mailboxes.delete(name);
+    mailbox.held.delete(number);
+    const holds = this.#holds.get(holder);
+    holds?.numbers.delete(number);
+    if (holds?.numbers.size === 0) this.#holds.delete(holder);
   }
 
   /** The newest record says what a session is called, for all that it holds. */
@@ -440,9 +440,10 @@ export class State {
     if (held && holding) held.name = holding.name;
   }
 
-  #countIndex(mailbox: MailboxState, bytes: number): void {
-    mailbox.indexBytes += bytes;
-    this.#indexBytes += bytes;
+  #count(mailbox: MailboxState, bodyBytes: number, indexBytes: number): void {
+    mailbox.bytes += bodyBytes;
+    mailbox.indexBytes += indexBytes;
+    this.#indexBytes += indexBytes;
   }
 
   #countDeadLetter(to: Name, change: 1 | -1): void {

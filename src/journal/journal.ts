@@ -154,12 +154,16 @@ export class Journal {
   }
 
   /**
-   * Reserves space for a post in the next append(). False if the disk is full; the post is to be refused
-   * then. `also`: how many further messages the post has.
+   * Reserves space for a post in the next append(). False if the disk is full: the post is to be refused then.
+   * `also`: how many further messages it has.
    */
   hasSpaceForPost(frameBytes: number, also: number): boolean {
     this.#checkAlive();
-    return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
+    try {
+      return this.#spaceCheck.forPost(frameBytes, also, this.#live.size);
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   /** The error of the post for which hasSpaceForPost() was false just now. */
@@ -174,9 +178,9 @@ export class Journal {
   }
 
   /**
-   * The records are written when it returns, and durable after the next sync. storage_failed ends the
-   * journal. Must be called after hasSpaceForPost() even with no records, to free the
-   * space that was reserved. Returns the number of the first record; the others follow it one by one.
+   * The records are written when it returns, and durable after the next sync. storage_failed ends the journal. Must be
+   * called after hasSpaceForPost() even with no records, to free the space that was reserved. Returns the number of the
+   * first record; the others follow it one by one.
    */
   append(records: readonly JournalRecord[]): number {
     this.#checkAlive();
@@ -324,10 +328,7 @@ export class Journal {
     this.#seal();
   }
 
-  /**
-   * For an owner that gives up: closes the files, once a running sync has ended, without another sync or
-   * a sync point. Never throws.
-   */
+  /** For an owner that gives up: closes the files once a running sync has ended. No sync or sync point. Never throws. */
   abandon(): void {
     this.#failure ??= new IpcError('closed', 'the journal was abandoned');
     this.#history.stop();

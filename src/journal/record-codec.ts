@@ -20,8 +20,16 @@ import {
   writeEnvelope,
   writePastHold,
 } from '../model/envelope.ts';
-import { type Envelope, parseSessionId, type SessionId } from '../model/message.ts';
-import type { CopiedRecord, Holding, JournalRecord, PostedRecord } from '../model/records.ts';
+import { type Envelope, type Hold, parseSessionId, type SessionId } from '../model/message.ts';
+import type {
+  CopiedRecord,
+  FingerprintsRecord,
+  Holding,
+  JournalRecord,
+  NamedIdsRecord,
+  PostedRecord,
+  SessionRecord,
+} from '../model/records.ts';
 import {
   beginRecord,
   endMeta,
@@ -78,8 +86,8 @@ export function writeRecord(
 }
 
 function fieldsOf(record: JournalRecord | StoreRecord) {
-  const flags = optionalKinds.has(record.kind) ? flagOptional : 0;
-  if (!('body' in record)) {
+  if (record.kind !== 'posted' && record.kind !== 'copied') {
+    const flags = optionalKinds.has(record.kind) ? flagOptional : 0;
     return { type: bodilessType(record), flags, body: noBody, bodyChecksum: 0 };
   }
   const { body, envelope } = record;
@@ -180,7 +188,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord, type
       return;
     case 'posted':
       writeEnvelope(writer, record.envelope);
-      writer.u64(record.ackedUpTo).list(record.settles, (number) => writer.u64(number));
+      writer.u64(record.ackedUpTo).numbers(record.settles);
       if (type !== typeOf.posted) writeAlso(writer, record.also);
       writeTail(writer, record, type);
       return;
@@ -194,7 +202,7 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord, type
       if (record.holding) writeHolding(writer, record.holding);
       return;
     case 'settled':
-      writer.list(record.numbers, (number) => writer.u64(number));
+      writer.numbers(record.numbers);
       return;
     case 'released':
       writer.u64(record.number).u32(record.attempt);
@@ -206,22 +214,22 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord, type
       return;
     case 'session':
       writer.text(record.session).u64(record.ackedUpTo);
-      writer.list(record.numbers, ([count, number]) => writer.u64(count).u64(number));
+      writer.list(record.numbers, writeAnswer);
       return;
     case 'forgotten':
       writer.text(record.session);
       return;
     case 'named':
-      writer.list(record.ids, ([id, number]) => writer.text(id).u64(number));
+      writer.list(record.ids, writeNamed);
       return;
     case 'settledById':
-      writer.list(record.holds, ({ id, number }) => writer.text(id).u64(number));
+      writer.list(record.holds, writeSettledHold);
       return;
     case 'paused':
       writer.text(record.mailbox).u8(Number(record.isPaused));
       return;
     case 'fingerprints':
-      writer.list(record.fingerprints, ([number, of]) => writer.u64(number).u32(of));
+      writer.list(record.fingerprints, writeFingerprint);
       return;
     default:
       return unreachable(record);
@@ -242,7 +250,7 @@ function readMeta(
     case 'posted': {
       const { envelope: read, body } = readEnvelopeOf(reader, record);
       const ackedUpTo = reader.u64();
-      const settles = reader.list(8, () => readNumber(reader));
+      const settles = reader.list(8, readNumber);
       const others = record.type === typeOf.posted ? [] : readAlso(reader);
       const envelope = readTail(reader, record.type, read);
       const also = others.map(({ number, id, to }) => {
@@ -269,7 +277,7 @@ function readMeta(
       return { ...offered, holding: readHolding(reader) };
     }
     case 'settled':
-      return { kind, numbers: reader.list(8, () => readNumber(reader)) };
+      return { kind, numbers: reader.list(8, readNumber) };
     case 'released': {
       const released = { kind, number: readNumber(reader), attempt: reader.u32() };
       if (record.type !== typeReleasedHold) return released;
@@ -284,7 +292,7 @@ function readMeta(
     case 'session': {
       const session = readSessionId(reader);
       const ackedUpTo = reader.u64();
-      return { kind, session, ackedUpTo, numbers: reader.list(16, () => readAnswer(reader)) };
+      return { kind, session, ackedUpTo, numbers: reader.list(16, readAnswer) };
     }
     case 'forgotten':
       return { kind, session: readSessionId(reader) };
@@ -321,10 +329,10 @@ function readEnvelopeOf(
 }
 
 function writeAlso(writer: ByteWriter, also: readonly Envelope[]): void {
-  writer.list(also, ({ number, id, to }) => writer.u64(number).text(id).text(to));
+  writer.list(also, (_, { number, id, to }) => writer.u64(number).text(id).text(to));
 }
 
-function readAlso(reader: ByteReader): Pick<Envelope, 'number' | 'id' | 'to'>[] {
+function readAlso(reader: ByteReader): readonly Pick<Envelope, 'number' | 'id' | 'to'>[] {
   return reader.list(alsoBytesMin, () => {
     const number = readNumber(reader);
     return { number, id: readMessageId(reader), to: readStoredName(reader) };
@@ -340,8 +348,8 @@ function writeTail(writer: ByteWriter, record: PostedRecord | CopiedRecord, type
   if (record.kind === 'posted' && record.importKey !== undefined) writer.text(record.importKey);
   if (record.kind !== 'copied' || type !== typeCopiedHold) return;
   const { holding, lastHold } = record;
-  writer.list(holding ? [holding] : [], (each) => writeHolding(writer, each));
-  writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
+  writer.optional(holding, writeHolding);
+  writer.optional(lastHold, writePastHold);
 }
 
 function readTail(reader: ByteReader, type: number, envelope: Envelope): Envelope {
@@ -364,8 +372,8 @@ function readHolding(reader: ByteReader): Holding {
 }
 
 function readHolds(reader: ByteReader): Pick<CopiedRecord, 'holding' | 'lastHold'> {
-  const [holding, ...others] = reader.list(holdingBytesMin, () => readHolding(reader));
-  const [lastHold, ...earlier] = reader.list(pastHoldBytesMin, () => readPastHold(reader));
+  const [holding, ...others] = reader.list(holdingBytesMin, readHolding);
+  const [lastHold, ...earlier] = reader.list(pastHoldBytesMin, readPastHold);
   if (others.length + earlier.length === 0) return { holding, lastHold };
   throw new IpcError('bad_frame', 'a copied message has at most one holder and one past hold');
 }
@@ -373,6 +381,25 @@ function readHolds(reader: ByteReader): Pick<CopiedRecord, 'holding' | 'lastHold
 function readHolder(reader: ByteReader): SessionId | '' {
   const holder = reader.text();
   return holder === '' ? '' : shared(parseSessionId(holder));
+}
+
+function writeNamed(writer: ByteWriter, [id, number]: NamedIdsRecord['ids'][number]): void {
+  writer.text(id).u64(number);
+}
+
+function writeSettledHold(writer: ByteWriter, { id, number }: Hold): void {
+  writer.text(id).u64(number);
+}
+
+function writeFingerprint(
+  writer: ByteWriter,
+  [number, of]: FingerprintsRecord['fingerprints'][number],
+): void {
+  writer.u64(number).u32(of);
+}
+
+function writeAnswer(writer: ByteWriter, [count, number]: SessionRecord['numbers'][number]): void {
+  writer.u64(count).u64(number);
 }
 
 function readAnswer(reader: ByteReader): readonly [count: number, number: number] {

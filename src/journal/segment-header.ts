@@ -37,7 +37,7 @@ export function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
   writer.u16(record.format).raw(Buffer.from(record.store, 'hex'));
   writer.u64(record.nextNumber).u64(record.prologueBytes);
   writePosition(writer, record.durable);
-  writer.list(record.earlier, ({ epoch, segment, bytes }) =>
+  writer.list(record.earlier, (_, { epoch, segment, bytes }) =>
     writer.u32(epoch).u32(segment).u64(bytes),
   );
 }

@@ -32,7 +32,13 @@ import type {
   StartResult,
   StopResult,
 } from '../model/mail-service.ts';
-import { type MailboxList, parseBody, parseMessageId, parseName } from '../model/message.ts';
+import {
+  checkBytes,
+  type MailboxList,
+  parseBody,
+  parseMessageId,
+  parseName,
+} from '../model/message.ts';
 import { type WatchEvent, watchEvents } from './library-events.ts';
 import {
   type DirectMessage,
@@ -447,6 +453,7 @@ function checkAnswered(answered: MessageHandle, { notHeld, number }: PostResult)
 
 /** A copy, because a post may be resent long after the call. */
 function copyBody(text: string | Uint8Array): Buffer {
-  const body = parseBody(text, 'text');
-  return typeof text === 'string' ? body : Buffer.from(body);
+  if (typeof text === 'string') return parseBody(text, 'text');
+  checkBytes(text, 'text');
+  return Buffer.from(text);
 }

@@ -130,10 +130,14 @@ export function readOrigin(reader: ByteReader): Origin {
 }
 
 export function writeHolds(writer: ByteWriter, holds: readonly Hold[]): void {
-  writer.list(holds, (hold) => writer.u64(hold.number).text(hold.id));
+  writer.list(holds, writeHold);
 }
 
-export function readHolds(reader: ByteReader): Hold[] {
+function writeHold(writer: ByteWriter, { number, id }: Hold): void {
+  writer.u64(number).text(id);
+}
+
+export function readHolds(reader: ByteReader): readonly Hold[] {
   const holds = reader.list(holdBytesMin, readHold);
   if (holds.length > holdsMax) {
     throw new IpcError(

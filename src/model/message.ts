@@ -272,12 +272,17 @@ export function parseBody(body: string | Uint8Array, parameter = 'message'): Buf
     if (bytes.length > bodyBytesMax) throw tooLarge(bytes.length, parameter);
     return bytes;
   }
+  checkBytes(body, parameter);
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** Throws unless they can be a body. A caller in plain JavaScript may pass anything. */
+export function checkBytes(body: Uint8Array, parameter: string): void {
   if (!(body instanceof Uint8Array)) {
     throw new IpcError('bad_body', `${parameter} must be a string, or bytes in UTF-8`);
   }
   if (body.byteLength > bodyBytesMax) throw tooLarge(body.byteLength, parameter);
   if (!isUtf8(body)) throw new IpcError('bad_body', `${parameter} is not UTF-8`);
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
 function tooLarge(bytes: number, parameter: string): IpcError {

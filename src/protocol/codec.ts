@@ -137,9 +137,14 @@ function kindsByType<Kind extends string>(types: Record<Kind, number>): Readonly
 const single = new FrameBatch();
 
 export function encodeRequest(request: RequestToSend): Buffer[] {
-  writeRequestHeader(single.beginFrame(), request);
-  single.endFrame(requestTypes[request.kind], request.request, requestBody(request));
+  addRequest(single, request);
   return single.take();
+}
+
+/** encodeRequest() for several that are sent together. */
+export function addRequest(batch: FrameBatch, request: RequestToSend): void {
+  writeRequestHeader(batch.beginFrame(), request);
+  batch.endFrame(requestTypes[request.kind], request.request, requestBody(request));
 }
 
 /** `body`: the body of an offer or of a peeked message; undefined when it is damaged. */

@@ -14,7 +14,7 @@ const idBytesMin = 2;
 
 export function writeRetryHeader(writer: ByteWriter, { after, to, ids }: RetryRequest): void {
   writer.u64(after).text(to);
-  writer.list(ids, (id) => writer.text(id));
+  writer.texts(ids);
 }
 
 export function decodeRetry(frame: Frame): RetryRequest {
@@ -23,7 +23,7 @@ export function decodeRetry(frame: Frame): RetryRequest {
     request: frame.request,
     after: reader.u64(),
     to: readNameOrNone(reader),
-    ids: reader.list(idBytesMin, () => readMessageId(reader)),
+    ids: reader.list(idBytesMin, readMessageId),
   }));
   if (retry.ids.length <= deadLettersPerRetry) return retry;
   const what = `${retry.ids.length} ids at once; limit ${deadLettersPerRetry}`;

@@ -24,7 +24,6 @@ import {
   readFullEnvelope,
   readHeader,
   readLastHold,
-  readListUpTo,
   writeFullEnvelope,
   writeLastHold,
 } from './header-fields.ts';
@@ -55,7 +54,7 @@ export function writeEventsHeader(
   const { epoch, sequence } = typeof after === 'string' ? { epoch: 0, sequence: 0 } : after;
   writer.u8(places.indexOf(place)).u64(epoch).u64(sequence);
   writer.u32(waitMs).u32(partBytesMax);
-  writer.list(mailboxes, (name) => writer.text(name));
+  writer.texts(mailboxes);
 }
 
 export function decodeEvents(frame: Frame): EventsRequest {
@@ -65,7 +64,7 @@ export function decodeEvents(frame: Frame): EventsRequest {
     after: readPlace(reader),
     waitMs: reader.u32(),
     partBytesMax: reader.u32(),
-    mailboxes: reader.list(nameBytesMin, () => readName(reader)),
+    mailboxes: reader.list(nameBytesMin, readName),
   }));
   const { waitMs, partBytesMax, mailboxes } = events;
   if (waitMs > waitMsMax) throw new IpcError('bad_timeout', `${waitMs} ms; limit ${waitMsMax}`);
@@ -221,14 +220,14 @@ export function writeEventsEndHeader(
   { next, gap, hasMore }: EventsEndResponse,
 ): void {
   writer.u64(next.epoch).u64(next.sequence).u8(Number(hasMore));
-  writer.list(gap ? [gap] : [], ({ from, to }) => writer.u64(from).u64(to));
+  writer.optional(gap, (_, { from, to }) => writer.u64(from).u64(to));
 }
 
 export function decodeEventsEnd(frame: Frame): EventsEndResponse {
   const end = readHeader(frame, (reader) => ({
     next: { epoch: reader.u64(), sequence: reader.u64() },
     hasMore: readFlag(reader),
-    gap: readListUpTo(reader, 1, gapBytes, () => readGap(reader))[0],
+    gap: reader.optional(gapBytes, readGap),
   }));
   return { kind: 'eventsEnd', request: frame.request, ...end };
 }

@@ -18,7 +18,7 @@ const states: readonly FoundState[] = ['unknown', 'forgotten', 'settled', 'ready
 
 export function writeFindHeader(writer: ByteWriter, { answersIn, ids }: FindRequest): void {
   writer.text(answersIn);
-  writer.list(ids, (id) => writer.text(id));
+  writer.texts(ids);
 }
 
 export function decodeFind(frame: Frame): FindRequest {
@@ -26,14 +26,14 @@ export function decodeFind(frame: Frame): FindRequest {
     kind: 'find' as const,
     request: frame.request,
     answersIn: readNameOrNone(reader),
-    ids: reader.list(idBytesMin, () => readMessageId(reader)),
+    ids: reader.list(idBytesMin, readMessageId),
   }));
   if (find.ids.length <= findIdsMax) return find;
   throw new IpcError('bad_parameter', `${find.ids.length} ids at once; limit ${findIdsMax}`);
 }
 
 export function writeFoundHeader(writer: ByteWriter, { found }: FoundResponse): void {
-  writer.list(found, ({ state, number = 0, answeredBy = 0, place }) => {
+  writer.list(found, (_, { state, number = 0, answeredBy = 0, place }) => {
     writer.u8(states.indexOf(state)).u64(number).u64(answeredBy);
     if (!place) return;
     writer.text(place.mailbox).text(place.to).u64(place.time).u32(place.attempt);
@@ -43,7 +43,7 @@ export function writeFoundHeader(writer: ByteWriter, { found }: FoundResponse): 
 
 export function decodeFound(frame: Frame): FoundResponse {
   const found = readHeader(frame, (reader) =>
-    readListUpTo(reader, findIdsMax, foundBytesMin, () => readFound(reader)),
+    readListUpTo(reader, findIdsMax, foundBytesMin, readFound),
   );
   return { kind: 'found', request: frame.request, found };
 }

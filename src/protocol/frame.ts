@@ -1,7 +1,7 @@
 // A frame: u32 length of all that follows, u8 type, u8 flags (0), u16 reserved (0), u32 request number,
 // u32 header length, header, body. Each length is checked before memory is allocated for it.
 import assert from 'node:assert/strict';
-import { ByteWriter, putU32 } from '../base/binary.ts';
+import { ByteWriter, putU32, u32At } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { largeMemory } from '../base/large-memory.ts';
 import { bodyBytesMax, frameBytesMax, headerBytesMax } from '../base/limits.ts';
@@ -122,7 +122,7 @@ export class FrameDecoder {
       if (this.#prefixFilled === 0) offset = takeWhole(chunk, offset, frames);
       offset += this.#fillPrefix(chunk, offset);
       if (this.#prefixFilled < prefixBytes) return frames;
-      const payloadBytes = this.#prefix.readUInt32BE(0) - fixedBytes;
+      const payloadBytes = u32At(this.#prefix, 0) - fixedBytes;
       this.#payload ??= largeMemory.take(payloadBytes);
       const copied = chunk.copy(this.#payload, this.#payloadFilled, offset);
       this.#payloadFilled += copied;
@@ -140,7 +140,7 @@ export class FrameDecoder {
     if (this.#prefixFilled === prefixBytes) return 0;
     const copied = chunk.copy(this.#prefix, this.#prefixFilled, offset);
     this.#prefixFilled += copied;
-    if (this.#prefixFilled >= lengthBytes) checkLength(this.#prefix.readUInt32BE(0));
+    if (this.#prefixFilled >= lengthBytes) checkLength(u32At(this.#prefix, 0));
     if (this.#prefixFilled === prefixBytes) checkPrefix(this.#prefix, 0);
     return copied;
   }
@@ -150,7 +150,7 @@ export class FrameDecoder {
 function takeWhole(chunk: Buffer, start: number, frames: Frame[]): number {
   let offset = start;
   while (chunk.length - offset >= prefixBytes) {
-    const length = chunk.readUInt32BE(offset);
+    const length = u32At(chunk, offset);
     checkLength(length);
     checkPrefix(chunk, offset);
     const end = offset + lengthBytes + length;
@@ -163,10 +163,10 @@ function takeWhole(chunk: Buffer, start: number, frames: Frame[]): number {
 
 /** The frame whose prefix is at `at` in `prefix`, with header and body from `start` to `end` in `payload`. */
 function frameOf(prefix: Buffer, at: number, payload: Buffer, start: number, end: number): Frame {
-  const bodyStart = start + prefix.readUInt32BE(at + headerLengthOffset);
+  const bodyStart = start + u32At(prefix, at + headerLengthOffset);
   return {
-    type: prefix.readUInt8(at + typeOffset),
-    request: prefix.readUInt32BE(at + requestOffset),
+    type: prefix[at + typeOffset] as number,
+    request: u32At(prefix, at + requestOffset),
     header: bodyStart === start ? noBytes : payload.subarray(start, bodyStart),
     body: bodyStart === end ? noBytes : payload.subarray(bodyStart, end),
   };
@@ -178,11 +178,12 @@ function checkLength(length: number): void {
 }
 
 function checkPrefix(bytes: Buffer, at: number): void {
-  if (bytes.readUInt8(at + 5) !== 0 || bytes.readUInt16BE(at + 6) !== 0) {
+  // Behind the type: no flags, and the reserved bytes.
+  if ((u32At(bytes, at + typeOffset) & 0xff_ffff) !== 0) {
     throw new IpcError('bad_frame', 'a reserved byte of a frame is not 0');
   }
-  const payloadBytes = bytes.readUInt32BE(at) - fixedBytes;
-  const headerBytes = bytes.readUInt32BE(at + headerLengthOffset);
+  const payloadBytes = u32At(bytes, at) - fixedBytes;
+  const headerBytes = u32At(bytes, at + headerLengthOffset);
   if (headerBytes > payloadBytes) {
     throw new IpcError('bad_frame', `a header of ${headerBytes} bytes in ${payloadBytes}`);
   }

@@ -19,6 +19,7 @@ import {
   type Envelope,
   type Hold,
   type MessageId,
+  type Name,
   type PastHold,
   parseNamedId,
 } from '../model/message.ts';
@@ -26,6 +27,8 @@ import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
+/** The list at the end of most headers. */
+const nothing: readonly never[] = [];
 /** The smallest name in a list: its length, and one character. */
 export const nameBytesMin = 2;
 /** An IPv4 address; an IPv6 address, with a zone or without. */
@@ -39,7 +42,7 @@ export function holdsBytes(holds: readonly Hold[]): Buffer {
   return writer.bytes();
 }
 
-export function holdsOf(bytes: Buffer): Hold[] {
+export function holdsOf(bytes: Buffer): readonly Hold[] {
   const reader = new ByteReader(bytes);
   const holds = readHolds(reader);
   reader.end();
@@ -59,7 +62,7 @@ export function readListUpTo<T>(
   max: number,
   itemBytesMin: number,
   read: (reader: ByteReader) => T,
-): T[] {
+): readonly T[] {
   const items = reader.list(itemBytesMin, read);
   if (items.length <= max) return items;
   throw new IpcError('bad_frame', `a list of ${items.length}; the limit is ${max}`);
@@ -69,17 +72,22 @@ export function readListUpTo<T>(
 export function writeOptionalList<T>(
   writer: ByteWriter,
   rest: readonly T[],
-  write: (item: T) => void,
+  write: (writer: ByteWriter, item: T) => void,
 ): void {
   if (rest.length > 0) writer.list(rest, write);
+}
+
+/** The same of names. */
+export function writeOptionalNames(writer: ByteWriter, names: readonly Name[]): void {
+  if (names.length > 0) writer.texts(names);
 }
 
 export function readOptionalList<T>(
   reader: ByteReader,
   itemBytesMin: number,
   read: (reader: ByteReader) => T,
-): T[] {
-  if (reader.isAtEnd) return [];
+): readonly T[] {
+  if (reader.isAtEnd) return nothing;
   const rest = reader.list(itemBytesMin, read);
   if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
   return rest;
@@ -100,11 +108,11 @@ export function readFullEnvelope(reader: ByteReader): Envelope {
 
 /** Of a message that was delivered before and not settled: one, else none. */
 export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined): void {
-  writer.list(lastHold ? [lastHold] : [], (each) => writePastHold(writer, each));
+  writer.optional(lastHold, writePastHold);
 }
 
 export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
-  const lastHold = readListUpTo(reader, 1, pastHoldBytesMin, readPastHold)[0];
+  const lastHold = reader.optional(pastHoldBytesMin, readPastHold);
   return lastHold ? { lastHold } : {};
 }
 

@@ -13,7 +13,7 @@ export function writeAddressesHeader(
   writer: ByteWriter,
   { addresses }: { readonly addresses: readonly string[] },
 ): void {
-  writer.list(addresses, (address) => writer.text(address));
+  writer.texts(addresses);
 }
 
 export function decodeListen(frame: Frame): ListenRequest {
@@ -26,10 +26,10 @@ export function decodeListen(frame: Frame): ListenRequest {
 }
 
 export function decodeListening(frame: Frame): ListeningResponse {
-  const addresses = checkAddresses(readAddresses(frame));
+  const addresses = checkAddresses([...readAddresses(frame)]);
   return { kind: 'listening', request: frame.request, addresses };
 }
 
-function readAddresses(frame: Frame): string[] {
+function readAddresses(frame: Frame): readonly string[] {
   return readHeader(frame, (reader) => reader.list(addressBytesMin, () => reader.text()));
 }

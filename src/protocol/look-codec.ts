@@ -106,7 +106,7 @@ export function decodePeeked(frame: Frame): {
 export function writeHolder(writer: ByteWriter, holder: Holder | undefined): void {
   const origin = holder?.origin;
   writer.text(holder?.session ?? '');
-  writer.list(origin ? [origin] : [], (each) => writeOrigin(writer, each));
+  writer.optional(origin, writeOrigin);
   writer
     .text(origin?.folder ?? '')
     .text(holder?.name ?? '')
@@ -116,7 +116,7 @@ export function writeHolder(writer: ByteWriter, holder: Holder | undefined): voi
 /** A ready message has no holder and no origin; a held one has the origin of its holder, if that is connected. */
 export function readHolder(reader: ByteReader): Holder | undefined {
   const session = reader.text();
-  const origins = reader.list(originBytesMin, () => readOrigin(reader));
+  const origins = reader.list(originBytesMin, readOrigin);
   if (origins.length > (session === '' ? 0 : 1)) {
     throw new IpcError('bad_frame', `a peeked message with ${origins.length} holders`);
   }
@@ -133,7 +133,7 @@ export function writeDropHeader(writer: ByteWriter, drop: DropRequest): void {
   const { mailbox, dryRun, ageMsMin, after, upTo, ids } = drop;
   writer.text(mailbox).u8(Number(dryRun));
   writer.u64(ageMsMin).u64(after).u64(upTo);
-  writer.list(ids, (id) => writer.text(id));
+  writer.texts(ids);
 }
 
 export function decodeDrop(frame: Frame): DropRequest {
@@ -145,7 +145,7 @@ export function decodeDrop(frame: Frame): DropRequest {
     ageMsMin: reader.u64(),
     after: reader.u64(),
     upTo: reader.u64(),
-    ids: reader.list(idBytesMin, () => readMessageId(reader)),
+    ids: reader.list(idBytesMin, readMessageId),
   }));
   if (drop.ids.length <= messagesPerDrop) return drop;
   const what = `${drop.ids.length} ids at once; limit ${messagesPerDrop}`;

@@ -12,7 +12,7 @@ const pausedBytesMin = 1;
 
 export function writePauseHeader(writer: ByteWriter, { isPaused, mailboxes }: PauseRequest): void {
   writer.u8(Number(isPaused));
-  writer.list(mailboxes, (mailbox) => writer.text(mailbox));
+  writer.texts(mailboxes);
 }
 
 export function decodePause(frame: Frame): PauseRequest {
@@ -20,7 +20,7 @@ export function decodePause(frame: Frame): PauseRequest {
     kind: 'pause' as const,
     request: frame.request,
     isPaused: readFlag(reader),
-    mailboxes: reader.list(nameBytesMin, () => readName(reader)),
+    mailboxes: reader.list(nameBytesMin, readName),
   }));
   const { length } = pause.mailboxes;
   if (length <= pausedMailboxesMax) return pause;
@@ -28,7 +28,7 @@ export function decodePause(frame: Frame): PauseRequest {
 }
 
 export function writePausingHeader(writer: ByteWriter, { mailboxes }: PausingResponse): void {
-  writer.list(mailboxes, (mailbox) => writer.text(mailbox));
+  writer.texts(mailboxes);
 }
 
 export function decodePausing(frame: Frame): PausingResponse {

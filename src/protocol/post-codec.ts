@@ -21,9 +21,9 @@ import {
   nameBytesMin,
   readChosenId,
   readCount,
-  readHeader,
   readOptionalList,
   writeOptionalList,
+  writeOptionalNames,
 } from './header-fields.ts';
 import {
   aheadBytesMin,
@@ -40,13 +40,14 @@ export function writePostHeader(writer: ByteWriter, post: PostRequest): void {
   writer.u64(post.count).u64(post.ackedUpTo).u32(post.checksum);
   writer.text(post.id).text(post.to).text(post.from).text(post.answers);
   writeHolds(writer, post.settles);
-  writeOptionalList(writer, post.alsoTo, (name) => writer.text(name));
+  writeOptionalNames(writer, post.alsoTo);
 }
 
 export function decodePost(frame: Frame): PostRequest {
   const { request, body } = frame;
-  const post = readHeader(frame, (reader) => ({
-    kind: 'post' as const,
+  const reader = new ByteReader(frame.header);
+  const post: PostRequest = {
+    kind: 'post',
     request,
     count: readCount(reader),
     ackedUpTo: readCount(reader),
@@ -56,9 +57,10 @@ export function decodePost(frame: Frame): PostRequest {
     from: readNameOrNone(reader),
     answers: readMessageIdOrNone(reader),
     settles: readHolds(reader),
-    alsoTo: readOptionalList(reader, nameBytesMin, () => readName(reader)),
+    alsoTo: readOptionalList(reader, nameBytesMin, readName),
     body,
-  }));
+  };
+  reader.end();
   if ((post.count === 0) !== (post.id !== '')) {
     throw new IpcError('bad_frame', 'a post has either a count or an id');
   }
@@ -73,10 +75,12 @@ export function writeStoredHeader(writer: ByteWriter, stored: StoredResponse): v
   writeHolds(writer, stored.notHeld);
   writeAhead(writer, stored);
   writeElsewhere(writer, stored.elsewhere);
-  writeOptionalList(writer, stored.also, (also) => {
-    writer.u64(also.number).text(also.id).u8(readerCode(also));
-    writeAhead(writer, also);
-  });
+  writeOptionalList(writer, stored.also, writeAlso);
+}
+
+function writeAlso(writer: ByteWriter, also: StoredMessage): void {
+  writer.u64(also.number).text(also.id).u8(readerCode(also));
+  writeAhead(writer, also);
 }
 
 export function decodeStored(frame: Frame): StoredResponse {

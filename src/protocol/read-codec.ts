@@ -25,13 +25,7 @@ import type {
   WatchRequest,
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import {
-  nameBytesMin,
-  readHeader,
-  readListUpTo,
-  readOptionalList,
-  writeOptionalList,
-} from './header-fields.ts';
+import { nameBytesMin, readHeader, readOptionalList, writeOptionalNames } from './header-fields.ts';
 import { readDuration } from './receipt-fields.ts';
 
 /** A number, an attempt, a time and a pause. */
@@ -43,7 +37,7 @@ export function writeWaitHeader(
 ): void {
   const [first, ...rest] = mailboxes;
   writer.text(first).u32(waitMs).text(answers);
-  writeOptionalList(writer, rest, (name) => writer.text(name));
+  writeOptionalNames(writer, rest);
 }
 
 export function decodeWait(frame: Frame): WaitRequest {
@@ -68,10 +62,12 @@ export function writeWatchHeader(
 ): void {
   const [first, ...rest] = mailboxes;
   writer.text(first).u32(waitMs).text(path);
-  writer.list(told ? [told] : [], ({ number, attempt, time, pauseMs }) =>
-    writer.u64(number).u32(attempt).u64(time).u32(pauseMs),
-  );
-  writeOptionalList(writer, rest, (name) => writer.text(name));
+  writer.optional(told, writeTold);
+  writeOptionalNames(writer, rest);
+}
+
+function writeTold(writer: ByteWriter, { number, attempt, time, pauseMs }: Told): void {
+  writer.u64(number).u32(attempt).u64(time).u32(pauseMs);
 }
 
 export function decodeWatch(frame: Frame): WatchRequest {
@@ -79,7 +75,7 @@ export function decodeWatch(frame: Frame): WatchRequest {
     first: readName(reader),
     waitMs: reader.u32(),
     path: readWakePath(reader),
-    told: readListUpTo(reader, 1, toldBytes, () => readTold(reader))[0],
+    told: reader.optional(toldBytes, readTold),
     rest: readRest(reader),
   }));
   checkWaitMs(watch.waitMs);
@@ -139,7 +135,7 @@ export function writeFetchHeader(
 ): void {
   const [first, ...rest] = mailboxes;
   writer.text(first).u32(bytesMax).u32(messagesMax);
-  writeOptionalList(writer, rest, (name) => writer.text(name));
+  writeOptionalNames(writer, rest);
 }
 
 export function decodeFetch(frame: Frame): FetchRequest {
@@ -161,7 +157,7 @@ export function decodeFetch(frame: Frame): FetchRequest {
 }
 
 function readRest(reader: ByteReader) {
-  return readOptionalList(reader, nameBytesMin, () => readName(reader));
+  return readOptionalList(reader, nameBytesMin, readName);
 }
 
 function checkedMailboxes(kind: 'wait' | 'watch' | 'fetch', mailboxes: MailboxList): MailboxList {

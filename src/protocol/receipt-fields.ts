@@ -10,7 +10,7 @@ import {
   nameBytesMin,
   readListUpTo,
   readOptionalList,
-  writeOptionalList,
+  writeOptionalNames,
 } from './header-fields.ts';
 
 /** Mail ahead of a message that was posted. */
@@ -24,10 +24,14 @@ const sameBytesMin = 8 + 8 + 1;
 export const aheadBytesMin = 3 * 4;
 
 export function writeElsewhere(writer: ByteWriter, elsewhere: readonly MailElsewhere[]): void {
-  writer.list(elsewhere, ({ mailbox, ready }) => writer.text(mailbox).u32(ready));
+  writer.list(elsewhere, writeElsewhereItem);
 }
 
-export function readElsewhere(reader: ByteReader): MailElsewhere[] {
+function writeElsewhereItem(writer: ByteWriter, { mailbox, ready }: MailElsewhere): void {
+  writer.text(mailbox).u32(ready);
+}
+
+export function readElsewhere(reader: ByteReader): readonly MailElsewhere[] {
   return readListUpTo(reader, mailElsewhereMax, elsewhereBytesMin, readElsewhereItem);
 }
 
@@ -37,7 +41,7 @@ function readElsewhereItem(reader: ByteReader): MailElsewhere {
 
 /** Of an end, as its last field: no bytes when none of its mailboxes is paused. */
 export function writePaused(writer: ByteWriter, paused: readonly Name[] = []): void {
-  writeOptionalList(writer, paused, (mailbox) => writer.text(mailbox));
+  writeOptionalNames(writer, paused);
 }
 
 export function readPaused(reader: ByteReader): { paused?: readonly Name[] } {
@@ -49,19 +53,21 @@ export function readPaused(reader: ByteReader): { paused?: readonly Name[] } {
 }
 
 export function writeAhead(writer: ByteWriter, { before, holder, same }: Ahead): void {
-  writer.u32(before);
-  writer.list(holder ? [holder] : [], ({ number, name, heldMs }) =>
-    writer.u64(number).text(name).u64(heldMs),
-  );
-  writer.list(same ? [same] : [], ({ number, ageMs, isHeld }) =>
-    writer.u64(number).u64(ageMs).u8(Number(isHeld)),
-  );
+  writer.u32(before).optional(holder, writeHolder).optional(same, writeSame);
+}
+
+function writeHolder(writer: ByteWriter, { number, name, heldMs }: HeldAhead): void {
+  writer.u64(number).text(name).u64(heldMs);
+}
+
+function writeSame(writer: ByteWriter, { number, ageMs, isHeld }: SameText): void {
+  writer.u64(number).u64(ageMs).u8(Number(isHeld));
 }
 
 export function readAhead(reader: ByteReader): Ahead {
   const before = reader.u32();
-  const holder = readListUpTo(reader, 1, holderBytesMin, readHolder)[0];
-  const same = readListUpTo(reader, 1, sameBytesMin, readSame)[0];
+  const holder = reader.optional(holderBytesMin, readHolder);
+  const same = reader.optional(sameBytesMin, readSame);
   return { before, holder, same };
 }
 

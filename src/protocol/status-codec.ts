@@ -42,20 +42,18 @@ export function writeStatusHeader(
 
 export function statusBody({ sessionList }: StatusResponse): Buffer {
   const writer = new ByteWriter();
-  writer.list(sessionList, (each) => {
-    writer.text(each.session).text(each.name);
-    writeOrigin(writer, each.origin);
-    writer.text(each.origin.folder ?? '').u64(each.since);
-    writer.list(each.waitsOn, (mailbox) => writer.text(mailbox));
-    writer.list(each.watches, (mailbox) => writer.text(mailbox)).text(each.wakePath);
-    writer.list(each.lastNotice ? [each.lastNotice] : [], ({ time, isRead }) =>
-      writer.u64(time).u8(Number(isRead)),
-    );
-    writer
-      .u32(each.held)
-      .list(each.holds, ({ number, since = 0 }) => writer.u64(number).u64(since));
-  });
+  writer.list(sessionList, writeSession);
   return writer.bytes();
+}
+
+function writeSession(writer: ByteWriter, session: StatusResponse['sessionList'][number]): void {
+  const { origin, lastNotice, held, holds } = session;
+  writer.text(session.session).text(session.name);
+  writeOrigin(writer, origin);
+  writer.text(origin.folder ?? '').u64(session.since);
+  writer.texts(session.waitsOn).texts(session.watches).text(session.wakePath);
+  writer.optional(lastNotice, (_, { time, isRead }) => writer.u64(time).u8(Number(isRead)));
+  writer.u32(held).list(holds, (_, { number, since = 0 }) => writer.u64(number).u64(since));
 }
 
 export function decodeStatus(frame: Frame): StatusResponse {
@@ -81,7 +79,7 @@ export function decodeStatus(frame: Frame): StatusResponse {
   };
 }
 
-function readSessions(body: Buffer): ConnectedSession[] {
+function readSessions(body: Buffer): readonly ConnectedSession[] {
   const reader = new ByteReader(body);
   const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, () =>
     readSession(reader),
@@ -95,8 +93,8 @@ function readSession(reader: ByteReader): ConnectedSession {
   const name = readName(reader);
   const origin = withFolder(readOrigin(reader), reader.text());
   const since = readTime(reader);
-  const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
-  const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, () => readName(reader));
+  const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
+  const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const wakePath = readWakePath(reader);
   const [lastNotice] = readListUpTo(reader, 1, noticeBytes, () => ({
     time: readTime(reader),

@@ -95,8 +95,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'stores a fan-out in all of its mailboxes except the last',
     file: 'engine/fan-out.js',
-    snippet: 'envelopes.filter((_, index) => messages[index]?.settledAs === undefined);',
-    instead: 'envelopes.length > 1 ? envelopes.slice(0, -1) : envelopes;',
+    snippet: 'messages.filter(({ settledAs }) => settledAs === undefined);',
+    instead: 'messages.slice(0, -1);',
     invariant: 'all or none',
     seeds: 500,
   },
@@ -157,7 +157,8 @@ const brokers: readonly Broken[] = [
     name: 'tells a session of a message that another one holds',
     file: 'engine/watches.js',
     snippet: 'this.#state.firstReady(mailbox)',
-    instead: '(this.#state.firstHeld(mailbox) ?? this.#state.firstReady(mailbox))',
+    instead:
+      '(this.#state.message(this.#state.mailbox(mailbox)?.held.first ?? 0) ?? this.#state.firstReady(mailbox))',
     invariant: 'false ring',
     seeds: 500,
   },
