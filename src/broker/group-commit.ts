@@ -1,25 +1,26 @@
 // Group commit: what the engine decided in one turn of the event loop is written, synced and sent together.
 // 1. add() collects the records and replies of each step, until the turn ends.
 // 2. At the end of the turn, or earlier when many bytes have come together, all records are written at once.
-//    Then the replies marked `write` are sent. Where the log is on another machine, deliveries and events wait for 3:
+//    Then the replies marked `write` leave. Where the log is on another machine, deliveries and events wait for 3:
 //    an owner that was replaced without knowing it must not hand anything out.
-// 3. One sync at a time covers everything written before it began. If this is still the newest owner after
-//    the sync, the replies marked `sync` are sent.
+// 3. One sync at a time covers everything written before it began. Meanwhile the replies marked `sync` are encoded. If
+//    this is still the newest owner after the sync, they leave. The sync point is written with the next records, or a
+//    little later if none come.
 // 4. After a sync, compaction goes one step further if it is due. Each step rests on the one before it and on the sync
 //    between them, so it needs no sync of its own.
 // 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
 //    synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
 import { largeMemory } from '../base/large-memory.ts';
-import { turnBodyBytesMax } from '../base/limits.ts';
-import type { Runtime } from '../base/runtime.ts';
+import { syncPointMsMax, turnBodyBytesMax } from '../base/limits.ts';
+import type { Runtime, Timer } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Offer, PeekedResponse } from '../model/requests.ts';
 import type { WrittenRecords } from './event-ring.ts';
-import type { ReplyToSend } from './reply-sender.ts';
+import type { ReplySender, ReplyToSend } from './reply-sender.ts';
 import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
@@ -33,14 +34,16 @@ type Removal =
   | { readonly step: 'copy'; readonly numbers: number[] }
   | { readonly step: 'drop' | 'remove' };
 
+type CommitRuntime = Pick<Runtime, 'now' | 'time' | 'defer' | 'setTimer' | 'clearTimer'>;
+
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
   readonly journal: Journal;
-  readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
+  readonly runtime: CommitRuntime;
   readonly limits: SyncShareLimits;
   /** As of BrokerOptions. */
   readonly isLogRemote?: boolean | undefined;
-  send(replies: readonly ReplyToSend[]): void;
+  readonly sender: Pick<ReplySender, 'encode' | 'giveNow'>;
   /** Records were written. */
   wrote(written: WrittenRecords): void;
   fail(error: unknown): void;
@@ -49,7 +52,8 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #journal: Journal;
-  readonly #runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
+  readonly #sender: GroupCommitOptions['sender'];
+  readonly #runtime: CommitRuntime;
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
   #events: WrittenRecords['events'][number][] = [];
@@ -68,6 +72,8 @@ export class GroupCommit {
   #syncing: Promise<void> | undefined;
   /** When the current sync began, on the runtime's clock. */
   #syncBegan = 0;
+  /** Runs from a sync on: its sync point may be due when it fires. */
+  #syncPointTimer: Timer | undefined;
   /** How far the removal of the oldest segment is; undefined when none is under way. */
   #removal: Removal | undefined;
   /** The step of makeSpace() that is under way. */
@@ -81,6 +87,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#journal = options.journal;
+    this.#sender = options.sender;
     this.#runtime = options.runtime;
     this.#share = new SyncShare(options.limits, options.runtime);
   }
@@ -135,15 +142,13 @@ export class GroupCommit {
   endTurn(): void {
     this.#isTurnScheduled = false;
     if (this.#isStopped) return;
-    let hasSent = false;
     try {
-      hasSent = this.#write();
+      // Deliveries, and other replies that do not wait for the sync, leave first.
+      this.#write();
     } catch (error) {
       return this.#options.fail(error);
     }
-    // Deliveries, and other replies that were sent, leave first: the connections write at the end of this event.
-    if (hasSent) this.#runtime.beforeNextEvent(() => this.#beginSync());
-    else this.#beginSync();
+    this.#beginSync();
   }
 
   /** The connection is to wait for synced() before it is read again. */
@@ -187,6 +192,7 @@ export class GroupCommit {
   /** Nothing more is written or sent. */
   stop(): void {
     this.#isStopped = true;
+    this.#runtime.clearTimer(this.#syncPointTimer);
     this.#space?.done();
     this.#endWaits();
   }
@@ -221,8 +227,7 @@ export class GroupCommit {
     return body;
   }
 
-  /** Returns whether it has sent anything. */
-  #write(): boolean {
+  #write(): void {
     const records = this.#records;
     const events = this.#events;
     const atOnce = this.#repliesAtOnce;
@@ -235,8 +240,7 @@ export class GroupCommit {
     this.#bodyBytes = 0;
     this.#append(records, events);
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
-    this.#options.send(atOnce);
-    return atOnce.length > 0;
+    if (atOnce.length > 0) this.#sender.giveNow(this.#sender.encode(atOnce));
   }
 
   #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {
@@ -279,16 +283,18 @@ export class GroupCommit {
         this.#onSynced = [];
         this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
+        const synced = journal.syncFiles();
+        // While the sync runs, on a thread of its own.
+        const encoded = this.#sender.encode(replies);
         try {
-          await journal.syncFiles();
+          await synced;
         } finally {
           for (const done of onSynced) done();
         }
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
-        this.#options.send(replies);
-        // Behind the writes of the connections, as above.
-        this.#runtime.beforeNextEvent(() => this.#noteSync());
+        this.#sender.giveNow(encoded);
+        this.#syncPointTimer ??= this.#runtime.setTimer(this.#noteSync, syncPointMsMax).unref();
         const space = this.#space;
         await this.#compact();
         // A makeSpace() that began during the step waits for one of its own.
@@ -299,13 +305,14 @@ export class GroupCommit {
     }
   }
 
-  #noteSync(): void {
+  #noteSync = (): void => {
+    this.#syncPointTimer = undefined;
     try {
       this.#journal.noteSync();
     } catch (error) {
       this.#options.fail(error);
     }
-  }
+  };
 
   /** Takes the next step of the removal of the oldest segment. All that was written before the last one is synced. */
   async #compact(): Promise<void> {

@@ -2,7 +2,7 @@
 //
 // 1. open() makes an epoch of its own, replays the log, and carries over what was not surely durable, and
 //    what lies in too many small segments.
-// 2. append() writes at once; sync() makes durable what was appended before it, and adds a sync point.
+// 2. append() writes at once; sync() makes durable what was appended before it. Then a sync point follows.
 // 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
 // 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced. The caller
 //    syncs between its steps, with all that is to be synced anyway.
@@ -208,7 +208,7 @@ export class Journal {
     this.noteSync();
   }
 
-  /** sync() without the sync point: noteSync() is to follow, once the replies that waited for the sync are sent. */
+  /** sync() without the sync point: the next append() adds it, or noteSync(). */
   async syncFiles(): Promise<void> {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
@@ -223,7 +223,7 @@ export class Journal {
     this.#checkAlive();
   }
 
-  /** Adds the sync point of the last syncFiles(), unless the journal has ended. storage_failed ends it. */
+  /** Adds the sync point of the last syncFiles(), if no append() has, and the journal goes on. storage_failed ends it. */
   noteSync(): void {
     if (this.#failure === undefined) this.#guard(() => this.#logWriter.appendSyncPoint());
   }
@@ -455,8 +455,8 @@ export class Journal {
     this.#guard(() => {
       const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
-        const stamped = due ? [due, ...records] : records;
-        this.#appendToCurrent(encodeAll(stamped, this.#logWriter.seed));
+        const ahead = [this.#logWriter.takeSyncPoint(), due].filter((each) => each !== undefined);
+        this.#appendToCurrent(encodeAll([...ahead, ...records], this.#logWriter.seed));
         this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
