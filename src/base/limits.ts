@@ -379,8 +379,6 @@ export const logBytesCompact = 64 * 1024 ** 2;
 export const segmentsCompact = 16;
 /** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
 export const stampMsMin = 10;
-/** A sync point waits this long for records with which it is written, in milliseconds. Then it is written alone. */
-export const syncPointMsMax = 10;
 /** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */
 export const historyBytesDefault = 256 * 1024 ** 2;
 export const historyAgeMsDefault = 30 * 24 * 60 * 60_000;

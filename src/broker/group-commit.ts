@@ -4,16 +4,15 @@
 //    Then the replies marked `write` leave. Where the log is on another machine, deliveries and events wait for 3:
 //    an owner that was replaced without knowing it must not hand anything out.
 // 3. One sync at a time covers everything written before it began. Meanwhile the replies marked `sync` are encoded. If
-//    this is still the newest owner after the sync, they leave. The sync point is written with the next records, or a
-//    little later if none come.
+//    this is still the newest owner after the sync, they leave. The sync point is written behind them.
 // 4. After a sync, compaction goes one step further if it is due. Each step rests on the one before it and on the sync
 //    between them, so it needs no sync of its own.
 // 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
 //    synced().
 // An error of the journal goes to `fail`: nothing more is stored or settled.
 import { largeMemory } from '../base/large-memory.ts';
-import { syncPointMsMax, turnBodyBytesMax } from '../base/limits.ts';
-import type { Runtime, Timer } from '../base/runtime.ts';
+import { turnBodyBytesMax } from '../base/limits.ts';
+import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -34,7 +33,7 @@ type Removal =
   | { readonly step: 'copy'; readonly numbers: number[] }
   | { readonly step: 'drop' | 'remove' };
 
-type CommitRuntime = Pick<Runtime, 'now' | 'time' | 'defer' | 'setTimer' | 'clearTimer'>;
+type CommitRuntime = Pick<Runtime, 'now' | 'time' | 'defer'>;
 
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
@@ -72,8 +71,6 @@ export class GroupCommit {
   #syncing: Promise<void> | undefined;
   /** When the current sync began, on the runtime's clock. */
   #syncBegan = 0;
-  /** Runs from a sync on: its sync point may be due when it fires. */
-  #syncPointTimer: Timer | undefined;
   /** How far the removal of the oldest segment is; undefined when none is under way. */
   #removal: Removal | undefined;
   /** The step of makeSpace() that is under way. */
@@ -192,7 +189,6 @@ export class GroupCommit {
   /** Nothing more is written or sent. */
   stop(): void {
     this.#isStopped = true;
-    this.#runtime.clearTimer(this.#syncPointTimer);
     this.#space?.done();
     this.#endWaits();
   }
@@ -238,8 +234,10 @@ export class GroupCommit {
     this.#repliesAfterSync = [];
     this.#bodies.clear();
     this.#bodyBytes = 0;
-    this.#append(records, events);
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
+    // If nothing is to leave before the sync, that begins while the journal still works on the records.
+    const mayBegin = atOnce.length === 0 && !this.#options.isLogRemote;
+    this.#append(records, events, mayBegin ? this.#beginSync : undefined);
     if (atOnce.length > 0) this.#sender.giveNow(this.#sender.encode(atOnce));
   }
 
@@ -248,8 +246,12 @@ export class GroupCommit {
     return after === 'write' && !(this.#options.isLogRemote && isDelivery);
   }
 
-  #append(records: readonly JournalRecord[], events: WrittenRecords['events']): void {
-    const first = this.#journal.append(records);
+  #append(
+    records: readonly JournalRecord[],
+    events: WrittenRecords['events'],
+    onWritten?: () => void,
+  ): void {
+    const first = this.#journal.append(records, onWritten);
     const time = this.#runtime.time();
     const written = { first, count: records.length, time, events };
     if (!this.#options.isLogRemote) return this.#options.wrote(written);
@@ -262,14 +264,14 @@ export class GroupCommit {
     return waiting > 0 || this.#space !== undefined;
   }
 
-  #beginSync(): void {
+  #beginSync = (): void => {
     if (this.#syncing || this.#isStopped || !this.#isSyncWanted) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
       // For what came after it had looked for the last time.
       this.#beginSync();
     });
-  }
+  };
 
   async #syncAll(): Promise<void> {
     const journal = this.#journal;
@@ -294,7 +296,8 @@ export class GroupCommit {
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
         this.#sender.giveNow(encoded);
-        this.#syncPointTimer ??= this.#runtime.setTimer(this.#noteSync, syncPointMsMax).unref();
+        // Behind them. It also spares the next records the cost of the first write to a file after a sync.
+        journal.noteSync();
         const space = this.#space;
         await this.#compact();
         // A makeSpace() that began during the step waits for one of its own.
@@ -304,15 +307,6 @@ export class GroupCommit {
       this.#options.fail(error);
     }
   }
-
-  #noteSync = (): void => {
-    this.#syncPointTimer = undefined;
-    try {
-      this.#journal.noteSync();
-    } catch (error) {
-      this.#options.fail(error);
-    }
-  };
 
   /** Takes the next step of the removal of the oldest segment. All that was written before the last one is synced. */
   async #compact(): Promise<void> {

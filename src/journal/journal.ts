@@ -2,7 +2,7 @@
 //
 // 1. open() makes an epoch of its own, replays the log, and carries over what was not surely durable, and
 //    what lies in too many small segments.
-// 2. append() writes at once; sync() makes durable what was appended before it. Then a sync point follows.
+// 2. append() writes at once; sync() makes durable what was appended before it, and adds a sync point.
 // 3. A full segment is followed by the next, whose prologue has the deduplication snapshot.
 // 4. Compaction: the oldest segment is removed once its live messages were copied to the end, and synced. The caller
 //    syncs between its steps, with all that is to be synced anyway.
@@ -176,14 +176,15 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the
    * journal. Must be called after hasSpaceForPost() even with no records, to free the
-   * space that was reserved. Returns the number of the first record; the others follow it one by one.
+   * space that was reserved. Returns the number of the first record; the others follow it one by one. `onWritten` may
+   * begin a sync while the rest is done, but must let nothing leave: the place of the file is not checked yet.
    */
-  append(records: readonly JournalRecord[]): number {
+  append(records: readonly JournalRecord[], onWritten?: () => void): number {
     this.#checkAlive();
     this.#spaceCheck.appended();
     const first = this.#sequence.next;
     if (records.length === 0) return first;
-    this.#write(records);
+    this.#write(records, records.length, onWritten);
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
     return first;
@@ -208,7 +209,7 @@ export class Journal {
     this.noteSync();
   }
 
-  /** sync() without the sync point: the next append() adds it, or noteSync(). */
+  /** sync() without the sync point: noteSync() is to follow, once the replies that waited for the sync are sent. */
   async syncFiles(): Promise<void> {
     this.#checkAlive();
     assert(!this.#syncing, 'one sync at a time');
@@ -223,7 +224,7 @@ export class Journal {
     this.#checkAlive();
   }
 
-  /** Adds the sync point of the last syncFiles(), if no append() has, and the journal goes on. storage_failed ends it. */
+  /** Adds the sync point of the last syncFiles(), unless the journal has ended. storage_failed ends it. */
   noteSync(): void {
     if (this.#failure === undefined) this.#guard(() => this.#logWriter.appendSyncPoint());
   }
@@ -450,13 +451,23 @@ export class Journal {
   }
 
   /** `numbered`: how many of them are the engine's. */
-  #write(records: readonly (JournalRecord | StoreRecord)[], numbered = records.length): void {
+  #write(
+    records: readonly (JournalRecord | StoreRecord)[],
+    numbered: number,
+    onWritten?: () => void,
+  ): void {
     this.#checkAlive();
     this.#guard(() => {
       const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
-        const ahead = [this.#logWriter.takeSyncPoint(), due].filter((each) => each !== undefined);
-        this.#appendToCurrent(encodeAll([...ahead, ...records], this.#logWriter.seed));
+        const encoded = encodeAll(due ? [due, ...records] : records, this.#logWriter.seed);
+        // The length of the log writer's segment, since it writes sync points as well.
+        const offset = this.#logWriter.bytes;
+        this.#logWriter.append(encoded.buffers);
+        onWritten?.();
+        const file = this.#segments.current;
+        applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
+        file.bytes = this.#logWriter.bytes;
         this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
@@ -467,15 +478,6 @@ export class Journal {
       // A removed file takes writes and syncs without an error. No delivery may rest on it.
       if (!this.#logWriter.isInPlace()) throw this.lost();
     });
-  }
-
-  #appendToCurrent(encoded: EncodedRecords): void {
-    const file = this.#segments.current;
-    // The length of the log writer's segment, since it writes sync points as well.
-    const offset = this.#logWriter.bytes;
-    this.#logWriter.append(encoded.buffers);
-    applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
-    file.bytes = this.#logWriter.bytes;
   }
 
   #checkAlive(): void {

@@ -6,7 +6,6 @@ import { diskFault, noRoom } from './epoch.ts';
 import { epochPath, segmentPath } from './paths.ts';
 import { encodeRecord } from './record-codec.ts';
 import type { Seed, SegmentId } from './record-framing.ts';
-import type { SyncPointRecord } from './record-types.ts';
 import type { Position } from './segment-header.ts';
 import { type Preallocation, SegmentWriter } from './segment-writer.ts';
 
@@ -24,7 +23,7 @@ export class LogWriter {
   #folderUnsynced = false;
   #durable: Position = { segment: 0, offset: 0 };
   /** No sync point says so yet. */
-  #isSyncPointDue = false;
+  #syncPointDue = false;
   #syncing = false;
   #abandoned = false;
 
@@ -132,25 +131,17 @@ export class LogWriter {
     if (this.#abandoned) return this.abandon();
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     this.#durable = position;
-    this.#isSyncPointDue = true;
+    this.#syncPointDue = true;
     for (const writer of covered) this.#closeIfFull(writer);
   }
 
-  /**
-   * The sync point of the last sync, which the caller is to append; undefined if that was done. It is made durable by the
-   * next sync; nothing waits for that.
-   */
-  takeSyncPoint(): SyncPointRecord | undefined {
-    if (!this.#isSyncPointDue) return undefined;
-    this.#isSyncPointDue = false;
-    return { kind: 'syncPoint', durable: this.#durable };
-  }
-
+  /** After a sync. The sync point itself is made durable by the next one; nothing waits for that. */
   appendSyncPoint(): void {
-    const syncPoint = this.takeSyncPoint();
-    if (!syncPoint) return;
+    if (!this.#syncPointDue) return;
+    this.#syncPointDue = false;
     const { seed } = this.#current;
-    this.#ballast.withBallast(() => this.#current.append(encodeRecord(syncPoint, seed)));
+    const syncPoint = encodeRecord({ kind: 'syncPoint', durable: this.#durable }, seed);
+    this.#ballast.withBallast(() => this.#current.append(syncPoint));
   }
 
   /** Throws storage_failed if a file cannot be closed. */

@@ -36,20 +36,6 @@ test('the sync point of a post is written behind its sync, though no other reque
   assert.equal(calls.filter((call) => call === syncPointType).length, 1);
 });
 
-test('a sync point is written with the records that follow its sync', async (context) => {
-  const gated = new GatedDisk();
-  const { client } = await startBroker(context, { disk: gated.disk });
-  const poster = client();
-  await poster.post('box' as Name, Buffer.from('first'));
-  const written = new Promise<Buffer>((resolve) => {
-    gated.onWrite = (buffers) => resolve(Buffer.concat(buffers));
-  });
-  await poster.post('box' as Name, Buffer.from('second'));
-  const bytes = await written;
-  assert.equal(bytes.readUInt8(2), syncPointType);
-  assert.equal(bytes.includes('second'), true);
-});
-
 test('a post that came before the removal of a segment waits for its own sync, and for none of the removal', async (context) => {
   const gated = new GatedDisk();
   const limits = { segmentBytesMax: 2_000, logBytesCompact: 1, segmentsCompact: 1 };
