@@ -183,7 +183,7 @@ export class Broker {
     this.#upkeep = new Upkeep(journal, runtime);
     this.#groupCommit = new GroupCommit({
       ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
-      send: (replies) => this.#sender.send(replies),
+      sender: this.#sender,
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });

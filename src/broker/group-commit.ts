@@ -1,10 +1,10 @@
 // Group commit: what the engine decided in one turn of the event loop is written, synced and sent together.
 // 1. add() collects the records and replies of each step, until the turn ends.
 // 2. At the end of the turn, or earlier when many bytes have come together, all records are written at once.
-//    Then the replies marked `write` are sent. Where the log is on another machine, deliveries and events wait for 3:
+//    Then the replies marked `write` leave. Where the log is on another machine, deliveries and events wait for 3:
 //    an owner that was replaced without knowing it must not hand anything out.
-// 3. One sync at a time covers everything written before it began. If this is still the newest owner after
-//    the sync, the replies marked `sync` are sent.
+// 3. One sync at a time covers everything written before it began. Meanwhile the replies marked `sync` are encoded. If
+//    this is still the newest owner after the sync, they leave. The sync point is written behind them.
 // 4. After a sync, compaction goes one step further if it is due. Each step rests on the one before it and on the sync
 //    between them, so it needs no sync of its own.
 // 5. While other connections post, too, one that has used up its share of the next sync waits until that has ended:
@@ -19,7 +19,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Offer, PeekedResponse } from '../model/requests.ts';
 import type { WrittenRecords } from './event-ring.ts';
-import type { ReplyToSend } from './reply-sender.ts';
+import type { ReplySender, ReplyToSend } from './reply-sender.ts';
 import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
@@ -33,14 +33,16 @@ type Removal =
   | { readonly step: 'copy'; readonly numbers: number[] }
   | { readonly step: 'drop' | 'remove' };
 
+type CommitRuntime = Pick<Runtime, 'now' | 'time' | 'defer'>;
+
 export interface GroupCommitOptions {
   readonly engine: Pick<Engine, 'copyOf'>;
   readonly journal: Journal;
-  readonly runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
+  readonly runtime: CommitRuntime;
   readonly limits: SyncShareLimits;
   /** As of BrokerOptions. */
   readonly isLogRemote?: boolean | undefined;
-  send(replies: readonly ReplyToSend[]): void;
+  readonly sender: Pick<ReplySender, 'encode' | 'giveNow'>;
   /** Records were written. */
   wrote(written: WrittenRecords): void;
   fail(error: unknown): void;
@@ -49,7 +51,8 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #journal: Journal;
-  readonly #runtime: Pick<Runtime, 'now' | 'time' | 'defer' | 'beforeNextEvent'>;
+  readonly #sender: GroupCommitOptions['sender'];
+  readonly #runtime: CommitRuntime;
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
   #events: WrittenRecords['events'][number][] = [];
@@ -83,6 +86,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#journal = options.journal;
+    this.#sender = options.sender;
     this.#runtime = options.runtime;
     this.#share = new SyncShare(options.limits, options.runtime);
   }
@@ -134,15 +138,13 @@ export class GroupCommit {
   endTurn(): void {
     this.#isTurnScheduled = false;
     if (this.#isStopped) return;
-    let hasSent = false;
     try {
-      hasSent = this.#write();
+      // Deliveries, and other replies that do not wait for the sync, leave first.
+      this.#write();
     } catch (error) {
       return this.#options.fail(error);
     }
-    // Deliveries, and other replies that were sent, leave first: the connections write at the end of this event.
-    if (hasSent) this.#runtime.beforeNextEvent(() => this.#beginSync());
-    else this.#beginSync();
+    this.#beginSync();
   }
 
   /** The connection is to wait for synced() before it is read again. */
@@ -231,8 +233,7 @@ export class GroupCommit {
     return this.#bodies.get(number);
   }
 
-  /** Returns whether it has sent anything. */
-  #write(): boolean {
+  #write(): void {
     const records = this.#records;
     const events = this.#events;
     const atOnce = this.#repliesAtOnce;
@@ -245,10 +246,11 @@ export class GroupCommit {
     if (this.#bodies.size > 0) this.#bodies.clear();
     this.#indexedRecords = 0;
     this.#bodyBytes = 0;
-    this.#append(records, events);
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
-    this.#options.send(atOnce);
-    return atOnce.length > 0;
+    // If nothing is to leave before the sync, that begins while the journal still works on the records.
+    const mayBegin = atOnce.length === 0 && !this.#options.isLogRemote;
+    this.#append(records, events, mayBegin ? this.#beginSync : undefined);
+    if (atOnce.length > 0) this.#sender.giveNow(this.#sender.encode(atOnce));
   }
 
   #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {
@@ -256,8 +258,12 @@ export class GroupCommit {
     return after === 'write' && !(this.#options.isLogRemote && isDelivery);
   }
 
-  #append(records: readonly JournalRecord[], events: WrittenRecords['events']): void {
-    const first = this.#journal.append(records);
+  #append(
+    records: readonly JournalRecord[],
+    events: WrittenRecords['events'],
+    onWritten?: () => void,
+  ): void {
+    const first = this.#journal.append(records, onWritten);
     const time = this.#runtime.time();
     const written = { first, count: records.length, time, events };
     if (!this.#options.isLogRemote) return this.#options.wrote(written);
@@ -270,14 +276,14 @@ export class GroupCommit {
     return waiting > 0 || this.#space !== undefined;
   }
 
-  #beginSync(): void {
+  #beginSync = (): void => {
     if (this.#syncing || this.#isStopped || !this.#isSyncWanted) return;
     this.#syncing = this.#syncAll().finally(() => {
       this.#syncing = undefined;
       // For what came after it had looked for the last time.
       this.#beginSync();
     });
-  }
+  };
 
   async #syncAll(): Promise<void> {
     const journal = this.#journal;
@@ -291,29 +297,24 @@ export class GroupCommit {
         this.#onSynced = [];
         this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
+        const synced = journal.syncFiles();
+        // While the sync runs, on a thread of its own.
+        const encoded = this.#sender.encode(replies);
         try {
-          await journal.syncFiles();
+          await synced;
         } finally {
           for (const done of onSynced) done();
         }
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
-        this.#options.send(replies);
-        // Behind the writes of the connections, as above.
-        this.#runtime.beforeNextEvent(() => this.#noteSync());
+        this.#sender.giveNow(encoded);
+        // Behind them. It also spares the next records the cost of the first write to a file after a sync.
+        journal.noteSync();
         const space = this.#space;
         await this.#compact();
         // A makeSpace() that began during the step waits for one of its own.
         if (!this.#removal && this.#space === space) this.#endSpace();
       }
-    } catch (error) {
-      this.#options.fail(error);
-    }
-  }
-
-  #noteSync(): void {
-    try {
-      this.#journal.noteSync();
     } catch (error) {
       this.#options.fail(error);
     }

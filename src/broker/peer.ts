@@ -141,6 +141,11 @@ export class Peer {
     this.#checkUnread();
   }
 
+  /** Writes what was sent in this turn now. */
+  flush(): void {
+    this.connection.flush();
+  }
+
   #checkUnread(): void {
     if (this.connection.bufferedBytes >= this.#limits.unreadBytesMax) this.pause('unread');
   }

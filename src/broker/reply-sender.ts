@@ -1,5 +1,5 @@
 // Sends replies. Those to one connection that follow each other are encoded into one buffer, and given to it together: a
-// buffer and a queue entry for each would cost more than its bytes.
+// buffer and a queue entry for each would cost more than its bytes. What waits for a sync can be encoded before that ends.
 import { errorTable } from '../base/errors.ts';
 import type { ConnectionId, Reply } from '../engine/commands.ts';
 import type { Response } from '../model/requests.ts';
@@ -12,7 +12,21 @@ export interface ReplyToSend extends Reply {
   readonly body?: Buffer | undefined;
 }
 
-type Recipient = Pick<Peer, 'send' | 'deliver' | 'responseSent'> & {
+/** Encoded replies to one connection, which are given to it together. */
+export interface EncodedReplies {
+  readonly to: ConnectionId;
+  readonly buffers: readonly Buffer[];
+  /** How many of them had to wait for a sync. */
+  readonly synced: number;
+  /** Bytes of the bodies of the deliveries; undefined without deliveries. */
+  readonly deliveredBytes: number | undefined;
+  /** Of the last reply. Only a large one is to be released, and it is the last. */
+  readonly body: Buffer | undefined;
+  /** The connection is to be closed behind them. */
+  readonly isFatal: boolean;
+}
+
+type Recipient = Pick<Peer, 'send' | 'deliver' | 'flush' | 'responseSent'> & {
   readonly connection: Pick<Peer['connection'], 'close'>;
 };
 
@@ -23,7 +37,8 @@ export class ReplySender {
   readonly #peers: ReadonlyMap<ConnectionId, Recipient>;
   readonly #completed: (response: Response) => Response;
   readonly #frames = new FrameBatch();
-  /** Of the deliveries in `#frames`; undefined without deliveries. */
+  /** Of the replies in `#frames`, as in EncodedReplies. */
+  #synced = 0;
   #deliveredBytes: number | undefined;
 
   /** `completed`: adds to a response what the engine does not know. */
@@ -35,53 +50,75 @@ export class ReplySender {
     this.#completed = completed;
   }
 
-  /** Those to connections that are gone are dropped. */
+  /** Those to connections that are gone are dropped, here and below. */
   send(replies: readonly ReplyToSend[]): void {
+    this.give(this.encode(replies));
+  }
+
+  encode(replies: readonly ReplyToSend[]): EncodedReplies[] {
+    const encoded: EncodedReplies[] = [];
     try {
-      this.#sendEach(replies);
+      this.#encodeEach(replies, encoded);
     } catch (error) {
       // A fault of this program. The next connection must not get what was encoded for this one.
-      this.#frames.take();
-      this.#deliveredBytes = undefined;
+      this.#take(0);
       throw error;
     }
+    return encoded;
   }
 
-  #sendEach(replies: readonly ReplyToSend[]): void {
-    let to: ConnectionId | undefined;
-    let peer: Recipient | undefined;
-    for (const reply of replies) {
-      if (reply.to !== to) {
-        if (peer) this.#give(peer);
-        to = reply.to;
-        peer = this.#peers.get(to);
-      }
-      if (peer) this.#add(reply, peer);
+  give(encoded: readonly EncodedReplies[]): void {
+    for (const each of encoded) {
+      const peer = this.#peers.get(each.to);
+      if (!peer) continue;
+      for (let count = 0; count < each.synced; count++) peer.responseSent();
+      const { buffers, deliveredBytes, body } = each;
+      if (deliveredBytes === undefined) peer.send(buffers);
+      else peer.deliver(buffers, deliveredBytes, body);
+      if (each.isFatal) peer.connection.close();
     }
-    if (peer) this.#give(peer);
   }
 
-  #add({ after, response, body }: ReplyToSend, peer: Recipient): void {
-    if (after === 'sync') peer.responseSent();
+  /** Gives the replies, and has them written before it returns. */
+  giveNow(encoded: readonly EncodedReplies[]): void {
+    this.give(encoded);
+    // A connection that has got all of them has nothing to write any more.
+    for (const { to } of encoded) this.#peers.get(to)?.flush();
+  }
+
+  #encodeEach(replies: readonly ReplyToSend[], encoded: EncodedReplies[]): void {
+    let to: ConnectionId | undefined;
+    for (const reply of replies) {
+      if (to !== undefined && reply.to !== to) this.#seal(to, encoded);
+      to = reply.to;
+      if (this.#peers.has(to)) this.#add(reply, encoded);
+    }
+    if (to !== undefined) this.#seal(to, encoded);
+  }
+
+  #add({ to, after, response, body }: ReplyToSend, encoded: EncodedReplies[]): void {
+    if (after === 'sync') this.#synced += 1;
     addResponse(this.#frames, this.#completed(response), body);
     if (response.kind === 'offer') this.#countDelivery(response.envelope.bodyBytes);
     else if (response.kind === 'peeked') this.#countDelivery(response.partBytes);
     const isFatal = response.kind === 'error' && errorTable[response.code].fatal;
     const bytes = Math.max(this.#frames.length, body?.length ?? 0);
-    if (isFatal || bytes >= togetherBytesMax) this.#give(peer, body);
-    if (isFatal) peer.connection.close();
+    if (isFatal || bytes >= togetherBytesMax) this.#seal(to, encoded, body, isFatal);
   }
 
   #countDelivery(bytes: number): void {
     this.#deliveredBytes = (this.#deliveredBytes ?? 0) + bytes;
   }
 
-  /** `body`: of the last reply. Only a large one is to be released, and it is the last. */
-  #give(peer: Recipient, body?: Buffer): void {
-    if (this.#frames.length === 0) return;
-    const buffers = this.#frames.take();
-    if (this.#deliveredBytes === undefined) return peer.send(buffers);
-    peer.deliver(buffers, this.#deliveredBytes, body);
+  #seal(to: ConnectionId, encoded: EncodedReplies[], body?: Buffer, isFatal = false): void {
+    if (this.#frames.length > 0) encoded.push(this.#take(to, body, isFatal));
+  }
+
+  /** The replies in `#frames`, which is empty then. */
+  #take(to: ConnectionId, body?: Buffer, isFatal = false): EncodedReplies {
+    const [synced, deliveredBytes] = [this.#synced, this.#deliveredBytes];
+    this.#synced = 0;
     this.#deliveredBytes = undefined;
+    return { to, buffers: this.#frames.take(), synced, deliveredBytes, body, isFatal };
   }
 }

@@ -180,14 +180,15 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the journal. Must be
    * called after hasSpaceForPost() even with no records, to free the space that was reserved. Returns the number of the
-   * first record; the others follow it one by one.
+   * first record; the others follow it one by one. `onWritten` may begin a sync while the rest is done, but must let
+   * nothing leave: the place of the file is not checked yet.
    */
-  append(records: readonly JournalRecord[]): number {
+  append(records: readonly JournalRecord[], onWritten?: () => void): number {
     this.#checkAlive();
     this.#spaceCheck.appended();
     const first = this.#sequence.next;
     if (records.length === 0) return first;
-    this.#write(records);
+    this.#write(records, records.length, onWritten);
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
     return first;
@@ -451,13 +452,23 @@ export class Journal {
   }
 
   /** `numbered`: how many of them are the engine's. */
-  #write(records: readonly (JournalRecord | StoreRecord)[], numbered = records.length): void {
+  #write(
+    records: readonly (JournalRecord | StoreRecord)[],
+    numbered: number,
+    onWritten?: () => void,
+  ): void {
     this.#checkAlive();
     this.#guard(() => {
       const due = numbered > 0 ? this.#sequence.due() : undefined;
       try {
-        const stamped = due ? [due, ...records] : records;
-        this.#appendToCurrent(encodeAll(stamped, this.#logWriter.seed));
+        const encoded = encodeAll(due ? [due, ...records] : records, this.#logWriter.seed);
+        // The length of the log writer's segment, since it writes sync points as well.
+        const offset = this.#logWriter.bytes;
+        this.#logWriter.append(encoded.buffers);
+        onWritten?.();
+        const file = this.#segments.current;
+        applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
+        file.bytes = this.#logWriter.bytes;
         this.#sequence.wrote(numbered, due);
       } catch (error) {
         if (!isFileLimit(error)) throw error;
@@ -468,15 +479,6 @@ export class Journal {
       // A removed file takes writes and syncs without an error. No delivery may rest on it.
       if (!this.#logWriter.isInPlace()) throw this.lost();
     });
-  }
-
-  #appendToCurrent(encoded: EncodedRecords): void {
-    const file = this.#segments.current;
-    // The length of the log writer's segment, since it writes sync points as well.
-    const offset = this.#logWriter.bytes;
-    this.#logWriter.append(encoded.buffers);
-    applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
-    file.bytes = this.#logWriter.bytes;
   }
 
   #checkAlive(): void {

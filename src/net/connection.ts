@@ -189,9 +189,9 @@ export class Connection {
   }
 
   /**
-   * The frames of one turn are written together, or in parts when they are many. `onWritten` is called when the kernel
-   * has the bytes, not during this call; it is never called when the connection is lost before that. A connection that
-   * is closing sends nothing.
+   * The frames of one turn are written together, at flush() or at the end of the turn, or in parts when they are many.
+   * `onWritten` is called when the kernel has the bytes, not during this call; it is never called when the connection is
+   * lost before that. A connection that is closing sends nothing.
    */
   send(buffers: readonly Buffer[], onWritten?: () => void): void {
     if (this.#state !== 'open' || !this.#socket.writable) return;
@@ -200,16 +200,18 @@ export class Connection {
       this.#bytesSent += bytes.length;
     }
     if (onWritten) this.#awaited.push({ end: this.#bytesSent, onWritten });
-    if (this.#bytesQueued >= writeAtOnceBytes) this.#flush();
+    if (this.#bytesQueued >= writeAtOnceBytes) this.#writeQueued();
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    this.#runtime.beforeNextEvent(this.#endTurn);
+    this.#runtime.beforeNextEvent(this.flush);
   }
 
-  #endTurn = (): void => {
+  /** Writes the frames of this turn now: the peer works on them while the turn goes on. */
+  flush = (): void => {
+    if (!this.#isFlushDue) return;
     this.#isFlushDue = false;
     this.#lastSent = this.#runtime.now();
-    this.#flush();
+    this.#writeQueued();
     this.onMemoryChange?.();
   };
 
@@ -232,7 +234,7 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
     this.#dropInbox();
-    this.#flush();
+    this.#writeQueued();
     // Bytes that still come are read and dropped, so that the end of the peer's bytes is noticed.
     this.#paused = false;
     this.#socket.resume();
@@ -307,7 +309,7 @@ export class Connection {
   }
 
   /** Gives the socket as much as it may have unwritten. Only a large backlog waits for the end of a write. */
-  #flush(): void {
+  #writeQueued(): void {
     if (this.#state === 'closed' || !this.#socket.writable) return;
     while (this.#queue.length > 0 && this.#bytesGiven - this.#bytesWritten < sliceBytes) {
       this.#writeSlice();
@@ -359,7 +361,7 @@ export class Connection {
     if (error) return;
     this.#bytesWritten = end;
     this.#lastWritten = this.#runtime.now();
-    this.#flush();
+    this.#writeQueued();
     let written = 0;
     while ((this.#awaited[written]?.end ?? Number.POSITIVE_INFINITY) <= end) written++;
     if (written > 0) for (const { onWritten } of this.#awaited.splice(0, written)) onWritten();

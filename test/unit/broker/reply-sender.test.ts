@@ -35,11 +35,12 @@ function makeSender() {
     send: (buffers: readonly Buffer[]) => void calls.push(`${id} gets ${requestsOf(buffers)}`),
     deliver: (buffers: readonly Buffer[], bytes: number) =>
       void calls.push(`${id} gets ${requestsOf(buffers)} with ${bytes} bytes`),
+    flush: () => void calls.push(`${id} is flushed`),
     responseSent: () => {},
     connection: { close: () => void calls.push(`${id} is closed`) },
   });
   const peers = new Map([1, 2].map((id) => [id, peerOf(id)] as const));
-  return { calls, sender: new ReplySender(peers, (response) => response) };
+  return { calls, peers, sender: new ReplySender(peers, (response) => response) };
 }
 
 test('replies to one connection that follow each other are given to it together', () => {
@@ -79,4 +80,13 @@ test('when a reply cannot be encoded, no other connection gets what was encoded 
   assert.throws(() => sender.send([offer(1, 10, 100), settled(1, -1)]), RangeError);
   sender.send([settled(2, 20)]);
   assert.deepEqual(calls, ['2 gets 20']);
+});
+
+test('replies that were encoded before are given to the connections that are there by then, and written', () => {
+  const { calls, peers, sender } = makeSender();
+  const encoded = sender.encode([settled(1, 10), settled(2, 20)]);
+  assert.deepEqual(calls, []);
+  peers.delete(1);
+  sender.giveNow(encoded);
+  assert.deepEqual(calls, ['2 gets 20', '2 is flushed']);
 });

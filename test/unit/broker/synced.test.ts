@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import { GroupCommit } from '../../../src/broker/group-commit.ts';
+import { ReplySender } from '../../../src/broker/reply-sender.ts';
 import { syncShareLimits } from '../../../src/broker/sync-share.ts';
 import type { Reply } from '../../../src/engine/commands.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
@@ -23,10 +24,15 @@ async function openCommit(context: TestContext) {
   const { journal } = await openStore({ disk: gated.disk, folder });
   context.after(() => journal.close());
   const calls: string[] = [];
+  const peerOf = (id: number) => ({
+    ...{ send: () => void calls.push(`stored ${id}`), deliver: () => assert.fail() },
+    ...{ flush: () => {}, responseSent: () => {}, connection: { close: () => assert.fail() } },
+  });
+  const peers = new Map([1, 2, 3, 4].map((id) => [id, peerOf(id)] as const));
   const commit = new GroupCommit({
     ...{ engine: { copyOf: () => undefined }, journal, runtime: systemRuntime },
     limits: syncShareLimits,
-    send: (replies) => calls.push(...replies.map(({ to }) => `stored ${to}`)),
+    sender: new ReplySender(peers, (response) => response),
     wrote: () => {},
     fail: assert.fail,
   });

@@ -108,6 +108,32 @@ test('the frames of one turn arrive in one chunk', async () => {
   await ear.closed;
 });
 
+test('a flush writes what the turn has sent so far, once', async () => {
+  const { client, server, serverSocket } = await connectedPair();
+  const sizes: number[] = [];
+  const write = serverSocket.write.bind(serverSocket) as (...given: unknown[]) => boolean;
+  const noted = (bytes: Buffer, ...rest: unknown[]) => {
+    sizes.push(bytes.length);
+    return write(bytes, ...rest);
+  };
+  serverSocket.write = noted as typeof serverSocket.write;
+  const ear = new FrameCollector(client);
+  for (const request of [1, 2]) server.send(encodeResponse({ kind: 'received', request }));
+  assert.deepEqual(sizes, []);
+  server.flush();
+  server.flush();
+  assert.deepEqual(sizes, [32]);
+  server.send(encodeResponse({ kind: 'received', request: 3 }));
+  const frames = await ear.next(3);
+  assert.deepEqual(
+    frames.map(({ request }) => request),
+    [1, 2, 3],
+  );
+  assert.deepEqual(sizes, [32, 16]);
+  client.close();
+  await ear.closed;
+});
+
 test('a long turn is written in parts while it goes on, in order, and each byte once', async () => {
   const { client, server, serverSocket } = await connectedPair();
   const sizes: number[] = [];
