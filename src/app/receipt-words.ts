@@ -102,9 +102,9 @@ export function aheadInBrief({ reader, watched, paused, before }: StoredMessage)
 
 /** For a poster that may have repeated a call whose result it did not get. */
 export function sameTextNotes(result: PostResult): Notes {
-  const [first, ...others] = [result, ...result.also].flatMap(({ same }) => same ?? []);
-  if (!first) return [];
-  const { number, ageMs, isHeld } = first;
+  const [first, ...others] = [result, ...result.also].filter(({ same }) => same !== undefined);
+  if (!first?.same) return [];
+  const { number, ageMs, isHeld } = first.same;
   const state = isHeld ? 'is in work' : 'is unread';
   const where =
     result.also.length === 0

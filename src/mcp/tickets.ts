@@ -112,7 +112,6 @@ const releasedMax = 256;
 const givenOnceMax = 4_096;
 
 const form = /^([0-9a-v]{4})-([1-9][0-9]{0,8})(?:\.([1-9][0-9]{0,4}))?$/;
-const nothing = { settles: [], redelivers: undefined, answers: undefined, unnamed: [] };
 
 export class Tickets {
   readonly #nonce: string;
@@ -160,27 +159,26 @@ export class Tickets {
     const known = after.map((text) => this.#parse(text));
     const [first, second] = known;
     if (first?.part !== undefined && second === undefined) {
-      return { ...nothing, part: { ticket: first.name, number: first.part }, unknown: [] };
+      return planOf([], { part: { ticket: first.name, number: first.part } });
     }
     const isTicket = (_: string, index: number) => known[index]?.part === undefined && known[index];
     const unknown = after.filter((text, index) => !isTicket(text, index));
     const names = after.filter(isTicket);
-    const plan = { ...nothing, part: undefined, unknown };
     const to = posts?.mailbox;
-    if (caller.dropsCalls) return { ...plan, ...this.#beginAgain(caller, names, reads, to) };
-    if (names.length > 0) return { ...plan, ...settling(this.#settleNamed(names), to) };
+    if (caller.dropsCalls) return planOf(unknown, this.#beginAgain(caller, names, reads, to));
+    if (names.length > 0) return planOf(unknown, settling(this.#settleNamed(names), to));
     const held = reads || posts ? this.#heldBy(caller, posts) : [];
     const [only, ...others] = held;
     // A wrong ticket was to name one message, which need not be this one.
     if (posts && unknown.length === 0 && only && others.length === 0) {
       const { message, ...read } = only;
       message.state = 'settling';
-      return { ...plan, ...settling([{ ...read, deliveries: [message] }], to) };
+      return planOf(unknown, settling([{ ...read, deliveries: [message] }], to));
     }
     const unnamed = held.map(({ ticket, message: { envelope, from } }) => {
       return { ticket, number: envelope.number, from };
     });
-    return { ...plan, unnamed };
+    return planOf(unknown, { unnamed });
   }
 
   /** The batches of a plan are settled. */
@@ -319,6 +317,14 @@ export class Tickets {
       else this.#released.set(name, { ...released, deliveries: left });
     }
   }
+}
+
+/** Field by field: a spread would take longer than the plan itself. */
+function planOf(
+  unknown: readonly string[],
+  { settles = [], redelivers, answers, unnamed = [], part }: Partial<Plan>,
+): Plan {
+  return { settles, redelivers, answers, unnamed, part, unknown };
 }
 
 function handed({ envelope: { number, id, from }, mailbox, body }: Delivery): Handed {

@@ -61,6 +61,11 @@ export class HostTransport implements Transport {
   readonly #written = new BoundedMap<RequestId, InFlightCall>(writtenMax);
   readonly #onData = (chunk: Buffer) => this.#read(chunk);
   #isClosed = false;
+  /**
+   * Of a plain call that has ended without being cancelled, for the next one. To make one, and to listen to it for the
+   * first time, takes longer than all else that a call needs of the transport.
+   */
+  #unusedStop: AbortController | undefined;
   /** The host has initialized this connection, as those of the legacy era do. */
   #isLegacy = false;
   #hostName: string | undefined;
@@ -155,14 +160,19 @@ export class HostTransport implements Transport {
 
   /** As the SDK does it: a call that is cancelled gets no answer. */
   async #answer({ id, params }: PlainCall, run: RunCall): Promise<void> {
-    const stopped = new AbortController();
-    this.#follow(id).stopped = stopped;
+    const flight = this.#follow(id);
+    const stopped = this.#unusedStop ?? new AbortController();
+    this.#unusedStop = undefined;
+    flight.stopped = stopped;
     const { signal } = stopped;
     const { arguments: given = {}, _meta = {} } = params;
     const notify: HostRequest['notify'] = (notification) =>
       this.send({ jsonrpc: '2.0', ...notification });
     const result = await run(given, { id, signal, _meta, notify });
-    if (!signal.aborted) await this.send({ result, jsonrpc: '2.0', id });
+    flight.stopped = undefined;
+    if (signal.aborted) return;
+    this.#unusedStop = stopped;
+    await this.send({ result, jsonrpc: '2.0', id });
   }
 
   #arrived(message: JSONRPCMessage): void {

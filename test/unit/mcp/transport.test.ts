@@ -136,6 +136,23 @@ test('a plain call that is cancelled is stopped and gets no result', async () =>
   assert.deepEqual([events, output.lines], [['1 gone'], []]);
 });
 
+test('a cancellation stops no other plain call, before or after', async () => {
+  const { receive, called } = await setUpTool();
+  const stopped = () => called.map(({ request }) => request.signal.aborted);
+  await receive(call(1));
+  called[0]?.end('done');
+  await new Promise(setImmediate);
+  await receive(call(2), call(3));
+  await receive(cancel(1));
+  assert.deepEqual(stopped(), [false, false, false]);
+  await receive(cancel(2));
+  assert.equal(called[1]?.request.signal.aborted, true);
+  assert.equal(called[2]?.request.signal.aborted, false);
+  called[1]?.end('late');
+  await receive(call(4));
+  assert.equal(called[3]?.request.signal.aborted, false);
+});
+
 test('a plain call is stopped when the connection closes', async () => {
   const { transport, receive, called } = await setUpTool();
   await receive(call(1));
