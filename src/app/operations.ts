@@ -390,8 +390,9 @@ export function parseParameters<K extends OperationName>(
   const { needs, takes, defaults } = operations[operation];
   const legal = [...needs, ...takes];
   const parsed: Partial<Values> = { ...defaults };
-  for (const [key, value] of Object.entries(given)) {
+  for (const key of Object.keys(given)) {
     if (key === 'operation') continue;
+    const value = given[key];
     const name = legal.find((each) => each === key);
     if (name === undefined) throw unknownParameter(operation, key, legal);
     if (isAbsent(value)) continue;

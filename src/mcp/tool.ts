@@ -209,7 +209,7 @@ export class Tool {
     return this.#context;
   }
 
-  async #run(call: OperationCall, request: ToolRequest): Promise<string | TaskAnswer> {
+  #run(call: OperationCall, request: ToolRequest): Promise<string | TaskAnswer> {
     switch (call.operation) {
       case 'wait':
         return this.#reads.wait(call.given, request);
@@ -224,9 +224,13 @@ export class Tool {
       case 'watch':
         return this.#wake.watch(call.given, request);
       default:
-        await this.#settlement.before(request, call.given.after ?? []);
-        return runPlain(call, this.#own, request);
+        return this.#runPlain(call, request);
     }
+  }
+
+  async #runPlain(call: PlainCall, request: ToolRequest): Promise<string> {
+    await this.#settlement.before(request, call.given.after ?? []);
+    return runPlain(call, this.#own, request);
   }
 }
 
