@@ -63,7 +63,8 @@ export class HostTransport implements Transport {
   #isClosed = false;
   /**
    * Of a plain call that has ended without being cancelled, for the next one. To make one, and to listen to it for the
-   * first time, takes longer than all else that a call needs of the transport.
+   * first time, takes longer than all else that a call needs of the transport. No code listens to it when its call has
+   * ended: the next call's cancellation would reach it.
    */
   #unusedStop: AbortController | undefined;
   /** The host has initialized this connection, as those of the legacy era do. */
