@@ -118,14 +118,15 @@ export class LogWriter {
     if (!this.unsynced) return;
     const covered = [...this.#unsynced];
     const position = { segment: this.#current.id.segment, offset: this.#current.usedBytes };
-    const coversFolder = this.#folderUnsynced;
+    const folders = this.#folderUnsynced ? [epochPath(this.#folder, this.#epoch)] : [];
     this.#unsynced.clear();
     this.#folderUnsynced = false;
-    this.#syncing = true;
-    const syncs = covered.map((writer) => writer.sync());
-    if (coversFolder) syncs.push(this.#disk.syncFolder(epochPath(this.#folder, this.#epoch)));
     // Waits for all of them, since a file must not be closed while its sync runs.
-    const ends = await Promise.allSettled(syncs);
+    this.#syncing = true;
+    const ends = await Promise.allSettled([
+      ...covered.map((writer) => writer.sync()),
+      ...folders.map((path) => this.#disk.syncFolder(path)),
+    ]);
     this.#syncing = false;
     if (this.#abandoned) return this.abandon();
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
