@@ -50,6 +50,8 @@ export class ReplayBatch {
 
   /** Empties the batch. */
   enterAll(): void {
+    // Before most records that are no plain posts.
+    if (this.#posts === 0) return;
     this.#sort();
     for (let at = 0; at < this.#posts; at++) {
       const post = this.#order[at] as number;
@@ -59,8 +61,9 @@ export class ReplayBatch {
       enterReady(mailbox, this.#numbers[post] as number, this.#questions.get(post) ?? '');
     }
     this.#posts = 0;
-    this.#questions.clear();
-    // A mailbox that loses its last message is not this one any more when it comes back.
+    // A Map that is cleared gets a new table, even if it was empty.
+    if (this.#questions.size > 0) this.#questions.clear();
+    // A mailbox that loses its last message is forgotten: when it gets mail again, it is another object.
     this.#mailboxes.length = 0;
     this.#names.length = 0;
   }
