@@ -7,12 +7,12 @@ import { enterReady, type MailboxState } from './mailbox-state.ts';
 const postsMax = 131_072;
 
 /**
- * Posts of a replay that have not entered their mailboxes yet. They enter in the order of the mailboxes: 10,000 of those
- * do not fit into the caches of a processor, and a post that enters alone has to wait for each part of its mailbox.
+ * Posts of a replay that have not entered their mailboxes yet. They enter one mailbox after the other: 10,000 mailboxes
+ * do not fit into the caches of a processor, and each post that entered alone would wait for the memory of its mailbox.
  */
 export class ReplayBatch {
   readonly #mailboxOf: (name: Name) => MailboxState;
-  /** Those that have a post, and their names. A mailbox may be there twice. */
+  /** The mailboxes of the posts, and their names. A mailbox may be there several times. */
   readonly #mailboxes: MailboxState[] = [];
   readonly #names: Name[] = [];
   /** By the slot of a name, the index of the mailbox that was found there last. */
