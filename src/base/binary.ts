@@ -73,7 +73,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** `write` gets the writer, so a function that is not made anew for each list will do. */
+  /** `write` gets the writer as well, so that one function can serve all lists. */
   list<T>(values: readonly T[], write: (writer: ByteWriter, value: T) => void): this {
     this.u32(values.length);
     for (const value of values) write(this, value);

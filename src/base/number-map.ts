@@ -15,7 +15,7 @@ export class NumberMap<Value> {
   /** The page that was found last: most calls in a row are for the same number, or for the next one. */
   #lastKey = -1;
   #lastPage: (Value | undefined)[] | undefined;
-  /** There was no page above this one: a new number is above all others, so nothing has to be looked for. */
+  /** The highest key that a page ever had: one above it needs no look-up. Most new numbers need a new page there. */
   #highestKey = -1;
   #size = 0;
 

@@ -39,7 +39,7 @@ export class NumberQueue {
   }
 
   delete(number: number): void {
-    // Nearly every number is the first.
+    // Nearly always the first number is deleted.
     const isFirst = this.first === number;
     const at = isFirst ? 0 : this.#chunkOf(number);
     const chunk = this.#chunks[at];

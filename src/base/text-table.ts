@@ -15,7 +15,7 @@ export class TextTable<Text extends string> {
   #taken = 0;
   readonly #parse: (text: string) => Text;
   #slot = 0;
-  /** The text that was read last, unless it is not kept: many follow each other in record after record. */
+  /** The text that was read last, if it is in the table: often record after record has the same text. */
   #last: Text | undefined;
 
   constructor(parse: (text: string) => Text) {
@@ -23,8 +23,8 @@ export class TextTable<Text extends string> {
   }
 
   /**
-   * Where the text that was read last belongs. Equal texts have equal slots until the table grows; other texts may have
-   * the same. 0 for a long text.
+   * The slot of the text that was read last; 0 for a long text. Equal texts have equal slots until the table grows. Other
+   * texts may have the same slot.
    */
   get slot(): number {
     return this.#slot;

@@ -56,7 +56,7 @@ export class GroupCommit {
   /** Records, bodies and replies of the current turn. They are not written yet. */
   #records: JournalRecord[] = [];
   #events: WrittenRecords['events'][number][] = [];
-  /** Of the first `#indexedRecords` of them: they are indexed when a body is asked for. */
+  /** The bodies of the first `#indexedRecords` of these records, by message number. It grows when a body is asked for. */
   readonly #bodies = new Map<number, Buffer>();
   #indexedRecords = 0;
   #bodyBytes = 0;
@@ -139,7 +139,7 @@ export class GroupCommit {
     this.#isTurnScheduled = false;
     if (this.#isStopped) return;
     try {
-      // Deliveries, and other replies that do not wait for the sync, leave first.
+      // Deliveries, and other replies that do not wait for the sync, leave before it begins.
       this.#write();
     } catch (error) {
       return this.#options.fail(error);
@@ -247,7 +247,8 @@ export class GroupCommit {
     this.#indexedRecords = 0;
     this.#bodyBytes = 0;
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
-    // If nothing is to leave before the sync, that begins while the journal still works on the records.
+    // If no reply is to leave before the sync, it begins as soon as the records are written: the journal indexes them
+    // meanwhile.
     const mayBegin = atOnce.length === 0 && !this.#options.isLogRemote;
     this.#append(records, events, mayBegin ? this.#beginSync : undefined);
     if (atOnce.length > 0) this.#sender.giveNow(this.#sender.encode(atOnce));
@@ -298,7 +299,7 @@ export class GroupCommit {
         this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
         const synced = journal.syncFiles();
-        // While the sync runs, on a thread of its own.
+        // The sync runs on another thread meanwhile.
         const encoded = this.#sender.encode(replies);
         try {
           await synced;
@@ -308,7 +309,7 @@ export class GroupCommit {
         checkFencing(journal);
         for (const each of written) this.#options.wrote(each);
         this.#sender.giveNow(encoded);
-        // Behind them. It also spares the next records the cost of the first write to a file after a sync.
+        // Behind the replies: the first write to a file after a sync takes longer, and the next records are spared that.
         journal.noteSync();
         const space = this.#space;
         await this.#compact();

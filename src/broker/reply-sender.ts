@@ -20,7 +20,7 @@ export interface EncodedReplies {
   readonly synced: number;
   /** Bytes of the bodies of the deliveries; undefined without deliveries. */
   readonly deliveredBytes: number | undefined;
-  /** Of the last reply. Only a large one is to be released, and it is the last. */
+  /** The body of the last reply. Only a large body is to be released, and a reply with a large body is always the last. */
   readonly body: Buffer | undefined;
   /** The connection is to be closed behind them. */
   readonly isFatal: boolean;
@@ -50,7 +50,7 @@ export class ReplySender {
     this.#completed = completed;
   }
 
-  /** Those to connections that are gone are dropped, here and below. */
+  /** Replies to connections that are gone are dropped: by encode(), and once more by give(). */
   send(replies: readonly ReplyToSend[]): void {
     this.give(this.encode(replies));
   }
@@ -82,7 +82,7 @@ export class ReplySender {
   /** Gives the replies, and has them written before it returns. */
   giveNow(encoded: readonly EncodedReplies[]): void {
     this.give(encoded);
-    // A connection that has got all of them has nothing to write any more.
+    // If it is there twice, the first flush has written all, and the second does nothing.
     for (const { to } of encoded) this.#peers.get(to)?.flush();
   }
 

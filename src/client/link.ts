@@ -95,7 +95,7 @@ const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'store_newer',
 ]);
 const later: ReadonlySet<string> = new Set(laterRequests);
-/** Requests that are given to a connection at a time: it writes as many at once. */
+/** As soon as the requests of a turn are this long, the connection gets them: it writes as much at once. */
 const togetherBytesMax = 16 * 1024;
 /** Request numbers begin again after this one; those above it are the link's own. */
 export const requestNumberMax = 0xffff_fff0;
@@ -210,7 +210,7 @@ export class Link {
     }
   };
 
-  /** The requests of a turn are encoded into one buffer: that of each would cost more than its bytes. */
+  /** The requests of a turn are encoded into one buffer: a buffer for each would cost more than its bytes. */
   send(request: RequestToSend): void {
     if (this.#settlesOfTurn) this.#sendSettles();
     if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') return;

@@ -22,7 +22,7 @@ import type { State } from './state.ts';
 
 /** One message of a post. */
 export interface AddressedMessage {
-  /** As it is stored, unless it was before. */
+  /** As it is to be stored; of a message that was stored before, only `id` and `to` count. */
   readonly envelope: Envelope;
   /** It was stored already. */
   readonly storedAs: StoredPost | undefined;

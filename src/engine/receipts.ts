@@ -86,7 +86,7 @@ export function storedMessage(
   return { id, number, reader, watched, paused, before, holder, same };
 }
 
-/** `number`: of a held message, if there is one. undefined also when the poster holds it itself. */
+/** `number`: of the first held message; undefined without one. The result is undefined also if the poster holds it itself. */
 function heldAhead(
   number: number | undefined,
   { session }: SessionConnection,

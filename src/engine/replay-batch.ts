@@ -7,12 +7,12 @@ import { enterReady, type MailboxState } from './mailbox-state.ts';
 const postsMax = 131_072;
 
 /**
- * Posts of a replay that have not entered their mailboxes yet. They enter in the order of the mailboxes: 10,000 of those
- * do not fit into the caches of a processor, and a post that enters alone has to wait for each part of its mailbox.
+ * Posts of a replay that have not entered their mailboxes yet. They enter one mailbox after the other: 10,000 mailboxes
+ * do not fit into the caches of a processor, and each post that entered alone would wait for the memory of its mailbox.
  */
 export class ReplayBatch {
   readonly #mailboxOf: (name: Name) => MailboxState;
-  /** Those that have a post, and their names. A mailbox may be there twice. */
+  /** The mailboxes of the posts, and their names. A mailbox may be there several times. */
   readonly #mailboxes: MailboxState[] = [];
   readonly #names: Name[] = [];
   /** By the slot of a name, the index of the mailbox that was found there last. */
@@ -50,6 +50,8 @@ export class ReplayBatch {
 
   /** Empties the batch. */
   enterAll(): void {
+    // Before most records that are no plain posts.
+    if (this.#posts === 0) return;
     this.#sort();
     for (let at = 0; at < this.#posts; at++) {
       const post = this.#order[at] as number;
@@ -59,8 +61,9 @@ export class ReplayBatch {
       enterReady(mailbox, this.#numbers[post] as number, this.#questions.get(post) ?? '');
     }
     this.#posts = 0;
-    this.#questions.clear();
-    // A mailbox that loses its last message is not this one any more when it comes back.
+    // A Map that is cleared gets a new table, even if it was empty.
+    if (this.#questions.size > 0) this.#questions.clear();
+    // A mailbox that loses its last message is forgotten: when it gets mail again, it is another object.
     this.#mailboxes.length = 0;
     this.#names.length = 0;
   }

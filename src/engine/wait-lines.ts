@@ -36,7 +36,7 @@ export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
   leave(stand: Stand<Owner>): void;
 }
 
-/** A parked wait. While it is alone on its only mailbox, it also is all waits of that mailbox. */
+/** A parked wait. While it is alone on its only mailbox, it has no line: it then is the WaitsOfMailbox of that mailbox. */
 export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
   readonly owner: Owner;
   /** The first of those that it lists. */
@@ -48,7 +48,7 @@ export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
   /** Counts the waits in the order in which they were parked. */
   readonly place: number;
   index = 0;
-  /** A single one is kept without an array, which would take 56 bytes. */
+  /** A single stand is kept without an array, which would take 56 bytes. */
   #stands: Stand<Owner> | readonly Stand<Owner>[] = noStands;
 
   constructor(

@@ -141,7 +141,7 @@ export class Waiters<Owner> {
     return this.#parked.get(mailbox)?.questions ?? new Set();
   }
 
-  /** A wait that is parked gets a stand on each of its mailboxes. */
+  /** Gives a wait that is being parked its stands. */
   #stand(waiter: Waiter<Owner>, mailboxes: MailboxList): void {
     const { owner, answers } = waiter;
     const lines = mailboxes.map((mailbox) => this.#lineOf(owner, mailbox, answers));

@@ -23,7 +23,7 @@ export interface HistoryLimits {
   readonly filesMax: number;
   /** Once there is more than the bound allows, files go until this much is left. */
   readonly keptBytes: number;
-  /** As many of the oldest files go at once, or one. */
+  /** The oldest files that go at once are together at most this long, unless it is a single file. */
   readonly goingBytesMax: number;
 }
 
@@ -33,11 +33,11 @@ const timeShare = 8;
 /** The residue is at most this part of the bytes of the bound. */
 const residueShare = 8;
 /**
- * This part of the bytes of the bound is free after old files went: to let one go at a time would write the residue
- * again for each.
+ * When old files go, it is until this part of the bytes of the bound is free. Otherwise one would go at a time, and the
+ * residue would be written again for each.
  */
 const freeShare = 8;
-/** They are read into memory. */
+/** How many full segments go at once, since they are read into memory together. */
 const goingSegmentsMax = 4;
 
 export function historyLimits(

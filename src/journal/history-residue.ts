@@ -23,15 +23,15 @@ const stepMessages = 64;
 /** New copies lie together in memory of about this length. */
 const memoryBytes = 1_048_576;
 
-/** Where the record of a message lies that the residue has of it. */
+/** Where the record lies that the new residue will have of a message. */
 interface Copy {
   readonly number: number;
   readonly isLive: boolean;
-  /** Its `memory` may be replaced as long as more is written. */
+  /** The memory in which the record lies, from `begin` to `end`. A writer may replace its memory while it grows. */
   readonly within: Pick<ByteWriter, 'memory'>;
   readonly begin: number;
   readonly end: number;
-  /** What follows, where it lies; undefined if nothing does. */
+  /** A large body, which is to be written behind that; undefined if the record is complete without it. */
   readonly body: Buffer | undefined;
 }
 

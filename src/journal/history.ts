@@ -305,7 +305,7 @@ export class History {
     }
   }
 
-  /** What has not ended in the residue so far and in these files, and those of them in which it lies. */
+  /** Reads the messages that have not ended in the residue so far and in these files. `sources`: those that have them. */
   async #readUnended(
     going: readonly KnownFile[],
     log: readonly SegmentId[],

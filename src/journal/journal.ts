@@ -180,8 +180,8 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the journal. Must be
    * called after hasSpaceForPost() even with no records, to free the space that was reserved. Returns the number of the
-   * first record; the others follow it one by one. `onWritten` may begin a sync while the rest is done, but must let
-   * nothing leave: the place of the file is not checked yet.
+   * first record; the others follow it one by one. `onWritten` is called once the records are written, and may begin a
+   * sync. It must let nothing leave: only after it the journal checks that the file is still in its place.
    */
   append(records: readonly JournalRecord[], onWritten?: () => void): number {
     this.#checkAlive();

@@ -40,7 +40,7 @@ export class LiveIndex {
   #bytes = 0;
   /** What lies in each segment that has live messages. */
   readonly #files = new Map<LogFile, LiveFile>();
-  /** What was found last in `#files`: messages in a row mostly lie in one segment. */
+  /** The entry of `#files` that was found last: messages in a row mostly lie in one segment. */
   #lastFile: LogFile | undefined;
   #lastLive: LiveFile | undefined;
   /** Above the number of every message that was placed, even if it has ended. */

@@ -1,5 +1,5 @@
-// Makes of a plain post, where it lies in a file, the copy that a later file has of its message: both records have the
-// bytes of the same envelope, and to decode and encode it takes several times as long.
+// Makes a `copied` record of a plain post without decoding it: the bytes of the envelope are the same in both records, and
+// to decode and encode them would take several times as long.
 import type { ByteWriter } from '../base/binary.ts';
 import { isPlainPostAt, settlesAt, textEnd } from './meta-fields.ts';
 import {

@@ -204,8 +204,8 @@ export function* scanRecords(
 }
 
 /**
- * Goes over the same without reading the records. It is the header of the record that it stands at: a replay passes a
- * million of them, and an object of each would be garbage at once.
+ * The same without reading the records, and without an object of each: a replay passes a million of them. The scan itself
+ * is the header of the record that it is at, until the next call of next().
  */
 export class HeaderScan implements RecordHeader {
   readonly #bytes: Buffer;

@@ -1,5 +1,5 @@
-// Finds the messages that were stored in files of history and have not ended there, as they are by then. Nearly all have
-// ended, and to decode their records would take most of the time:
+// Finds the messages that were stored in files of history and have not ended there, each as the last record of it left it.
+// Nearly all have ended, and to decode their records would take most of the time:
 //
 // 1. read() reads only headers, and the numbers of the messages that a record is about. It keeps where the records of a
 //    message lie, until the message ends.
@@ -21,7 +21,7 @@ export interface RecordOfMessage {
   readonly header: RecordHeader;
   /** A record without a number repeats what may be known. */
   readonly isNumbered: boolean;
-  /** The one before it of the same message. */
+  /** The record before it of the same message. */
   readonly before: RecordOfMessage | undefined;
 }
 
@@ -46,7 +46,7 @@ export class UnendedMail {
     );
   }
 
-  /** Whether records of messages that have not ended lie in this file: else its bytes are not read again. */
+  /** Whether the file has records of messages that have not ended. If not, its bytes are not needed any more. */
   needs(file: PackSource): boolean {
     for (const last of this.records.values()) {
       for (let each: RecordOfMessage | undefined = last; each; each = each.before) {

@@ -28,7 +28,10 @@ export class PlainPost implements Omit<Envelope, 'id'> {
   count = 0;
   number = 0;
   to = '' as Name;
-  /** A number below textSlots: equal names mostly have the same, and few others. So what belongs to a name is found by it. */
+  /**
+   * A number below textSlots, by which a table finds what belongs to `to`. Equal names mostly have the same number, and
+   * few other names have it.
+   */
   toSlot = 0;
   from: Name | '' = '';
   time = 0;

@@ -25,7 +25,10 @@ export type DialTarget =
 export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
   readonly times?: ConnectionTimes;
-  /** Called with each socket, which is one more after an attempt in the clear. Its end ends the dial. */
+  /**
+   * Called with each socket that the dial opens: with a further one when it dials again, with TLS or with an older key.
+   * The dial ends when its last socket is destroyed.
+   */
   readonly dialled?: (socket: Socket) => void;
 }
 
@@ -136,6 +139,7 @@ export function dialAny(addresses: readonly DialTarget[], keys: Keys): Promise<C
       errors[index] = error;
       failed += 1;
       if (failed < addresses.length) return begin();
+      clearTimeout(timer);
       const ofPorts = errors.filter((_, place) => 'host' in (addresses[place] as DialTarget));
       reject(
         [...ofPorts, ...errors].find((each) => !isUnreachable(each)) ?? ofPorts[0] ?? errors[0],

@@ -19,7 +19,7 @@ export function importSession(store: string, mailbox: Name): SessionId {
   return hashed(`agent-ipc import 1\0${store}\0${mailbox}`);
 }
 
-/** In one call, for which Node compiles less than for a `Hash`; an older Node lacks it, but can load this file. */
+/** crypto.hash() lets Node compile less than a `Hash` does. A named import would keep an older Node from loading this file. */
 function hashed(data: string | Buffer): SessionId {
   const bits = BigInt(`0x${crypto.hash('sha256', data).slice(0, idDigits)}`);
   return bits.toString(32).padStart(idCharacters, '0') as SessionId;

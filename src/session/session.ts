@@ -104,7 +104,7 @@ export class Session extends Client implements MailService {
   #wasWelcomed = false;
   /** The last welcome of a broker of this machine. */
   #owner: Welcome | undefined;
-  /** The last owner has another store than ours, or writes a format that this version cannot read; once asked for. */
+  /** As `#isForeign`, which sets it when it is asked; undefined before that. */
   #isForeignKnown: boolean | undefined = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
@@ -390,7 +390,10 @@ export class Session extends Client implements MailService {
     if (this.#mayOwn()) loadOwnerCode();
   }
 
-  /** Our own store is read when this session may have to own it: a second after the welcome, or when the owner goes. */
+  /**
+   * The last owner has another store than ours, or writes a format that this version cannot read. Our own store is read
+   * for that only when this session may have to own it: a second after the welcome, or when the owner goes.
+   */
   get #isForeign(): boolean {
     this.#isForeignKnown ??= this.#isForeignTo(this.#owner);
     return this.#isForeignKnown;

@@ -12,6 +12,7 @@ import { Fencing } from '../../../src/journal/fencing.ts';
 import { hasWallClock } from '../../../src/journal/filesystem.ts';
 import { epochPath, epochsPath } from '../../../src/journal/paths.ts';
 import { CrashDisk, type ProcessDisk } from '../../support/disk/crash-disk.ts';
+import { settledRecord } from '../../support/disk/journal-model.ts';
 import { openStore, storeFolder } from '../../support/disk/journal-store.ts';
 import { Random } from '../../support/random.ts';
 
@@ -160,4 +161,18 @@ test('on the real disk, a check that lists nothing notices an epoch that was jus
   mkdirSync(join(epochsPath(folder), '00000002'));
   assert.equal(journal.passesFencing(), false);
   await journal.close();
+});
+
+test('when the store was moved away, no sync that began during an append succeeds', async () => {
+  const disk = new CrashDisk('/home');
+  const { journal } = await openStore({ disk: disk.process() });
+  disk.process().rename(storeFolder, '/home/elsewhere');
+  let synced: Promise<void> | undefined;
+  const onWritten = () => {
+    synced = journal.syncFiles();
+  };
+  assert.throws(() => journal.append([settledRecord(1)], onWritten), { code: 'storage_failed' });
+  assert(synced, 'it began once the record was written');
+  await assert.rejects(synced, { code: 'storage_failed' });
+  journal.abandon();
 });

@@ -587,6 +587,30 @@ test('of several addresses, one that cannot be reached does not hide the error o
   listener.close();
 });
 
+test('when no address can be reached, no timer keeps the process alive', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+  const before = timers();
+  const absent = { path: join(tmpdir(), 'no-such.sock') };
+  await assert.rejects(dialAny([absent, absent], keys), { code: 'unreachable' });
+  assert.equal(timers(), before);
+});
+
+test('of several addresses, the connection to one closes the sockets that still shake hands with others', async () => {
+  let closed: Promise<unknown> | undefined;
+  const silent = await Listener.start((socket) => {
+    closed = new Promise((resolve) => socket.resume().on('close', resolve));
+  });
+  const listener = await Listener.start((socket) => {
+    accept(socket, keys).catch(() => {});
+  });
+  const connection = await dialAny([silent.address, listener.address], keys);
+  await closed;
+  assert(connection.open);
+  connection.destroy();
+  silent.close();
+  listener.close();
+});
+
 test('an abort ends a dial that hangs in its handshake', async () => {
   const aborter = new AbortController();
   const listener = await Listener.start(() => aborter.abort());
