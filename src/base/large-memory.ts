@@ -83,5 +83,7 @@ export class LargeMemory {
   }
 }
 
-/** One for this process. */
+/** Of bodies: one for this process. */
 export const largeMemory = new LargeMemory();
+/** Of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
+export const fileMemory = new LargeMemory();

@@ -26,6 +26,7 @@ import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { fileMemory } from '../base/large-memory.ts';
 import { makePrivateFolder, openPrivateFile, refuseLink } from '../files/private-files.ts';
 import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
@@ -47,7 +48,10 @@ export interface Disk {
   create(path: string): DiskFile;
   /** Writes a whole file, which is never synced: nothing may depend on it. */
   writeNote(path: string, text: string): void;
-  /** undefined if it is not there. Blocks that the disk cannot read (EIO) are zeros, here and below. */
+  /**
+   * undefined if it is not there. A caller may hold and release the bytes in `fileMemory`. Blocks that the disk cannot
+   * read (EIO) are zeros, here and below.
+   */
   read(path: string): Promise<Buffer | undefined>;
   /** Returns fewer bytes at the end of the file, and none if it is not there. Blocks. */
   readPart(path: string, offset: number, bytes: number): Buffer;
@@ -248,7 +252,7 @@ function close(file: number): void {
 
 /** Not fs.readFile(): of an open file that cannot be read it returns no bytes, and no error. */
 async function readWhole(file: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(fstatSync(file).size);
+  const buffer = fileMemory.take(fstatSync(file).size);
   let filled = 0;
   while (filled < buffer.length) {
     const { bytesRead } = await readOnPool(file, buffer, filled, buffer.length - filled, filled);

@@ -8,7 +8,7 @@
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
-import { freeMemory } from '../base/free-memory.ts';
+import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
@@ -285,7 +285,7 @@ export class History {
     if (!going.every((file) => this.#files.includes(file))) return;
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
-    for (const source of sources) freeMemory(source.bytes);
+    for (const source of sources) fileMemory.release(source.bytes);
     if (!this.#mayGoOn()) return;
     const at = this.#files.findIndex(isResidue);
     if (at !== -1) this.#files.splice(at, 1);
@@ -320,12 +320,13 @@ export class History {
       if (start > end) continue;
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) continue;
+      fileMemory.hold(bytes);
       const source = { id: file, bytes };
       await inTurns(mail.read(source, end), this.#runtime);
       const all = [...sources, source];
       sources = all.filter((each) => mail.needs(each));
       // Before the next one is read.
-      for (const each of all) if (!sources.includes(each)) freeMemory(each.bytes);
+      for (const each of all) if (!sources.includes(each)) fileMemory.release(each.bytes);
     }
     return { mail, sources };
   }

@@ -145,8 +145,10 @@ export function mayWriteFileOf(disk: Disk, path: string, bytes: number): boolean
 }
 
 function zeroBytes(count: number): Buffer[] {
-  const whole = Array.from({ length: Math.floor(count / zeros.length) }, () => zeros);
-  return [...whole, zeros.subarray(0, count % zeros.length)];
+  const buffers = Array.from({ length: Math.floor(count / zeros.length) }, () => zeros);
+  // An empty buffer would cost a system call of its own.
+  if (count % zeros.length > 0) buffers.push(zeros.subarray(0, count % zeros.length));
+  return buffers;
 }
 
 export function byteLength(buffers: readonly Buffer[]): number {

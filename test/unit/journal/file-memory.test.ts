@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileMemory, largeMemory } from '../../../src/base/large-memory.ts';
+import { realDisk } from '../../../src/journal/disk.ts';
+import { makeHome } from '../../support/places.ts';
+
+test('a file is read into the memory of one that was read before, if that was released', async (context) => {
+  const path = join(await makeHome(context), 'file');
+  writeFileSync(path, Buffer.alloc(1_000_000, 'a'));
+  const first = await realDisk.read(path);
+  assert(first);
+  fileMemory.hold(first);
+  const second = await realDisk.read(path);
+  assert(second);
+  assert.notEqual(second.buffer, first.buffer);
+  fileMemory.release(first);
+  writeFileSync(path, Buffer.alloc(990_000, 'b'));
+  const third = await realDisk.read(path);
+  assert.equal(third?.buffer, first.buffer);
+  assert(third?.equals(Buffer.alloc(990_000, 'b')));
+  assert(second.equals(Buffer.alloc(1_000_000, 'a')));
+});
+
+test('the memory of files is not that of bodies', async (context) => {
+  const path = join(await makeHome(context), 'file');
+  writeFileSync(path, Buffer.alloc(1_000_000));
+  const bytes = await realDisk.read(path);
+  assert(bytes);
+  fileMemory.hold(bytes);
+  fileMemory.release(bytes);
+  assert.notEqual(largeMemory.take(1_000_000).buffer, bytes.buffer);
+  assert.equal(fileMemory.take(1_000_000).buffer, bytes.buffer);
+});
