@@ -82,5 +82,5 @@ test('short segments are replayed without a thread of the pool', async (context)
   await journal.close();
   assert.deepEqual(restored, [1, 2, 3, 4]);
   // The survey has read these.
-  assert.deepEqual(reads, ['seg-000004.log', 'seg-000003.log']);
+  assert.deepEqual(reads, ['seg-000005.log', 'seg-000004.log']);
 });
