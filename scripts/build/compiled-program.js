@@ -84,7 +84,7 @@ function scriptOf(/** @type {string} */ source) {
 }
 
 /**
- * The code that posts once and compiles one file, because only functions that have run are in a cache.
+ * The code that posts and compiles one file, because only functions that have run are in a cache.
  * @param {'program' | 'owner' | 'commands'} compiled @param {string} folder
  * @param {string} finalFolder of it are the names that stack traces will have, which V8 keeps in the caches
  */
@@ -130,7 +130,7 @@ export async function compileProgram(folder, finalFolder) {
   const sums = [];
   for (const name of /** @type {const} */ (['program', 'owner', 'commands'])) {
     const code = warmUp(name, folder, finalFolder);
-    const fault = await postOnce(code).catch(({ message }) => message);
+    const fault = await postTwice(code).catch(({ message }) => message);
     const [file, cache] = [join(folder, `${name}.cjs`), join(folder, `${name}.cache`)];
     if (!existsSync(cache)) {
       process.stderr.write(`no ${name}.cache was made: ${fault}\n`);
@@ -141,20 +141,26 @@ export async function compileProgram(folder, finalFolder) {
   return { by: thisNode(), sums: Object.fromEntries(sums) };
 }
 
-/** Runs this code, and returns the reason if it fails. @param {string} code */
-async function postOnce(code) {
+/**
+ * Runs this code twice, so that the second post replays the first, and returns the reason if that fails.
+ * @param {string} code
+ */
+async function postTwice(code) {
   // Not in the clone: the path of a socket must be short, and others may be able to write there.
   const home = mkdtempSync(join(tmpdir(), 'ipc-build-'));
   try {
     const run = join(home, 'warm-up.cjs');
     writeFileSync(run, code);
     const env = { HOME: home, IPC_HOME: join(home, 'state'), IPC_PORT: `${await freePort()}` };
-    const { error, status, signal, stderr } = spawnSync(process.execPath, [run], {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-      timeout: warmUpMsMax,
-    });
+    const post = () =>
+      spawnSync(process.execPath, [run], {
+        env,
+        stdio: ['ignore', 'ignore', 'pipe'],
+        encoding: 'utf8',
+        timeout: warmUpMsMax,
+      });
+    post();
+    const { error, status, signal, stderr } = post();
     if (error !== undefined) throw error;
     return stderr.split('\n')[0] || `the warm-up ended with ${signal ?? status}`;
   } finally {

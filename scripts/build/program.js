@@ -112,32 +112,9 @@ async function toCommonJs(text) {
     platform: 'node',
     banner: strict,
   });
-  return withPlainNamespaces(code)
+  return code
     .replaceAll(/\bimport\("\.\/(chunk-\w+)\.js"\)/g, requireLater('./$1.cjs'))
     .replaceAll(/\bimport\("(node:[\w/]+)"\)/g, requireLater('$1'));
-}
-
-/**
- * `import * as limits` in another chunk has an object with an accessor and a function for each export. No chunk changes
- * what it has exported, so the object gets plain values, once all are made.
- * @param {string} code @returns {string}
- */
-export function withPlainNamespaces(code) {
-  const exported = /\bmodule\.exports=\{[^}]*\};?\s*$/.exec(code)?.[0] ?? '';
-  let values = '';
-  const rest = code
-    .slice(0, code.length - exported.length)
-    .replaceAll(
-      /\b__export\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$]+,?)+)\}\);/g,
-      (made, /** @type {string} */ name, /** @type {string} */ list) => {
-        const isOfOthers = exported.split(/[^\w$]+/).includes(name);
-        const isUsedHere = code.split(/[^\w$]+/).filter((word) => word === name).length > 3;
-        if (!isOfOthers || isUsedHere) return made;
-        values += `Object.assign(${name},{${list.replaceAll('()=>', '')}});`;
-        return '';
-      },
-    );
-  return `${rest}${values}${exported}`;
 }
 
 /** A script that V8 takes from a cache cannot import. */

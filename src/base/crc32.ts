@@ -4,26 +4,36 @@ import zlib from 'node:zlib';
 
 export const { crc32 } = zlib;
 
-/** The remainders of each byte: alone, and with one to fifteen zeros behind it. */
-const tables = remainderTables();
+/**
+ * The remainders of each byte: alone, and with one to fifteen zeros behind it. Zeros until
+ * fill(): it takes a cold process long, and most processes need none of them.
+ */
+const tables = Array.from({ length: 16 }, () => new Int32Array(256)) as SixteenTables;
 const [alone, before1, before2, before3, before4, before5, before6, before7, ...further] = tables;
 const [before8, before9, before10, before11, before12, before13, before14, before15] = further;
 
 type SixteenTables = [...FourTables, ...FourTables, ...FourTables, ...FourTables];
 type FourTables = [Int32Array, Int32Array, Int32Array, Int32Array];
 
-function remainderTables(): SixteenTables {
-  // That of two bits is the exclusive or of theirs, so a cold process makes them soon.
-  const first = new Int32Array(256);
-  for (let bit = 128, remainder = 1; bit > 0; bit >>= 1) {
-    remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
-    for (let byte = 0; byte < 256; byte += 2 * bit)
-      first[byte + bit] = remainder ^ (first[byte] as number);
+/** Fills the first `count` tables: the remainder of two bits is the exclusive or of theirs. */
+function fill(count: number): void {
+  let single = 1;
+  for (let bit = 128; bit > 0; bit >>= 1) {
+    single = single & 1 ? (single >>> 1) ^ 0xedb88320 : single >>> 1;
+    alone[bit] = single;
   }
-  const withZero = (sum: number) => (first[sum & 0xff] as number) ^ (sum >>> 8);
-  const all = [first];
-  while (all.length < 16) all.push((all.at(-1) as Int32Array).map(withZero));
-  return all as SixteenTables;
+  for (let zeros = 0; zeros < count; zeros++) {
+    const table = tables[zeros] as Int32Array;
+    const before = tables[zeros - 1];
+    for (let bit = 1; bit < 256; bit *= 2) {
+      const sum = before ? (before[bit] as number) : 0;
+      const remainder = before
+        ? (alone[sum & 0xff] as number) ^ (sum >>> 8)
+        : (alone[bit] as number);
+      for (let below = 0; below < bit; below++)
+        table[bit + below] = remainder ^ (table[below] as number);
+    }
+  }
 }
 
 /**
@@ -31,6 +41,7 @@ function remainderTables(): SixteenTables {
  * sum. Takes four bytes at a time ("slicing by 4").
  */
 export function shortCrc32(bytes: Uint8Array, from: number, end: number, seed = 0): number {
+  if (before3[1] === 0) fill(4);
   let sum = ~seed;
   let at = from;
   for (; at + 4 <= end; at += 4) {
@@ -53,6 +64,7 @@ export function shortCrc32(bytes: Uint8Array, from: number, end: number, seed = 
  * the time of shortCrc32(). A view costs more than that saves unless many sums are made of it.
  */
 export function viewCrc32(view: DataView, from: number, end: number, seed = 0): number {
+  if (before15[1] === 0) fill(16);
   let sum = ~seed;
   let at = from;
   for (; at + 16 <= end; at += 16) {

@@ -1,6 +1,6 @@
 import type { IpcError } from '../base/errors.ts';
 import type { Runtime } from '../base/runtime.ts';
-import type { EngineLimits } from '../engine/commands.ts';
+import type { EngineLimits } from '../engine/engine-limits.ts';
 import type { Disk } from '../journal/disk.ts';
 import type { HistoryBound } from '../journal/history-limits.ts';
 import type { JournalLimits } from '../journal/journal.ts';

@@ -8,7 +8,19 @@
 // 4. A cursor that is older than the ring is served from the files of the store. What is not there is a gap.
 // 5. Without requests for `eventsIdleMs` no more events are made.
 import { IpcError, systemErrorCode } from '../base/errors.ts';
-import * as limits from '../base/event-limits.ts';
+import {
+  eventBatchBytesMax,
+  eventIndexBytes,
+  eventRequestsMax,
+  eventRequestsPerConnectionMax,
+  eventRingBytesMax,
+  eventRingEventsMax,
+  eventsGatherMs,
+  eventsIdleMs,
+  eventsPerBatchMax,
+  eventsPerLook,
+  pastReadersMax,
+} from '../base/event-limits.ts';
 import type { Runtime, Timer } from '../base/runtime.ts';
 import type { ConnectionId } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -28,6 +40,20 @@ export interface EventFeedLimits extends EventRingLimits, EventBatchLimits {
   readonly eventsIdleMs: number;
   readonly pastReadersMax: number;
 }
+
+const limitsDefault: EventFeedLimits = {
+  eventRingEventsMax,
+  eventRingBytesMax,
+  eventIndexBytes,
+  eventsPerBatchMax,
+  eventBatchBytesMax,
+  eventsPerLook,
+  eventRequestsMax,
+  eventRequestsPerConnectionMax,
+  eventsGatherMs,
+  eventsIdleMs,
+  pastReadersMax,
+};
 
 export interface EventFeedOptions {
   readonly runtime: Pick<Runtime, 'now' | 'defer' | 'setTimer' | 'clearTimer'>;
@@ -87,7 +113,7 @@ export class EventFeed {
 
   constructor(options: EventFeedOptions) {
     this.#options = options;
-    this.#limits = { ...limits, ...options.limits };
+    this.#limits = { ...limitsDefault, ...options.limits };
     this.#runtime = options.runtime;
     this.#ring = new EventRing(this.#limits);
     const { past } = options;

@@ -3,7 +3,6 @@ import type { IpcError } from '../base/errors.ts';
 import type { ImportRequest } from '../model/import-requests.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { BrokerRequest, PostRequest, Response, Welcome } from '../model/requests.ts';
-import type { DeduplicationLimits } from './deduplication.ts';
 import type { EventOfRecord } from './record-events.ts';
 
 export type ConnectionId = number;
@@ -52,27 +51,3 @@ export interface Outcome {
 
 /** The part of a welcome that identifies the broker. The engine only passes it on. */
 export type Identity = Omit<Welcome, 'kind' | 'request' | 'revoked' | 'messages'>;
-
-export interface EngineLimits extends DeduplicationLimits {
-  readonly attemptsMax: number;
-  readonly holderGraceMs: number;
-  readonly messagesMax: number;
-  readonly storeBytesMax: number;
-  readonly indexBytesMax: number;
-  readonly unacknowledgedPostsMax: number;
-  readonly mailboxMessagesMax: number;
-  readonly mailboxBytesMax: number;
-  readonly mailboxIndexBytesMax: number;
-  readonly mailboxesMax: number;
-  readonly waitsMax: number;
-  readonly waitsPerConnectionMax: number;
-  readonly watchesMax: number;
-  readonly watchesPerConnectionMax: number;
-  readonly watchQuietMs: number;
-  readonly watchTurnMs: number;
-  readonly unreadBytesMax: number;
-  readonly pausedMailboxesMax: number;
-  readonly statusMailboxesMax: number;
-  readonly statusSessionsMax: number;
-  readonly messagesPerLook: number;
-}

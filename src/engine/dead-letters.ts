@@ -6,7 +6,7 @@ import { deadLettersPerRetry } from '../base/limits.ts';
 import { deadLetterMailbox, type Envelope, type HoldEnd, isDeadLetter } from '../model/message.ts';
 import type { MovedRecord, ReleasedRecord } from '../model/records.ts';
 import type { RetriedResponse, RetryRequest } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import { lookThrough } from './mailbox-reads.ts';
 import { fullMailboxes } from './quota.ts';
 import type { LiveMessage, State } from './state.ts';

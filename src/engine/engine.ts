@@ -11,7 +11,6 @@
 // A peek changes none of this; a drop settles ready messages unread; a paused mailbox stores, and delivers nothing.
 import assert from 'node:assert/strict';
 import { IpcError, unreachable } from '../base/errors.ts';
-import * as limits from '../base/limits.ts';
 import type { Hold, HoldEnd, SessionId } from '../model/message.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 import type { CopiedRecord, JournalRecord } from '../model/records.ts';
@@ -23,17 +22,10 @@ import type {
   WaitRequest,
   WatchRequest,
 } from '../model/requests.ts';
-import type {
-  Command,
-  CommandOf,
-  ConnectionId,
-  EngineLimits,
-  Identity,
-  Instant,
-  Outcome,
-} from './commands.ts';
+import type { Command, CommandOf, ConnectionId, Identity, Instant, Outcome } from './commands.ts';
 import { Connections, mailboxesRead, openRefusal, type SessionConnection } from './connections.ts';
 import { putBackRecord, retryDeadLetters } from './dead-letters.ts';
+import { type EngineLimits, engineLimits } from './engine-limits.ts';
 import {
   type AddressedMessage,
   addressedMessages,
@@ -80,7 +72,7 @@ export class Engine {
   #time = 0;
 
   constructor(given: Partial<EngineLimits> = {}) {
-    this.#limits = { ...limits, ...given };
+    this.#limits = { ...engineLimits, ...given };
     const changes = new ReadyChanges();
     this.#state = new State(this.#limits, this.#names, changes);
     this.#outcome = new OutcomeBuilder(this.#state);

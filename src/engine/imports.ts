@@ -13,7 +13,8 @@ import { orderedEnvelope } from '../model/envelope.ts';
 import type { ImportedResponse } from '../model/import-requests.ts';
 import { fingerprintOf, isDeadLetter, isSameMessage, sessionMessageId } from '../model/message.ts';
 import type { JournalRecord } from '../model/records.ts';
-import type { EngineLimits, ImportCommand } from './commands.ts';
+import type { ImportCommand } from './commands.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import { importRefusal } from './quota.ts';
 import type { State } from './state.ts';
 

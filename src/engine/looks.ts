@@ -10,8 +10,8 @@ import type {
   StatusRequest,
   StatusResponse,
 } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
 import type { Connections, SessionConnection } from './connections.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import { foundResponse } from './found.ts';
 import { peekResponses } from './mailbox-reads.ts';
 import { sessionsOf } from './session-list.ts';

@@ -11,8 +11,8 @@ import type {
   PeekedResponse,
   PeekRequest,
 } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
 import type { Connections } from './connections.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import type { LiveMessage, State } from './state.ts';
 
 /** The next message to be delivered, of the first mailbox that has one. `answers`: as of a wait. */

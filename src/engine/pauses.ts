@@ -4,7 +4,7 @@ import { IpcError } from '../base/errors.ts';
 import type { Name } from '../model/message.ts';
 import type { PauseRequest, PausingResponse } from '../model/pause-requests.ts';
 import type { PausedRecord } from '../model/records.ts';
-import type { EngineLimits } from './commands.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import type { ReadyMail } from './matching.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';

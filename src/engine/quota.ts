@@ -9,8 +9,9 @@ import {
   type SessionId,
 } from '../model/message.ts';
 import type { PostRequest } from '../model/requests.ts';
-import type { EngineLimits, ImportCommand, PostCommand } from './commands.ts';
+import type { ImportCommand, PostCommand } from './commands.ts';
 import type { SessionConnection } from './connections.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import { indexBytesOf } from './index-bytes.ts';
 import type { MailboxSize } from './mailbox-state.ts';
 import type { LiveMessage, State } from './state.ts';

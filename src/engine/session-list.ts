@@ -4,8 +4,8 @@ import { statusHoldsMax, statusWaitsMax } from '../base/limits.ts';
 import type { ConnectedSession } from '../model/look-results.ts';
 import type { MailboxList, Name } from '../model/message.ts';
 import type { StatusResponse } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
 import { type Connections, type SessionConnection, sessionName } from './connections.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import type { State } from './state.ts';
 import type { WatchCounts } from './status.ts';
 

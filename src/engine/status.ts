@@ -3,7 +3,7 @@
 import type { MailboxStatus } from '../model/look-results.ts';
 import type { Name } from '../model/message.ts';
 import type { StatusResponse, StorageStatus } from '../model/requests.ts';
-import type { EngineLimits } from './commands.ts';
+import type { EngineLimits } from './engine-limits.ts';
 import type { SessionsStatus } from './session-list.ts';
 import type { State } from './state.ts';
 import type { Waiters } from './waiters.ts';

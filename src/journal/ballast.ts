@@ -32,8 +32,7 @@ export class Ballast {
     this.#filesMin = filesMin;
     for (const name of disk.list(this.#folder).filter((each) => ballastName.test(each))) {
       // A power loss may have left it short.
-      if (disk.readPart(this.#path(name), ballastFileBytes - 1, 1).length === 1)
-        this.#names.push(name);
+      if ((disk.size(this.#path(name)) ?? 0) >= ballastFileBytes) this.#names.push(name);
       else disk.removeFile(this.#path(name));
     }
   }

@@ -320,7 +320,8 @@ export class Journal {
   /** Removes what dropOldest() took out. A sync must have covered that: it was removed, not lost. */
   async removeDropped(): Promise<void> {
     // A successor that began before the record was written may be reading it.
-    if (this.passesFencing()) await this.#removeFiles(this.#dropped.splice(0));
+    if (!this.passesFencing()) return;
+    await this.#removed(this.#segments.removeFiles(this.#dropped.splice(0)));
   }
 
   /** Called when the addresses change. If the note cannot be written now, close() writes it. */
@@ -359,12 +360,10 @@ export class Journal {
     return carried;
   }
 
-  async #removeFiles(segments: readonly SegmentId[]): Promise<void> {
-    try {
-      await this.#segments.removeFiles(segments);
-    } catch (error) {
+  async #removed(removal: Promise<void>): Promise<void> {
+    await removal.catch((error) => {
       throw this.#fail(error);
-    }
+    });
   }
 
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
@@ -385,7 +384,7 @@ export class Journal {
       this.#fencing.trustsTimes = hasWallClock(this.#fileSystemType);
       for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
-      await this.#removeFiles(this.#segments.orphans());
+      await this.#removed(this.#segments.removeOrphans());
       this.#seal();
     } catch (error) {
       // The epoch stays: its prologue may be complete, so a successor may have read it and rely on it.

@@ -20,6 +20,9 @@ import type { SegmentList } from './segment-list.ts';
 import { mayWriteFileOf } from './segment-writer.ts';
 import type { RecordSequence } from './sequence.ts';
 
+/** Many stores have many segments of one post each. */
+const blockingBytesMax = 65_536;
+
 export interface LogReplay {
   readonly options: Pick<JournalOptions, 'folder' | 'restore' | 'restorePlain' | 'runtime'>;
   readonly disk: Disk;
@@ -98,11 +101,17 @@ async function* readAhead(
 ): AsyncGenerator<{ index: number; extent: LogSegment; bytes: Buffer }> {
   let ahead: Promise<Buffer> | undefined;
   for (const [index, extent] of segments.entries()) {
-    const bytes = await (ahead ?? readSegment(disk, folder, extent));
+    const bytes = await (ahead ?? readExtent(disk, folder, extent));
     const next = segments[index + 1];
-    ahead = next && readSegment(disk, folder, next);
+    ahead = next && readExtent(disk, folder, next);
     // A fault is thrown when it is the turn of that segment, if it comes to that.
     ahead?.catch(() => {});
     yield { index, extent, bytes };
   }
+}
+
+/** Of a short one the part that counts. It blocks for less time than it takes to hand a read to another thread. */
+async function readExtent(disk: Disk, folder: string, segment: LogSegment): Promise<Buffer> {
+  if (segment.bytes > blockingBytesMax) return readSegment(disk, folder, segment);
+  return disk.readPart(segmentPath(folder, segment), 0, segment.bytes);
 }

@@ -1,5 +1,5 @@
 // The files of a store: epochs/NNNNNNNN/ with seg-NNNNNN.log and owner.json.
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { crc32 } from '../base/crc32.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -26,12 +26,13 @@ export function epochsPath(folder: string): string {
   return join(folder, 'epochs');
 }
 
+/** join() costs more than an opening needs for the rest of a path. */
 export function epochPath(folder: string, epoch: number): string {
-  return join(epochsPath(folder), String(epoch).padStart(8, '0'));
+  return `${epochsPath(folder)}${sep}${String(epoch).padStart(8, '0')}`;
 }
 
 export function segmentPath(folder: string, { epoch, segment }: SegmentId): string {
-  return join(epochPath(folder, epoch), `seg-${String(segment).padStart(6, '0')}.log`);
+  return `${epochPath(folder, epoch)}${sep}seg-${String(segment).padStart(6, '0')}.log`;
 }
 
 /** Oldest first. */

@@ -5,6 +5,7 @@
 // 2. Sync points say how far that epoch is durable. Below that, invalid bytes are corruption: the valid
 //    records around them count, and the rest is reported.
 // 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
+import { ByteReader } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { PlainPost } from '../model/plain-post.ts';
@@ -18,21 +19,21 @@ import {
   isRecord,
   isValid,
   type LostBytes,
+  metaOf,
   type RawRecord,
   type RecordHeader,
   rawRecordAt,
   readRecord,
   readRecords,
   recordBytes,
-  recordHeaderBytes,
   type Seed,
   type SegmentId,
   scanRecords,
   segmentSeed,
   type ValidRecord,
 } from './record-framing.ts';
-import type { StampRecord, StoreRecord } from './record-types.ts';
-import type { Extent, Position, SegmentRecord } from './segment-header.ts';
+import { type StampRecord, type StoreRecord, typeOf } from './record-types.ts';
+import { type Extent, type Position, readFormat, type SegmentRecord } from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 
 /** Longest time that reading blocks the event loop, in milliseconds. */
@@ -40,6 +41,8 @@ const readMsMax = 5;
 
 /** Both copies of a header are within it, unless the store has more than a thousand segments. */
 const headersBytesRead = 65_536;
+/** One copy of a header is, in most stores. */
+const headerBytesRead = 1_024;
 
 /** What counts in a store. */
 export interface Log {
@@ -64,14 +67,17 @@ export interface LogSegment extends SegmentId {
 const emptyLog: Log = { epoch: 0, store: undefined, nextNumber: 1, segments: [] };
 const start: Position = { segment: 0, offset: 0 };
 
-/** Throws store_newer if a newer version wrote any segment. Called before anything is changed. */
+/** Throws store_newer if a newer version wrote any segment. */
 export function refuseNewer(disk: Disk, folder: string): void {
   for (const epoch of listEpochs(disk, folder)) {
     for (const id of listSegments(disk, folder, epoch)) readHeader(disk, folder, id);
   }
 }
 
-/** The store's id, from the newest segment with a valid header. */
+/**
+ * The store's id, from the newest segment with a valid header. Throws store_newer if a newer version wrote that: then it
+ * wrote the store last, because an older one does not open it.
+ */
 export function storeId(folder: string, disk: Disk = realDisk): string | undefined {
   for (const epoch of listEpochs(disk, folder).reverse()) {
     for (const id of listSegments(disk, folder, epoch).reverse()) {
@@ -174,18 +180,23 @@ export function* readEach(
 }
 
 function readInto(reader: Reader, places: FilePlaces, found: RawRecord): void {
-  if (isStoreRecord(found)) {
+  if (found.type === typeOf.segment) unlessCorrupt(formatOf, found, undefined);
+  if (found.type === typeOf.stamp) {
     const record = storeRecordOf(found);
     if (record?.kind !== 'stamp') return;
     places.stamp(record);
-    return reader.stamp?.(record);
+    reader.stamp?.(record);
   }
+  // The survey has read all others that matter.
+  if (isStoreRecord(found)) return;
   // A valid header tells that it is one record, even if it is corrupt.
   const place = places.take();
   const record = unlessCorrupt(decodeRecord, found, corrupt);
   if (record === corrupt) reader.lost(found);
   else reader.record(found, record, place);
 }
+
+const formatOf = (segment: RawRecord) => readFormat(new ByteReader(metaOf(segment)));
 
 const corrupt = Symbol('corrupt');
 
@@ -371,8 +382,9 @@ export async function readSegment(disk: Disk, folder: string, id: SegmentId): Pr
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
   const seed = segmentSeed(id);
-  const begin = disk.readPart(path, 0, recordHeaderBytes);
-  const first = readRecord(disk.readPart(path, 0, recordBytes(begin)), 0, seed);
+  const begin = disk.readPart(path, 0, headerBytesRead);
+  const bytes = recordBytes(begin);
+  const first = readRecord(bytes > begin.length ? disk.readPart(path, 0, bytes) : begin, 0, seed);
   const raw = first ?? firstValid(disk.readPart(path, 0, headersBytesRead), seed);
   const record = raw && storeRecordOf(raw);
   return record?.kind === 'segment' ? record : undefined;

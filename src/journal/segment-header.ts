@@ -42,15 +42,8 @@ export function writeSegment(writer: ByteWriter, record: SegmentRecord): void {
   );
 }
 
-/** The format always comes first, so that a newer one is not mistaken for corruption. */
 export function readSegment(reader: ByteReader): SegmentRecord {
-  const format = reader.u16();
-  if (format > journalFormat) {
-    throw new IpcError(
-      'store_newer',
-      `written by a newer version (format ${format}; this is ${journalFormat})`,
-    );
-  }
+  const format = readFormat(reader);
   const store = reader.raw(16).toString('hex');
   const nextNumber = reader.u64();
   const prologueBytes = reader.u64();
@@ -61,6 +54,16 @@ export function readSegment(reader: ByteReader): SegmentRecord {
     bytes: reader.u64(),
   }));
   return { kind: 'segment', format, store, nextNumber, prologueBytes, durable, earlier };
+}
+
+/** It always comes first, so that a newer one is not mistaken for corruption. Throws store_newer. */
+export function readFormat(reader: ByteReader): number {
+  const format = reader.u16();
+  if (format <= journalFormat) return format;
+  throw new IpcError(
+    'store_newer',
+    `written by a newer version (format ${format}; this is ${journalFormat})`,
+  );
 }
 
 export function writePosition(writer: ByteWriter, { segment, offset }: Position): void {

@@ -74,20 +74,25 @@ export class SegmentList {
     return this.files.map(({ epoch, segment, bytes }) => ({ epoch, segment, bytes }));
   }
 
-  /** Segments of older epochs that do not count. */
-  orphans(): SegmentId[] {
-    const epochs = listEpochs(this.#disk, this.#folder).filter((epoch) => epoch < this.#epochs.own);
+  /** Removes the segments of older epochs that do not count. */
+  async removeOrphans(): Promise<void> {
+    const epochs = this.#olderEpochs();
     const all = epochs.flatMap((epoch) => listSegments(this.#disk, this.#folder, epoch));
-    return all.filter(({ epoch, segment }) => {
-      return !this.files.some((file) => file.epoch === epoch && file.segment === segment);
-    });
+    const orphans = all.filter((id) => !this.files.some((file) => isSameSegment(file, id)));
+    await this.#remove(orphans, epochs);
   }
 
-  /**
-   * Removes files that do not count any more: into history, and those with corruption into quarantine. The folders of
-   * older epochs in which nothing counts go, too.
-   */
+  /** Removes files that do not count any more. */
   async removeFiles(segments: readonly SegmentId[]): Promise<void> {
+    await this.#remove(segments, this.#olderEpochs());
+  }
+
+  #olderEpochs(): number[] {
+    return listEpochs(this.#disk, this.#folder).filter((epoch) => epoch < this.#epochs.own);
+  }
+
+  /** Into history, and those with corruption into quarantine. The older epochs in which nothing counts go, too. */
+  async #remove(segments: readonly SegmentId[], older: readonly number[]): Promise<void> {
     if (segments.length > 0) await this.#history.prepare();
     for (const id of segments) {
       if (this.#quarantine.takeSegment(id)) continue;
@@ -95,9 +100,7 @@ export class SegmentList {
       else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
     const counting = new Set(this.files.map(({ epoch }) => epoch));
-    const over = listEpochs(this.#disk, this.#folder).filter((epoch) => {
-      return epoch < this.#epochs.own && !counting.has(epoch);
-    });
+    const over = older.filter((epoch) => !counting.has(epoch));
     if (over.length > 0) await this.#history.sync();
     for (const epoch of over) removeEpoch(this.#disk, this.#folder, epoch);
     this.#history.tidy([...this.files]);

@@ -6,7 +6,7 @@ import { realDisk } from './disk.ts';
 import { abandonEpoch, type Epoch, makeEpoch, syncParents } from './epoch.ts';
 import { History } from './history.ts';
 import { historyDefault, type JournalOptions, limitsDefault } from './journal-options.ts';
-import { type Log, refuseNewer, survey } from './recovery.ts';
+import { type Log, storeId, survey } from './recovery.ts';
 
 export interface Takeover {
   readonly own: Epoch;
@@ -20,7 +20,7 @@ export interface Takeover {
 export async function takeOver(options: JournalOptions): Promise<Takeover> {
   const { folder, disk = realDisk, history: bound = historyDefault } = options;
   const { runtime = systemRuntime } = options;
-  refuseNewer(disk, folder);
+  storeId(folder, disk); // throws if the store is newer
   const limits = { ...limitsDefault, ...options.limits };
   const history = new History(disk, folder, bound, limits, runtime);
   const ballast = new Ballast(disk, folder, options.limits?.ballastFilesMin, history);

@@ -66,15 +66,20 @@ async function listenAtSocket(folder: string, path: string): Promise<Server> {
 
 /** On a disk without a free inode the ballast of the store makes room: this process has the port, so it is the owner. */
 async function listenWithBallast(path: string, folder: string): Promise<Server> {
-  const history = new History(realDisk, folder, historyDefault, limitsDefault, systemRuntime);
-  const ballast = new Ballast(realDisk, folder, undefined, history);
+  let ballast: Ballast | undefined;
   for (;;) {
     try {
       return await listen({ path });
     } catch (error) {
-      if (!isDiskFull(error) || !(ballast.giveUpHistory() || ballast.giveUpOne())) throw error;
+      if (!isDiskFull(error)) throw error;
+      ballast ??= new Ballast(realDisk, folder, undefined, historyOf(folder));
+      if (!(ballast.giveUpHistory() || ballast.giveUpOne())) throw error;
     }
   }
+}
+
+function historyOf(folder: string): History {
+  return new History(realDisk, folder, historyDefault, limitsDefault, systemRuntime);
 }
 
 /**

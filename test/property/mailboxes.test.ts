@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as limitsInForce from '../../src/base/limits.ts';
-import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import type { Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { EngineLimits } from '../../src/engine/engine-limits.ts';
 import {
   bodyChecksum,
   type Hold,

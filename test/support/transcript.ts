@@ -37,8 +37,9 @@
 //
 // HOLDS is `1,2`, or `1:ID` for a hold with another id than the message's. BODY may be `500*x`.
 import assert from 'node:assert/strict';
-import type { EngineLimits, Outcome, Reply } from '../../src/engine/commands.ts';
+import type { Outcome, Reply } from '../../src/engine/commands.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { EngineLimits } from '../../src/engine/engine-limits.ts';
 import type { EventOfRecord } from '../../src/engine/record-events.ts';
 import type {
   ConnectedSession,

@@ -1,7 +1,7 @@
 // The build refuses chunks that would not work as the files of CommonJS that it makes of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { neededBy, requireConstants, withPlainNamespaces } from '../../../scripts/build/program.js';
+import { neededBy, requireConstants } from '../../../scripts/build/program.js';
 
 test('a chunk that changes what it exports is refused', () => {
   const constants = [
@@ -40,16 +40,4 @@ test('a chunk comes behind those that it needs, and a cycle of chunks is refused
   assert.throws(() => neededBy(['program'], chunks), {
     message: 'a cycle of chunks: program, chunk-A, chunk-B, chunk-C, chunk-A',
   });
-});
-
-test('the object of a whole module has plain values, unless its own chunk uses it', () => {
-  const code = (use: string) =>
-    `var all={};__export(all,{one:()=>one,two:()=>two2});var one=1,two2=2;${use}module.exports={all,one};`;
-  assert.equal(
-    withPlainNamespaces(code('')),
-    'var all={};var one=1,two2=2;Object.assign(all,{one:one,two:two2});module.exports={all,one};',
-  );
-  assert.equal(withPlainNamespaces(code('f(all);')), code('f(all);'));
-  const ofNobody = 'var all={};__export(all,{one:()=>one});module.exports=__toCommonJS(all);';
-  assert.equal(withPlainNamespaces(ofNobody), ofNobody);
 });

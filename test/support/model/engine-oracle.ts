@@ -7,7 +7,8 @@
 // be left with a parked wait.
 import assert from 'node:assert/strict';
 import { indexBytesPerMessage, pastHoldBytes, readMailboxesMax } from '../../../src/base/limits.ts';
-import type { EngineLimits, Instant, Outcome, Reply } from '../../../src/engine/commands.ts';
+import type { Instant, Outcome, Reply } from '../../../src/engine/commands.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import type { MailboxStatus } from '../../../src/model/look-results.ts';
 import type {
   MailElsewhere,

@@ -3,12 +3,12 @@
 import type {
   Command,
   ConnectionId,
-  EngineLimits,
   Identity,
   Instant,
   Outcome,
 } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import { type Origin, parseSessionId, type SessionId } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
 

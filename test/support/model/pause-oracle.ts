@@ -1,6 +1,6 @@
 // Which mailboxes are paused, and what a pause must change: told from the requests and records alone.
 import assert from 'node:assert/strict';
-import type { EngineLimits } from '../../../src/engine/commands.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { PauseRequest, PausingResponse } from '../../../src/model/pause-requests.ts';
 import type { PausedRecord } from '../../../src/model/records.ts';

@@ -1,6 +1,6 @@
 // What a status must say of the sessions, and a find of messages, told from all connections, waits and messages.
 import assert from 'node:assert/strict';
-import type { EngineLimits } from '../../../src/engine/commands.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import type { ConnectedSession } from '../../../src/model/look-results.ts';
 import type { Name, SessionId } from '../../../src/model/message.ts';
 import type { FindRequest, FoundResponse, StatusResponse } from '../../../src/model/requests.ts';

@@ -3,7 +3,8 @@
 // came and went within it was never unread.  3. In a tick, beginTick() ends the rests, each notice and end is checked, and
 // endTick() finds those that are missing.
 import assert from 'node:assert/strict';
-import type { EngineLimits, Instant } from '../../../src/engine/commands.ts';
+import type { Instant } from '../../../src/engine/commands.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { NoticeResponse, WatchRequest } from '../../../src/model/requests.ts';
 import type { StoredMessage } from './engine-oracle.ts';

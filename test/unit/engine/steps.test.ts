@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { mailboxesPerReadMax } from '../../../src/base/limits.ts';
-import type { Command, EngineLimits, Outcome } from '../../../src/engine/commands.ts';
+import type { Command, Outcome } from '../../../src/engine/commands.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { EngineLimits } from '../../../src/engine/engine-limits.ts';
 import {
   bodyChecksum,
   type Hold,

@@ -401,7 +401,7 @@ test('an owner that dies at any step of opening a corrupt store leaves the same 
   assert(steps > 20, `only ${steps} steps`);
 });
 
-test('a newer format is refused, and no byte of the store is changed', async () => {
+async function withNewer(epoch: number): Promise<CrashDisk> {
   const { disk } = await twoEpochs();
   const header = {
     kind: 'segment',
@@ -412,8 +412,16 @@ test('a newer format is refused, and no byte of the store is changed', async () 
     durable: { segment: 0, offset: 0 },
     earlier: [],
   } as const;
-  const bytes = encodeRecord(header, segmentSeed({ epoch: 1, segment: 1 }));
-  disk.tamper(path(1, 1), Buffer.concat([...bytes, Buffer.from('what only a newer one knows')]));
+  const bytes = encodeRecord(header, segmentSeed({ epoch, segment: 1 }));
+  disk.tamper(
+    path(epoch, 1),
+    Buffer.concat([...bytes, Buffer.from('what only a newer one knows')]),
+  );
+  return disk;
+}
+
+test('a newer format is refused, and nothing is written', async () => {
+  const disk = await withNewer(2);
   const before = disk.files();
   const process = disk.process();
   await assert.rejects(openStore({ disk: process }), { code: 'store_newer' });
@@ -422,6 +430,13 @@ test('a newer format is refused, and no byte of the store is changed', async () 
     process.calls.filter((call) => !call.startsWith('list') && !call.startsWith('readPart')),
     [],
   );
+});
+
+test('a newer format of an older segment alone is refused, and the store is as before', async () => {
+  const disk = await withNewer(1);
+  const before = disk.files();
+  await assert.rejects(openStore({ disk: disk.process() }), { code: 'store_newer' });
+  assert.deepEqual(disk.files(), before);
 });
 
 test('a removed segment that a power loss brings back is ignored, and removed again', async () => {

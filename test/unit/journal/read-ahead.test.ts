@@ -8,14 +8,17 @@ import { Journal } from '../../../src/journal/journal.ts';
 import { postedRecord } from '../../support/disk/journal-model.ts';
 import { append, openStore } from '../../support/disk/journal-store.ts';
 
+/** Too long to be read while the event loop waits. */
+const long = 'x'.repeat(70_000);
+
 /** A store of which each of four posts is in a segment of its own; only the last two are read before the replay. */
-async function storeOfSegments(context: TestContext): Promise<string> {
+async function storeOfSegments(context: TestContext, body = long): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'ipc-journal-'));
   context.after(() => rm(home, { recursive: true, force: true }));
   const folder = join(home, 'broker-1');
   const store = await openStore({ folder, limits: { segmentBytesMax: 1, segmentReserveBytes: 1 } });
   for (const number of [1, 2, 3, 4]) {
-    append(store, postedRecord(number, 'hello'));
+    append(store, postedRecord(number, body));
     await store.journal.sync();
   }
   await store.journal.close();
@@ -65,4 +68,19 @@ test('a segment that cannot be read ends the opening after those before it, and 
     /cannot be read/,
   );
   assert.deepEqual(restored, [1]);
+});
+
+test('short segments are replayed without a thread of the pool', async (context) => {
+  const reads: string[] = [];
+  const restored: number[] = [];
+  const read = (path: string) => {
+    reads.push(basename(path));
+    return realDisk.read(path);
+  };
+  const folder = await storeOfSegments(context, 'hello');
+  const journal = await openWith(folder, read, (number) => restored.push(number));
+  await journal.close();
+  assert.deepEqual(restored, [1, 2, 3, 4]);
+  // The survey has read these.
+  assert.deepEqual(reads, ['seg-000005.log', 'seg-000004.log']);
 });
