@@ -149,8 +149,10 @@ const requireLater = (/** @type {string} */ name) =>
  * @param {string} name @param {string} code
  */
 export function requireConstants(name, code) {
-  const [, list = ''] = /\bmodule\.exports=\{([^}]*)\};?\s*$/.exec(code) ?? [];
-  const exported = list.split(',').flatMap((pair) => pair.match(/[\w$]+$/) ?? []);
+  // What the objects of whole modules have is exported, too: see withPlainNamespaces.
+  const [lists = ''] =
+    /(?:\bObject\.assign\([\w$]+,\{[^}]*\}\);)*\bmodule\.exports=\{[^}]*\};?\s*$/.exec(code) ?? [];
+  const exported = Array.from(lists.matchAll(/([\w$]+)[,}]/g), ([, each]) => each ?? '');
   const changed = exported.filter((each) => {
     const variable = each.replaceAll('$', '\\$');
     const assigned = String.raw`(?<![\w$.#])${variable}(?:(?:[-+*/%&|^?]{0,2}|<<|>>>?)=(?![=>])|\+\+|--)`;

@@ -15,6 +15,7 @@ test('a chunk that changes what it exports is refused', () => {
     'var one=1;function f(){one++}module.exports={first:one};',
     'var one=1;function f(){--one}module.exports={first:one};',
     'var one=1;function f(){one??=2}module.exports={first:one};',
+    'var all={};var one=1;function f(){one=2}Object.assign(all,{first:one});module.exports={all:all};',
   ];
   for (const code of changes) {
     assert.throws(() => requireConstants('chunk-A', code), {
