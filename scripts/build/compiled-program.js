@@ -13,15 +13,15 @@ import { nodeFault } from '../node-version.js';
 const thisNode = () => [process.version, process.platform, process.arch].join(' ');
 
 /**
- * The files that are compiled, without their endings, each with the line that is run for it. The second line is not
- * plain, so commander splits it.
+ * The files that are compiled, without their endings, each with the line that is run for it. The last line is not plain,
+ * so commander splits it.
  */
 const lines = {
   program: ['post', 'warm', 'x', '--from', 'build'],
   owner: ['post', 'warm', 'x', '--from', 'build'],
   commands: ['post', 'warm', 'x', '--from=build'],
 };
-const compiledNames = Object.keys(lines);
+const compiledNames = /** @type {(keyof typeof lines)[]} */ (Object.keys(lines));
 
 /**
  * Any Node from 12 on can read it, and prints one sentence if it is too old for the rest. `made`: what the build has
@@ -85,7 +85,7 @@ function scriptOf(/** @type {string} */ source) {
 
 /**
  * The code that posts and compiles one file, because only functions that have run are in a cache.
- * @param {'program' | 'owner' | 'commands'} compiled @param {string} folder
+ * @param {keyof typeof lines} compiled @param {string} folder
  * @param {string} finalFolder of it are the names that stack traces will have, which V8 keeps in the caches
  */
 const warmUp = (compiled, folder, finalFolder) => `
@@ -128,7 +128,7 @@ const warmUpMsMax = 20_000;
 export async function compileProgram(folder, finalFolder) {
   /** @type {[string, number][]} */
   const sums = [];
-  for (const name of /** @type {const} */ (['program', 'owner', 'commands'])) {
+  for (const name of compiledNames) {
     const code = warmUp(name, folder, finalFolder);
     const fault = await postTwice(code).catch(({ message }) => message);
     const [file, cache] = [join(folder, `${name}.cjs`), join(folder, `${name}.cache`)];

@@ -1,5 +1,5 @@
 // Splits the plain lines of commands that send and take mail: what scripts and agents run again and again. commander
-// splits all others, and reports what is wrong with them: loading it and making a command takes as long as a post.
+// splits all others, and reports what is wrong with them: to load it and to make a command takes a post a tenth longer.
 import type { OperationName } from '../app/operations.ts';
 import {
   isNeeded,

@@ -17,7 +17,7 @@ export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface CommandContext {
   readonly context: AppContext;
-  /** Aborted when the user ends the command. Of a command that has not asked for it, the context is closed then. */
+  /** Aborted when the user ends the command. If the command has not read this property, the context is closed instead. */
   readonly signal: AbortSignal;
   readonly json: boolean;
   /** `--id` of a post or an ask. */

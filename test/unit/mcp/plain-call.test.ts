@@ -42,6 +42,7 @@ test('all else is left to the SDK', () => {
     withParams({ arguments: null }),
     withParams({ arguments: [] }),
     withParams({ arguments: 'text' }),
+    withParams({ arguments: JSON.parse('{"__proto__":1}') }),
     withParams({ task: { ttl: 1 } }),
     withParams({ requestState: 'a' }),
     withParams({ _meta: null }),
