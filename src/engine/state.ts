@@ -2,6 +2,7 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
+import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
   type Hold,
@@ -36,7 +37,7 @@ export type { LiveMessage } from './message-table.ts';
 
 /** The holds of one session. */
 interface HeldMail {
-  readonly numbers: Set<number>;
+  readonly numbers: NumberQueue;
   /** The name of the session; '' when that is not known. */
   name: Name | '';
 }
@@ -280,7 +281,7 @@ export class State {
   }
 
   heldBy(session: SessionId): LiveMessage[] {
-    return [...(this.#holds.get(session)?.numbers ?? [])].map((number) => this.live(number));
+    return this.someHeldBy(session, this.heldCount(session));
   }
 
   /** The name of a session that holds messages; '' when that is not known. */
@@ -290,7 +291,7 @@ export class State {
 
   /** Any of the messages that the session holds. */
   anyHeldBy(session: SessionId): LiveMessage | undefined {
-    const [number] = this.#holds.get(session)?.numbers ?? [];
+    const number = this.#holds.get(session)?.numbers.first;
     return number === undefined ? undefined : this.live(number);
   }
 
@@ -301,12 +302,8 @@ export class State {
 
   /** At most `max` of them. */
   someHeldBy(session: SessionId, max: number): LiveMessage[] {
-    const found: LiveMessage[] = [];
-    for (const number of this.#holds.get(session)?.numbers ?? []) {
-      if (found.length === max) break;
-      found.push(this.live(number));
-    }
-    return found;
+    const numbers = this.#holds.get(session)?.numbers.above(0, max) ?? [];
+    return numbers.map((number) => this.live(number));
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
@@ -412,9 +409,15 @@ export class State {
     const { number } = envelope;
     if (holder === undefined) return this.#enterReady(mailbox, number, envelope.answers);
     mailbox.held.add(number);
-    const holds = this.#holds.get(holder);
-    if (holds) holds.numbers.add(number);
-    else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
+    this.#holdsOf(holder).numbers.add(number);
+  }
+
+  #holdsOf(holder: SessionId): HeldMail {
+    const there = this.#holds.get(holder);
+    if (there) return there;
+    const holds: HeldMail = { numbers: new NumberQueue(), name: '' };
+    this.#holds.set(holder, holds);
+    return holds;
   }
 
   #enterReady(mailbox: MailboxState, number: number, question: MessageId | ''): void {
