@@ -2,7 +2,6 @@
 // changes it, so a replay cannot lead to another state.
 import assert from 'node:assert/strict';
 import { unreachable } from '../base/errors.ts';
-import { NumberQueue } from '../base/number-queue.ts';
 import {
   type Envelope,
   type Hold,
@@ -37,7 +36,7 @@ export type { LiveMessage } from './message-table.ts';
 
 /** The holds of one session. */
 interface HeldMail {
-  readonly numbers: NumberQueue;
+  readonly numbers: Set<number>;
   /** The name of the session; '' when that is not known. */
   name: Name | '';
 }
@@ -281,7 +280,7 @@ export class State {
   }
 
   heldBy(session: SessionId): LiveMessage[] {
-    return this.someHeldBy(session, this.heldCount(session));
+    return [...(this.#holds.get(session)?.numbers ?? [])].map((number) => this.live(number));
   }
 
   /** The name of a session that holds messages; '' when that is not known. */
@@ -291,7 +290,7 @@ export class State {
 
   /** Any of the messages that the session holds. */
   anyHeldBy(session: SessionId): LiveMessage | undefined {
-    const number = this.#holds.get(session)?.numbers.first;
+    const [number] = this.#holds.get(session)?.numbers ?? [];
     return number === undefined ? undefined : this.live(number);
   }
 
@@ -302,8 +301,12 @@ export class State {
 
   /** At most `max` of them. */
   someHeldBy(session: SessionId, max: number): LiveMessage[] {
-    const numbers = this.#holds.get(session)?.numbers.above(0, max) ?? [];
-    return numbers.map((number) => this.live(number));
+    const found: LiveMessage[] = [];
+    for (const number of this.#holds.get(session)?.numbers ?? []) {
+      if (found.length === max) break;
+      found.push(this.live(number));
+    }
+    return found;
   }
 
   copyOf(number: number): Omit<CopiedRecord, 'body'> | undefined {
@@ -409,15 +412,9 @@ export class State {
     const { number } = envelope;
     if (holder === undefined) return this.#enterReady(mailbox, number, envelope.answers);
     mailbox.held.add(number);
-    this.#holdsOf(holder).numbers.add(number);
-  }
-
-  #holdsOf(holder: SessionId): HeldMail {
-    const there = this.#holds.get(holder);
-    if (there) return there;
-    const holds: HeldMail = { numbers: new NumberQueue(), name: '' };
-    this.#holds.set(holder, holds);
-    return holds;
+    const holds = this.#holds.get(holder);
+    if (holds) holds.numbers.add(number);
+    else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
   }
 
   #enterReady(mailbox: MailboxState, number: number, question: MessageId | ''): void {
