@@ -1,5 +1,7 @@
 /** Most numbers of a chunk: moving them costs less than finding them in a tree. */
 const chunkMax = 512;
+/** To remove that many together from the front of a chunk costs little more than to remove one. */
+const takenMax = 64;
 
 /**
  * Numbers of messages in ascending order: mostly added at the end and taken from the front. They lie in chunks, so
@@ -8,6 +10,8 @@ const chunkMax = 512;
 export class NumberQueue {
   /** None is empty, and the numbers of each are below those of the next. */
   readonly #chunks: number[][] = [];
+  /** As many at the front of the first chunk were deleted, and are still in it: dropTaken() removes them. */
+  #taken = 0;
   #size = 0;
 
   get size(): number {
@@ -15,7 +19,7 @@ export class NumberQueue {
   }
 
   get first(): number | undefined {
-    return this.#chunks[0]?.[0];
+    return this.#chunks[0]?.[this.#taken];
   }
 
   add(number: number): void {
@@ -26,6 +30,7 @@ export class NumberQueue {
       this.#size++;
       return;
     }
+    this.#dropTaken();
     const at = Math.max(0, Math.min(this.#chunkOf(number), this.#chunks.length - 1));
     const chunk = this.#chunks[at];
     const index = chunk ? indexIn(chunk, number) : 0;
@@ -40,20 +45,21 @@ export class NumberQueue {
 
   delete(number: number): void {
     // Nearly always the first number is deleted.
-    const isFirst = this.first === number;
-    const at = isFirst ? 0 : this.#chunkOf(number);
+    if (this.first === number) return this.#takeFirst();
+    this.#dropTaken();
+    const at = this.#chunkOf(number);
     const chunk = this.#chunks[at];
-    const index = isFirst || !chunk ? 0 : indexIn(chunk, number);
+    const index = chunk ? indexIn(chunk, number) : 0;
     if (chunk?.[index] !== number) return;
     this.#size--;
-    if (index === 0) chunk.shift();
-    else chunk.splice(index, 1);
+    chunk.splice(index, 1);
     if (chunk.length === 0) this.#chunks.splice(at, 1);
     else if (chunk.length < chunkMax / 4) this.#mergeWithNext(at, chunk);
   }
 
   /** The first numbers above `after`, at most `max`. */
   above(after: number, max: number): number[] {
+    this.#dropTaken();
     const numbers: number[] = [];
     for (let at = this.#chunkOf(after + 1); at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at] as number[];
@@ -66,6 +72,7 @@ export class NumberQueue {
 
   /** The number before the last `skipped` ones. */
   fromEnd(skipped: number): number | undefined {
+    this.#dropTaken();
     let left = skipped;
     for (let at = this.#chunks.length - 1; at >= 0; at--) {
       const chunk = this.#chunks[at] as number[];
@@ -76,6 +83,7 @@ export class NumberQueue {
   }
 
   countAbove(after: number): number {
+    this.#dropTaken();
     const at = this.#chunkOf(after + 1);
     const chunk = this.#chunks[at];
     let count = chunk ? chunk.length - indexIn(chunk, after + 1) : 0;
@@ -83,6 +91,20 @@ export class NumberQueue {
       count += this.#chunks[behind]?.length ?? 0;
     }
     return count;
+  }
+
+  #takeFirst(): void {
+    this.#size--;
+    this.#taken++;
+    if (this.#taken === this.#chunks[0]?.length) {
+      this.#chunks.shift();
+      this.#taken = 0;
+    } else if (this.#taken === takenMax) this.#dropTaken();
+  }
+
+  #dropTaken(): void {
+    if (this.#taken > 0) this.#chunks[0]?.splice(0, this.#taken);
+    this.#taken = 0;
   }
 
   /** Otherwise a queue that keeps one number of each chunk would have as many chunks as numbers. */

@@ -1,6 +1,6 @@
 // Group commit: what the engine decided in one turn of the event loop is written, synced and sent together.
 // 1. add() collects the records and replies of each step, until the turn ends.
-// 2. At the end of the turn, or earlier when many bytes have come together, all records are written at once.
+// 2. At the end of the turn, or earlier when many bytes or deliveries have come together, all records are written at once.
 //    Then the replies marked `write` leave. Where the log is on another machine, deliveries and events wait for 3:
 //    an owner that was replaced without knowing it must not hand anything out.
 // 3. One sync at a time covers everything written before it began. Meanwhile the replies marked `sync` are encoded. If
@@ -24,6 +24,12 @@ import { SyncShare, type SyncShareLimits } from './sync-share.ts';
 
 /** Messages that compaction copies at a time, if their bodies do not reach `turnBodyBytesMax` before. */
 const copiesMax = 256;
+
+/**
+ * Replies that leave before the sync, nearly all of them deliveries: a turn with more is ended early, so that their
+ * readers work on them while the broker goes on. With fewer, the writes cost more than is gained.
+ */
+const repliesAtOnceMax = 64;
 
 /**
  * Steps of a removal. `copy`: of the live messages of the segment those that are still to be copied. `drop`: all copies
@@ -62,6 +68,7 @@ export class GroupCommit {
   #bodyBytes = 0;
   #repliesAtOnce: ReplyToSend[] = [];
   #repliesAfterSync: ReplyToSend[] = [];
+  /** It stays so after an early end: what is added until then is in the rest of the turn. */
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
   #afterSync: ReplyToSend[] = [];
@@ -115,7 +122,10 @@ export class GroupCommit {
     for (const reply of replies) this.#addReply(reply, postedBytes);
     if (this.#isTurnScheduled) return;
     this.#isTurnScheduled = true;
-    this.#runtime.defer(() => this.endTurn());
+    this.#runtime.defer(() => {
+      this.#isTurnScheduled = false;
+      this.endTurn();
+    });
   }
 
   #addReply(reply: Reply, postedBytes: number): void {
@@ -130,13 +140,13 @@ export class GroupCommit {
     this.#bodyBytes += body?.length ?? 0;
   }
 
-  /** Ends the turn early if its bodies take much memory. */
+  /** Ends the turn early if its bodies take much memory, or many replies could leave. */
   endLargeTurn(): void {
-    if (this.#bodyBytes >= turnBodyBytesMax) this.endTurn();
+    const isLarge = this.#bodyBytes >= turnBodyBytesMax;
+    if (isLarge || this.#repliesAtOnce.length >= repliesAtOnceMax) this.endTurn();
   }
 
   endTurn(): void {
-    this.#isTurnScheduled = false;
     if (this.#isStopped) return;
     try {
       // Deliveries, and other replies that do not wait for the sync, leave before it begins.

@@ -20,15 +20,11 @@ import type { Cancellable, Delivery } from '../model/mail-service.ts';
 import type { Hold, Name, Origin, SessionId } from '../model/message.ts';
 import { type ErrorResponse, laterRequests, type Offer, type Welcome } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
-import {
-  addRequest,
-  decodeResponse,
-  encodeRequest,
-  type RequestToSend,
-} from '../protocol/codec.ts';
-import { type Frame, FrameBatch } from '../protocol/frame.ts';
+import { decodeResponse, encodeRequest, type RequestToSend } from '../protocol/codec.ts';
+import type { Frame } from '../protocol/frame.ts';
 import type { Holdings } from './holdings.ts';
 import type { OpenCall, PendingCall } from './pending-call.ts';
+import { RequestBatch } from './request-batch.ts';
 import type { SettleCall, SettlesOfTurn } from './settle-call.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -95,8 +91,6 @@ const storeFaults: ReadonlySet<ErrorCode> = new Set([
   'store_newer',
 ]);
 const later: ReadonlySet<string> = new Set(laterRequests);
-/** As soon as the requests of a turn are this long, the connection gets them: it writes as much at once. */
-const togetherBytesMax = 16 * 1024;
 /** Request numbers begin again after this one; those above it are the link's own. */
 export const requestNumberMax = 0xffff_fff0;
 const helloNumber = 0xffff_fffe;
@@ -111,8 +105,8 @@ export class Link {
   readonly #calls = new NumberMap<OpenCall>();
   /** Their request is made before any other, and at the end of this turn at the latest. */
   #settlesOfTurn: SettlesOfTurn | undefined;
-  /** Requests that the connection gets at the end of this turn, or when they are many. */
-  readonly #frames = new FrameBatch();
+  /** Written at the end of this turn, or when it is full. */
+  readonly #requests = new RequestBatch();
   readonly #watchdog: Watchdog;
   #connectTimer: Timer | undefined;
   #pauseMs = retryMs;
@@ -210,26 +204,26 @@ export class Link {
     }
   };
 
-  /** The requests of a turn are encoded into one buffer: a buffer for each would cost more than its bytes. */
   send(request: RequestToSend): void {
     if (this.#settlesOfTurn) this.#sendSettles();
     if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') return;
-    const isFirst = this.#frames.length === 0;
-    addRequest(this.#frames, request);
-    if (this.#frames.length >= togetherBytesMax) this.#sendFrames();
-    else if (isFirst) this.#runtime.beforeNextEvent(this.#sendFrames);
+    this.#requests.add(request);
+    if (this.#requests.isFull) this.#writeRequests();
+    else if (this.#requests.size === 1) this.#runtime.beforeNextEvent(this.#writeRequests);
   }
 
-  #sendFrames = (): void => {
-    if (this.#frames.length === 0) return;
-    const frames = this.#frames.take();
-    if ('connection' in this.#state) this.#state.connection.send(frames);
+  #writeRequests = (): void => {
+    if (this.#requests.size === 0) return;
+    const frames = this.#requests.take();
+    if (!('connection' in this.#state)) return;
+    this.#state.connection.send(frames);
+    this.#state.connection.flush();
   };
 
   /** Fails the open calls, says goodbye if `goodbye`, and ends. Waits for the peer until `late`. */
   async close(goodbye: boolean, late: Promise<void>): Promise<void> {
     this.#sendSettles();
-    this.#sendFrames();
+    this.#writeRequests();
     const state = this.#state;
     this.#state = { kind: 'closed' };
     this.#runtime.clearTimer(this.#connectTimer);
@@ -413,7 +407,7 @@ export class Link {
       return;
     this.#state = { kind: 'down' };
     this.#settlesOfTurn = undefined;
-    this.#frames.take();
+    this.#requests.take();
     connection.destroy();
     for (const call of [...this.#calls.values()]) {
       if (!call.hasCaller && (isParked(call) || call.kind === 'fetch')) call.over();

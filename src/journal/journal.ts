@@ -109,7 +109,7 @@ export class Journal {
     this.#quarantine = new Quarantine(this.#disk, folder, (action) => ballast.withBallast(action));
     this.#history = history;
     history.mayChange = () => this.passesFencing();
-    history.isLive = (number) => this.#live.locate(number) !== undefined;
+    history.isLive = (number) => this.#live.has(number);
     const epochs = { own: own.epoch, opened: log.epoch, counted: log.segments };
     this.#segments = new SegmentList(this.#disk, folder, epochs, this.#quarantine, history);
     this.#compaction = new Compaction(this.#segments, this.#live, this.#limits);

@@ -72,6 +72,10 @@ export class LiveIndex {
     return this.#files.get(file)?.bytes ?? 0;
   }
 
+  has(number: number): boolean {
+    return this.#rows.has(number);
+  }
+
   locate(number: number): Location | undefined {
     const row = this.#rows.get(number);
     return row === undefined ? undefined : this.#locations.read(row);
@@ -113,9 +117,9 @@ export class LiveIndex {
     if (!hasBody) this.#corrupt.add(number);
     this.#rows.set(number, this.#locations.add(location));
     location.written?.enter();
-    const file = this.#fileOf(location);
-    file.numbers.add(number);
-    file.bytes += location.bytes;
+    const live = this.#liveOf(location.file);
+    live.numbers.add(number);
+    live.bytes += location.bytes;
     this.#bytes += location.bytes;
     this.nextNumber = Math.max(this.nextNumber, number + 1);
   }
@@ -127,21 +131,22 @@ export class LiveIndex {
   #remove(number: number): void {
     const row = this.#rows.get(number);
     if (row === undefined) return;
-    const location = this.#locations.read(row);
+    const file = this.#locations.fileAt(row);
+    const bytes = this.#locations.bytesAt(row);
+    this.#locations.writtenAt(row)?.leave();
     this.#rows.delete(number);
     this.#locations.delete(row);
-    this.#corrupt.delete(number);
-    location.written?.leave();
-    const file = this.#fileOf(location);
-    file.numbers.delete(number);
-    file.bytes -= location.bytes;
-    this.#bytes -= location.bytes;
-    if (file.numbers.size > 0) return;
-    this.#files.delete(location.file);
+    if (this.#corrupt.size > 0) this.#corrupt.delete(number);
+    const live = this.#liveOf(file);
+    live.numbers.delete(number);
+    live.bytes -= bytes;
+    this.#bytes -= bytes;
+    if (live.numbers.size > 0) return;
+    this.#files.delete(file);
     this.#lastFile = this.#lastLive = undefined;
   }
 
-  #fileOf({ file }: Location): LiveFile {
+  #liveOf(file: LogFile): LiveFile {
     if (file === this.#lastFile && this.#lastLive) return this.#lastLive;
     const live = this.#files.get(file) ?? { numbers: new NumberQueue(), bytes: 0 };
     this.#files.set(file, live);

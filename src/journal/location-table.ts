@@ -33,15 +33,27 @@ export class LocationTable {
   /** A new object each time. */
   read(row: number): Location {
     return {
-      file: this.#files[row] as LogFile,
+      file: this.fileAt(row),
       offset: this.offsetAt(row),
-      bytes: this.#bytes[row] as number,
-      written: this.#written[row],
+      bytes: this.bytesAt(row),
+      written: this.writtenAt(row),
     };
+  }
+
+  fileAt(row: number): LogFile {
+    return this.#files[row] as LogFile;
   }
 
   offsetAt(row: number): number {
     return this.#offsets[row] as number;
+  }
+
+  bytesAt(row: number): number {
+    return this.#bytes[row] as number;
+  }
+
+  writtenAt(row: number): WrittenBytes | undefined {
+    return this.#written[row];
   }
 
   delete(row: number): void {

@@ -12,6 +12,7 @@ import { GatedDisk } from '../../support/disk/gated-disk.ts';
 
 const segmentType = 1;
 const syncPointType = 2;
+const recordMagic = '\xff\x4a';
 
 test('the sync point of a post is written behind its sync, though no other request follows', async (context) => {
   const gated = new GatedDisk();
@@ -61,6 +62,26 @@ test('a post that came before the removal of a segment waits for its own sync, a
   await Promise.all([dropped, stored]);
   assert.equal(gates.length, 0, 'the removal has begun');
   ofRemoval.open();
+});
+
+test('many deliveries of one turn are written and sent in parts', async (context) => {
+  const gated = new GatedDisk();
+  const { client } = await startBroker(context, { disk: gated.disk });
+  const [poster, reader] = [client(), client()];
+  const count = 200;
+  const numbers = Array.from({ length: count }, (_, index) => `${index}`);
+  await Promise.all(numbers.map((each) => poster.post('box' as Name, Buffer.from(each))));
+  const recordsOf: number[] = [];
+  gated.onWrite = (buffers) => {
+    recordsOf.push(Buffer.concat(buffers).toString('latin1').split(recordMagic).length - 1);
+  };
+  const waits = numbers.map(() => reader.wait(['box' as Name], { timeoutMs: 60_000 }));
+  const bodies = (await Promise.all(waits)).map((each) => each?.body?.toString());
+  assert.deepEqual(bodies, numbers);
+  // Without the sync point of the posts.
+  const all = recordsOf.reduce((sum, each) => sum + each, 0);
+  assert.ok(all >= count, `${all} records`);
+  assert.ok(Math.max(...recordsOf) <= 65, `writes of ${recordsOf} records`);
 });
 
 test('an erase that comes while a segment is being removed takes out the later ones, too', async (context) => {

@@ -46,6 +46,8 @@ class PlayedConnection implements Partial<Connection> {
     }
   }
 
+  flush(): void {}
+
   close(): void {
     this.onClose();
   }

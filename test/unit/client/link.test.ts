@@ -23,6 +23,7 @@ class PlayedConnection {
   lastReceived = Number.POSITIVE_INFINITY;
   onFrame: (frame: Frame) => void = () => {};
   onClose: () => void = () => {};
+  flushes = 0;
   readonly #play: (request: Request, connection: PlayedConnection) => void;
   #isOver = false;
 
@@ -42,6 +43,10 @@ class PlayedConnection {
 
   frame(frame: Frame): void {
     if (!this.#isOver) this.onFrame(frame);
+  }
+
+  flush(): void {
+    this.flushes++;
   }
 
   close(): void {
@@ -87,6 +92,20 @@ function clientOf(connect: () => Promise<Connection>, machine: ManualRuntime): C
     machine,
   );
 }
+
+test('many requests of one turn are written in parts', async () => {
+  let connection: PlayedConnection | undefined;
+  const { client } = makeClient((request, from) => {
+    connection = from;
+    if (request.kind === 'hello') return from.answer(welcome(request.request));
+    const { request: number } = request;
+    from.answer({ kind: 'end', request: number, ...nothingLeft });
+  });
+  await client.wait(box, { timeoutMs: 1 });
+  const before = connection?.flushes ?? 0;
+  await Promise.all(Array.from({ length: 200 }, () => client.wait(box, { timeoutMs: 1 })));
+  assert.equal((connection?.flushes ?? 0) - before, 4, '3 of 64, and the rest');
+});
 
 test('an error with a code of a later version ends its call with that code and its text, and the link stays', async () => {
   const { client, dials } = makeClient((request, connection) => {
