@@ -220,6 +220,8 @@ test('with --json each event of a job is an object on stdout, and what the comma
   const line = 'test $IPC_ID = good || { echo oops >&2; exit 3; }; echo done';
   const worker = ended(begin(['work', 'W', '--attempts', '1', '--json', '--', 'sh', '-c', line]));
   await run(['post', 'W', 'x', '--from', 'A', '--id', 'good']);
+  // Its answer is the second message.
+  await run(['wait', 'A']);
   await run(['post', 'W', 'x', '--id', 'bad']);
   await run(['post', 'W', 'shutdown', '--id', 'end']);
   const { code, text, errors } = await worker;
