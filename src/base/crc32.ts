@@ -5,8 +5,8 @@ import zlib from 'node:zlib';
 export const { crc32 } = zlib;
 
 /**
- * The remainders of each byte: alone, and with one to fifteen zeros behind it. Zeros until
- * fill(): it takes a cold process long, and most processes need none of them.
+ * The remainders of each byte: alone, and with one to fifteen zeros behind it. They are filled when the first sum is made:
+ * that takes a cold process a large part of a millisecond, and a post to a live broker needs none of them.
  */
 const tables = Array.from({ length: 16 }, () => new Int32Array(256)) as SixteenTables;
 const [alone, before1, before2, before3, before4, before5, before6, before7, ...further] = tables;

@@ -8,6 +8,7 @@
 // 4. A body that was never held, or that a holder does not release, is left to garbage collection. So a holder that
 //    cannot say when it is done, such as an event that followers read, holds the body and never releases it.
 // A body in other memory, such as one that was read from disk, may be held and released, too, without effect.
+// Files of history that are read as a whole have such memory as well, apart from that of bodies.
 import assert from 'node:assert/strict';
 import { spareMemoryBytesMax } from './limits.ts';
 

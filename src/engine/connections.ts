@@ -1,5 +1,4 @@
 // The sessions that are connected, and what the engine knows of each. A restart ends all connections.
-
 import { IpcError } from '../base/errors.ts';
 import { NumberMap } from '../base/number-map.ts';
 import type { MailboxList, Name, Origin, SessionId } from '../model/message.ts';

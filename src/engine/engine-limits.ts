@@ -31,33 +31,8 @@ import {
   watchQuietMs,
   watchTurnMs,
 } from '../base/limits.ts';
-import type { DeduplicationLimits } from './deduplication.ts';
 
-export interface EngineLimits extends DeduplicationLimits {
-  readonly attemptsMax: number;
-  readonly holderGraceMs: number;
-  readonly messagesMax: number;
-  readonly storeBytesMax: number;
-  readonly indexBytesMax: number;
-  readonly unacknowledgedPostsMax: number;
-  readonly mailboxMessagesMax: number;
-  readonly mailboxBytesMax: number;
-  readonly mailboxIndexBytesMax: number;
-  readonly mailboxesMax: number;
-  readonly waitsMax: number;
-  readonly waitsPerConnectionMax: number;
-  readonly watchesMax: number;
-  readonly watchesPerConnectionMax: number;
-  readonly watchQuietMs: number;
-  readonly watchTurnMs: number;
-  readonly unreadBytesMax: number;
-  readonly pausedMailboxesMax: number;
-  readonly statusMailboxesMax: number;
-  readonly statusSessionsMax: number;
-  readonly messagesPerLook: number;
-}
-
-export const engineLimits: EngineLimits = {
+export const engineLimits = {
   attemptsMax,
   holderGraceMs,
   messagesMax,
@@ -89,3 +64,5 @@ export const engineLimits: EngineLimits = {
   unstoredIdsMax,
   unstoredIdsBytesMax,
 };
+
+export type EngineLimits = Readonly<Record<keyof typeof engineLimits, number>>;

@@ -36,12 +36,36 @@ export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
   leave(stand: Stand<Owner>): void;
 }
 
-/** A parked wait. While it is alone on its only mailbox, it has no line: it then is the WaitsOfMailbox of that mailbox. */
-export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
+/** Waits of one owner on one mailbox for the same answers: a wait that is alone there, or a line. */
+class WaitsOfOwner<Owner> {
   readonly owner: Owner;
-  /** The first of those that it lists. */
   readonly mailbox: Name;
   readonly answers: MessageId | '';
+
+  constructor(owner: Owner, mailbox: Name, answers: MessageId | '') {
+    this.owner = owner;
+    this.mailbox = mailbox;
+    this.answers = answers;
+  }
+
+  get owners(): readonly Owner[] {
+    return [this.owner];
+  }
+
+  get questions(): ReadonlySet<MessageId | ''> {
+    return new Set([this.answers]);
+  }
+
+  others(owner: Owner): number {
+    return owner === this.owner ? 0 : 1;
+  }
+}
+
+/**
+ * A parked wait. Its mailbox is the first of those that it lists. While it is alone on its only mailbox, it has no line: it
+ * then is the WaitsOfMailbox of that mailbox.
+ */
+export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox<Owner> {
   readonly request: RequestNumber;
   /** Milliseconds on the engine's clock; a whole number, which takes no memory beside its field. */
   readonly deadline: number;
@@ -56,9 +80,7 @@ export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
     { request, mailboxes, answers }: Pick<WaitRequest, 'request' | 'mailboxes' | 'answers'>,
     { deadline, place }: Pick<Waiter<Owner>, 'deadline' | 'place'>,
   ) {
-    this.owner = owner;
-    this.mailbox = mailboxes[0];
-    this.answers = answers;
+    super(owner, mailboxes[0], answers);
     this.request = request;
     this.deadline = deadline;
     this.place = place;
@@ -96,18 +118,6 @@ export class Waiter<Owner> implements WaitsOfMailbox<Owner> {
     return 1;
   }
 
-  get owners(): readonly Owner[] {
-    return [this.owner];
-  }
-
-  get questions(): ReadonlySet<MessageId | ''> {
-    return new Set([this.answers]);
-  }
-
-  others(owner: Owner): number {
-    return owner === this.owner ? 0 : 1;
-  }
-
   first(answers: MessageId | ''): this | undefined {
     return answers === this.answers ? this : undefined;
   }
@@ -120,34 +130,13 @@ export class LineHeap<Owner> extends IndexedHeap<WaitLine<Owner>> {
   }
 }
 
-export class WaitLine<Owner> implements WaitLines<Owner> {
-  readonly owner: Owner;
-  readonly mailbox: Name;
-  readonly answers: MessageId | '';
+export class WaitLine<Owner> extends WaitsOfOwner<Owner> implements WaitLines<Owner> {
   count = 0;
   oldest: Stand<Owner> | undefined = undefined;
   #newest: Stand<Owner> | undefined = undefined;
   /** The heap in which it lies: that of its crowd, or one of those aside. */
   heap: LineHeap<Owner> | undefined = undefined;
   index = 0;
-
-  constructor(owner: Owner, mailbox: Name, answers: MessageId | '') {
-    this.owner = owner;
-    this.mailbox = mailbox;
-    this.answers = answers;
-  }
-
-  get owners(): readonly Owner[] {
-    return [this.owner];
-  }
-
-  get questions(): ReadonlySet<MessageId | ''> {
-    return new Set([this.answers]);
-  }
-
-  others(owner: Owner): number {
-    return owner === this.owner ? 0 : 1;
-  }
 
   first(answers: MessageId | ''): Waiter<Owner> | undefined {
     return answers === this.answers && !this.heap ? this.oldest?.waiter : undefined;

@@ -56,7 +56,8 @@ export class History {
   readonly #runtime: HistoryRuntime;
   /** Oldest first; undefined before they were listed. */
   #known: KnownFile[] | undefined;
-  readonly #fileStarts = new WeakMap<SegmentId, FileStart>();
+  /** Where files begin in the sequence, as far as that is known. */
+  readonly #fileStarts = new WeakMap<SegmentId, number>();
   #hasFolder = false;
   /** Files were moved here whose names are not synced. */
   #isUnsynced = false;
@@ -209,13 +210,16 @@ export class History {
     ];
   }
 
-  /** Read once: a file that takes the place of another one has an object of its own. */
+  /**
+   * Read until the file says it, and not again: a file that takes the place of another one has an object of its own, and
+   * one that has just begun may say it later.
+   */
   #startOf(id: SegmentId, path: string): FileStart {
     const known = this.#fileStarts.get(id);
-    if (known) return known;
-    const start = { id, start: startIn(this.#disk, path, id)?.sequence };
-    this.#fileStarts.set(id, start);
-    return start;
+    if (known !== undefined) return { id, start: known };
+    const start = startIn(this.#disk, path, id)?.sequence;
+    if (start !== undefined) this.#fileStarts.set(id, start);
+    return { id, start };
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {

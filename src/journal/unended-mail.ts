@@ -92,7 +92,8 @@ export class UnendedMail {
     const isOneOfMany = record.also.length > 0;
     const numbers = envelopesOf(record).map(({ number }) => number);
     for (const number of numbers) {
-      // What is repeated of a post to several mailboxes may have ended.
+      // A later file may repeat the record of a post to several mailboxes while one of its messages has not ended: the
+      // others may have.
       const isEnded = !isNumbered && isOneOfMany && number <= this.#newest;
       if (!isEnded) this.#add(number, file, header, isNumbered);
     }

@@ -6,7 +6,7 @@ import type { JSONRPCRequest, ServerContext } from '@modelcontextprotocol/server
 
 export const toolName = 'ipc';
 
-/** What the tool needs to know of a request of its host. */
+/** The parts of a request that the tool uses. The SDK makes them for its requests, the transport for plain calls. */
 export type HostRequest = Pick<
   ServerContext['mcpReq'],
   'id' | 'signal' | '_meta' | 'envelope' | 'notify'

@@ -39,7 +39,7 @@ class RandomMail {
     return Array.from({ length: count }, () => {
       if (!this.#random.oneIn(6)) return this.#record();
       sequence += this.#random.below(20);
-      // What is behind a stamp of 0 has no number.
+      // The records behind a stamp of 0 have no numbers.
       const isNone = this.#random.oneIn(2);
       return { kind: 'stamp', sequence: isNone ? 0 : sequence, time: 1 };
     });

@@ -304,7 +304,8 @@ test('without a broker the page owns one after a moment, and gives it up when it
   const found = await shell(context);
   const ui = await beginUi(context, found);
   assert.equal((await ui.post('post', { to: 'ann', text: 'hello' }))[0], 200);
-  // The page's server may not have read of the post yet. What is live before the first status is not looked at below.
+  // The server of the page may learn of the post a moment later. Until it has, its event could come before the first
+  // status, where it would be skipped.
   let messages = await ui.get<WireMessages>('messages');
   while (messages.events.length === 0) messages = await ui.get<WireMessages>('messages');
   const reader = await ui.live(messages);

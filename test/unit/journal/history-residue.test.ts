@@ -161,7 +161,7 @@ test('when history is too long, old files go until an eighth of the bound is fre
   const tight = { ...history, bytesMax: before - 1 };
   await (await openStore({ disk: disk.process(), limits, history: tight })).journal.close();
   assert(bytesIn() <= (tight.bytesMax * 7) / 8);
-  // What was there is within the bound.
+  // With a bound that is exactly as long as what is left, no file goes.
   const after = bytesIn();
   const exact = { ...history, bytesMax: after };
   const other = new History(disk.process(), storeFolder, exact, allLimits, systemRuntime);

@@ -108,15 +108,21 @@ test('the frames of one turn arrive in one chunk', async () => {
   await ear.closed;
 });
 
-test('a flush writes what the turn has sent so far, once', async () => {
-  const { client, server, serverSocket } = await connectedPair();
+/** The lengths of what is written to the socket from now on. */
+function writesOf(socket: Socket): readonly number[] {
   const sizes: number[] = [];
-  const write = serverSocket.write.bind(serverSocket) as (...given: unknown[]) => boolean;
+  const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
   const noted = (bytes: Buffer, ...rest: unknown[]) => {
     sizes.push(bytes.length);
     return write(bytes, ...rest);
   };
-  serverSocket.write = noted as typeof serverSocket.write;
+  socket.write = noted as typeof socket.write;
+  return sizes;
+}
+
+test('a flush writes what the turn has sent so far, once', async () => {
+  const { client, server, serverSocket } = await connectedPair();
+  const sizes = writesOf(serverSocket);
   const ear = new FrameCollector(client);
   for (const request of [1, 2]) server.send(encodeResponse({ kind: 'received', request }));
   assert.deepEqual(sizes, []);
@@ -136,13 +142,7 @@ test('a flush writes what the turn has sent so far, once', async () => {
 
 test('a long turn is written in parts while it goes on, in order, and each byte once', async () => {
   const { client, server, serverSocket } = await connectedPair();
-  const sizes: number[] = [];
-  const write = serverSocket.write.bind(serverSocket) as (...given: unknown[]) => boolean;
-  const noted = (bytes: Buffer, ...rest: unknown[]) => {
-    sizes.push(bytes.length);
-    return write(bytes, ...rest);
-  };
-  serverSocket.write = noted as typeof serverSocket.write;
+  const sizes = writesOf(serverSocket);
   const ear = new FrameCollector(client);
   const header = Buffer.alloc(0);
   const body = Buffer.alloc(1_008, 'x');
