@@ -187,6 +187,31 @@ test('a message is shown whole, with its life and its thread', async (context) =
   assert.deepEqual(faults, []);
 });
 
+test('"back" leads to the message before, even before the page has shown the one that it leaves', async (context) => {
+  const place = await pagePlace(context);
+  if (!place) return;
+  const { mail } = place;
+  await mail.post('coder', 'Which file has the limits?');
+  const question = await mail.wait('coder');
+  assert.ok(question);
+  await mail.post('planner', 'limits.ts has them', { answers: question });
+  const { page, faults } = await place.open();
+  await page.keyboard.press('2');
+  await row(page, 'Which file has the limits?').click();
+  const answer = page.locator('.panel .thread li', { hasText: 'limits.ts has them' });
+  await answer.waitFor();
+  // From here on no timer runs and nothing is painted, so what a view does after that is still to come.
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60_000);
+  await answer.locator('button').click();
+  await page.locator('.panel .body', { hasText: 'limits.ts has them' }).waitFor();
+  await page.goBack();
+  await page.locator('.panel .body', { hasText: 'Which file has the limits?' }).waitFor();
+  await page.clock.resume();
+  await page.locator('.row.open', { hasText: 'Which file has the limits?' }).waitFor();
+  assert.deepEqual(faults, []);
+});
+
 test('what the filter shows is exported as JSON lines and as Markdown', async (context) => {
   const place = await pagePlace(context);
   if (!place) return;

@@ -80,13 +80,18 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
     if (!story || !element) return;
     setChosen(numberOf(story));
     element.scrollTop = scrollToShow(index, element.scrollTop, element.clientHeight, rowHeight);
-    // The open message follows the choice, where there is room for both.
-    if (open !== '' && !phone.matches) go({ open: story.stored.envelope.id }, true);
+  };
+
+  /** The open message follows the choice, where there is room for both. */
+  const chooseAndShow = (index: number) => {
+    choose(index);
+    const story = rows[index];
+    if (story && open !== '' && !phone.matches) go({ open: story.stored.envelope.id }, true);
   };
 
   const follow = () => {
     isFollowing.current = true;
-    choose(rows.length - 1);
+    chooseAndShow(rows.length - 1);
     if (scroller.current) scroller.current.scrollTop = rows.length * rowHeight;
   };
 
@@ -98,11 +103,11 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
     scroller.current?.focus({ preventScroll: true });
     const current = chosenIndex === -1 ? rows.length : chosenIndex;
     const last = rows.length - 1;
-    if (action === 'next') choose(Math.min(last, current + 1));
-    if (action === 'previous') choose(Math.max(0, current - 1));
-    if (action === 'pageUp') choose(Math.max(0, current - pageRows));
-    if (action === 'pageDown') choose(Math.min(last, current + pageRows));
-    if (action === 'first') choose(0);
+    if (action === 'next') chooseAndShow(Math.min(last, current + 1));
+    if (action === 'previous') chooseAndShow(Math.max(0, current - 1));
+    if (action === 'pageUp') chooseAndShow(Math.max(0, current - pageRows));
+    if (action === 'pageDown') chooseAndShow(Math.min(last, current + pageRows));
+    if (action === 'first') chooseAndShow(0);
     if (action === 'last') follow();
     if (action === 'open') {
       const story = rows[chosenIndex];
@@ -119,7 +124,8 @@ export function MessageList({ rows, open, search, label }: MessageListProps) {
       },
     }),
   );
-  // A message that was opened from elsewhere is chosen, and shown.
+  // A message that was opened from elsewhere is chosen. It is not opened again: the page may have left it before this
+  // runs, which is after the paint.
   useEffect(() => {
     const index = rows.findIndex(({ stored }) => stored.envelope.id === open);
     if (index === -1 || index === chosenIndex) return;
