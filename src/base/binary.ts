@@ -1,6 +1,7 @@
 // Binary fields, big-endian, for the headers of frames and records. A text begins with its length in one
 // byte, a list with its count in four.
 import { isUtf8 } from 'node:buffer';
+import { emptyList } from './empty-list.ts';
 import { IpcError } from './errors.ts';
 import type { TextTable } from './text-table.ts';
 
@@ -8,9 +9,6 @@ import type { TextTable } from './text-table.ts';
 const shortTextMax = 64;
 /** A writer that is cleared keeps at most this much memory. */
 const clearedBytesMax = 16 * 1024;
-
-/** The list of no items. */
-const nothing: readonly never[] = [];
 
 /** Grows as needed; `bytes()` returns a view of what was written. A number out of the range of its field is a RangeError. */
 export class ByteWriter {
@@ -236,7 +234,7 @@ export class ByteReader {
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): readonly T[] {
     const count = this.#count(itemBytesMin);
-    if (count === 0) return nothing;
+    if (count === 0) return emptyList;
     const items: T[] = [];
     for (let index = 0; index < count; index++) items.push(read(this));
     return items;

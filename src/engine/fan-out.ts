@@ -1,6 +1,7 @@
 // A post stores one message for each mailbox that it names. Each has an id and a number of its own, and is
 // held and settled by itself. One record stores them all, so a crash leaves all of them or none.
 import assert from 'node:assert/strict';
+import { emptyList } from '../base/empty-list.ts';
 import { IpcError } from '../base/errors.ts';
 import type { StoredMessage } from '../model/mail-ahead.ts';
 import type { Held } from '../model/mail-service.ts';
@@ -99,7 +100,7 @@ export function postedRecord(
 ): PostedRecord {
   const [first, ...others] = messages.length === 1 ? messages : unsettledOf(messages);
   assert(first, 'a post that is stored has a message');
-  const also = others.length === 0 ? none : others.map(({ envelope }) => envelope);
+  const also = others.length === 0 ? emptyList : others.map(({ envelope }) => envelope);
   return { kind: 'posted', envelope: first.envelope, also, ackedUpTo, settles, body };
 }
 
@@ -158,7 +159,7 @@ export function storedResponse(
     before: first.before,
     holder: first.holder,
     same: first.same,
-    also: messages.length === 1 ? none : alsoStored(messages, state, outcome),
+    also: messages.length === 1 ? emptyList : alsoStored(messages, state, outcome),
     duplicate,
     notHeld,
     elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
@@ -172,5 +173,3 @@ function alsoStored(
 ): StoredMessage[] {
   return also.map(({ envelope }) => storedMessage(envelope, state, outcome));
 }
-
-const none: readonly never[] = [];

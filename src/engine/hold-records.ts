@@ -1,5 +1,6 @@
 // The records of a delivery, with what its holder is called: the journal says to the next reader who had the message,
 // even if the owner dies together with the holder.
+import { emptyList } from '../base/empty-list.ts';
 import type { SessionId } from '../model/message.ts';
 import type { OfferedRecord } from '../model/records.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
@@ -23,8 +24,6 @@ export function offeredRecord(
   return { kind: 'offered', number, holder, attempt, holding: { name, since } };
 }
 
-const none: readonly never[] = [];
-
 /** Records that a session has another name than the messages that it holds say. One record is enough for all of them. */
 export function renamedRecords(
   connection: SessionConnection,
@@ -34,7 +33,7 @@ export function renamedRecords(
   const message = state.anyHeldBy(holder);
   const name = sessionName(connection);
   if (message?.heldSince === undefined || name === '' || name === state.holderName(holder)) {
-    return none;
+    return emptyList;
   }
   const { envelope, attempt, heldSince: since } = message;
   return [{ kind: 'offered', number: envelope.number, holder, attempt, holding: { name, since } }];

@@ -1,5 +1,6 @@
 // What responses say beside their own matter, so that no agent has to ask: the session's unread mail in other
 // mailboxes, and what stands between a stored message and its reader. Each takes a bounded number of looks.
+import { emptyList } from '../base/empty-list.ts';
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
@@ -20,13 +21,11 @@ export function mailElsewhere(
   state: State,
 ): readonly MailElsewhere[] {
   const { newestFirst } = readMailboxes;
-  let found = nothing;
+  let found: readonly MailElsewhere[] = emptyList;
   for (const mailbox of newestFirst) found = withUnread(found, mailbox, own, state);
   if (name === undefined || newestFirst.includes(name)) return found;
   return withUnread(found, name, own, state);
 }
-
-const nothing: readonly MailElsewhere[] = [];
 
 function withUnread(
   found: readonly MailElsewhere[],

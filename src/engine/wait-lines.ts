@@ -1,6 +1,7 @@
 // The lines in which parked waits stand. What one owner has on one mailbox for the same answers is a line. A wait that is
 // alone on its only mailbox, as nearly all are, needs none: it is all that is kept of that mailbox. Only a crowd of lines
 // needs maps, and an order.
+import { emptyList } from '../base/empty-list.ts';
 import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { RequestNumber, WaitRequest } from '../model/requests.ts';
 import { IndexedHeap } from './indexed-heap.ts';
@@ -12,8 +13,6 @@ export interface Stand<Owner> {
   older: Stand<Owner> | undefined;
   newer: Stand<Owner> | undefined;
 }
-
-const noStands: readonly never[] = [];
 
 /** The waits of one mailbox. */
 export interface WaitsOfMailbox<Owner> {
@@ -73,7 +72,7 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
   readonly place: number;
   index = 0;
   /** A single stand is kept without an array, which would take 56 bytes. */
-  #stands: Stand<Owner> | readonly Stand<Owner>[] = noStands;
+  #stands: Stand<Owner> | readonly Stand<Owner>[] = emptyList;
 
   constructor(
     owner: Owner,

@@ -1,6 +1,7 @@
 // What the headers of several frame kinds have in common, and the checks of bodies.
 import { isUtf8 } from 'node:buffer';
 import { ByteReader, ByteWriter } from '../base/binary.ts';
+import { emptyList } from '../base/empty-list.ts';
 import { IpcError } from '../base/errors.ts';
 import { addressesMax } from '../base/limits.ts';
 import {
@@ -27,8 +28,6 @@ import type { Frame } from './frame.ts';
 
 /** The largest COUNT of an id SESSION.COUNT: 15 digits. */
 const countMax = 999_999_999_999_999;
-/** The list at the end of most headers. */
-const nothing: readonly never[] = [];
 /** The smallest name in a list: its length, and one character. */
 export const nameBytesMin = 2;
 /** An IPv4 address; an IPv6 address, with a zone or without. */
@@ -87,7 +86,7 @@ export function readOptionalList<T>(
   itemBytesMin: number,
   read: (reader: ByteReader) => T,
 ): readonly T[] {
-  if (reader.isAtEnd) return nothing;
+  if (reader.isAtEnd) return emptyList;
   const rest = reader.list(itemBytesMin, read);
   if (rest.length === 0) throw new IpcError('bad_frame', 'an empty list at the end of a header');
   return rest;
