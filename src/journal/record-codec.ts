@@ -20,13 +20,18 @@ import {
   writeEnvelope,
   writePastHold,
 } from '../model/envelope.ts';
-import { type Envelope, type Hold, parseSessionId, type SessionId } from '../model/message.ts';
+import {
+  type Envelope,
+  type Hold,
+  type MessageId,
+  parseSessionId,
+  type SessionId,
+} from '../model/message.ts';
 import type {
   CopiedRecord,
   FingerprintsRecord,
   Holding,
   JournalRecord,
-  NamedIdsRecord,
   PostedRecord,
   SessionRecord,
 } from '../model/records.ts';
@@ -63,6 +68,9 @@ import { readPosition, readSegment, writePosition, writeSegment } from './segmen
 const holdingBytesMin = 1 + 8;
 /** Each further message: its number, an id of at least one byte, a name of at least one byte. */
 const alsoBytesMin = 8 + 2 + 2;
+
+/** The id of a message, with its number. */
+const numberedIdBytesMin = 2 + 8;
 
 const noBody = Buffer.alloc(0);
 
@@ -220,10 +228,10 @@ function writeMeta(writer: ByteWriter, record: JournalRecord | StoreRecord, type
       writer.text(record.session);
       return;
     case 'named':
-      writer.list(record.ids, writeNamed);
+      writer.list(record.ids, (to, [id, number]) => writeNumberedId(to, id, number));
       return;
     case 'settledById':
-      writer.list(record.holds, writeSettledHold);
+      writer.list(record.holds, (to, { id, number }) => writeNumberedId(to, id, number));
       return;
     case 'paused':
       writer.text(record.mailbox).u8(Number(record.isPaused));
@@ -296,12 +304,12 @@ function readMeta(
     }
     case 'forgotten':
       return { kind, session: readSessionId(reader) };
-    case 'named':
-      return { kind, ids: reader.list(10, () => [readMessageId(reader), readNumber(reader)]) };
-    case 'settledById': {
-      const hold = () => ({ id: readMessageId(reader), number: readNumber(reader) });
-      return { kind, holds: reader.list(10, hold) };
+    case 'named': {
+      const ids = reader.list(numberedIdBytesMin, readNumberedId);
+      return { kind, ids: ids.map(({ id, number }) => [id, number]) };
     }
+    case 'settledById':
+      return { kind, holds: reader.list(numberedIdBytesMin, readNumberedId) };
     case 'fingerprints': {
       const fingerprints = reader.list(12, () => [readNumber(reader), reader.u32()] as const);
       return { kind, fingerprints };
@@ -383,12 +391,13 @@ function readHolder(reader: ByteReader): SessionId | '' {
   return holder === '' ? '' : shared(parseSessionId(holder));
 }
 
-function writeNamed(writer: ByteWriter, [id, number]: NamedIdsRecord['ids'][number]): void {
+/** An item of `named`, and of `settledById`. */
+function writeNumberedId(writer: ByteWriter, id: MessageId, number: number): void {
   writer.text(id).u64(number);
 }
 
-function writeSettledHold(writer: ByteWriter, { id, number }: Hold): void {
-  writer.text(id).u64(number);
+function readNumberedId(reader: ByteReader): Hold {
+  return { id: readMessageId(reader), number: readNumber(reader) };
 }
 
 function writeFingerprint(
