@@ -10,6 +10,17 @@ import {
   runOperation,
 } from './operation-line.ts';
 
+/** Adds the commands in their order; with a name, the one of that name. */
+export function addOperations(
+  program: Command,
+  commands: readonly OperationCommand<OperationName>[],
+  name?: string,
+): void {
+  for (const command of commands) {
+    if (name === undefined || command.name === name) addOperation(program, command);
+  }
+}
+
 export function addOperation<K extends OperationName>(
   program: Command,
   declared: OperationCommand<K>,

@@ -4,16 +4,13 @@ import { Command, Option } from 'commander';
 import { lateCode } from '../base/late-code.ts';
 import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
-import { addOperation } from './operation-command.ts';
+import { addOperations } from './operation-command.ts';
 import { beQuiet } from './output.ts';
 
 /** The command of an operation that sends or takes mail. */
 const mail = (name: string) => async () => {
   const { mailCommands } = await import('./commands/mail.ts');
-  const command = mailCommands.find((each) => each.name === name);
-  return (program: Command) => {
-    if (command !== undefined) addOperation(program, command);
-  };
+  return (program: Command) => addOperations(program, mailCommands, name);
 };
 const look = () => import('./commands/look.ts');
 

@@ -1,6 +1,6 @@
 // All commands, in the order of the help.
 import type { Command } from 'commander';
-import { addOperation } from '../operation-command.ts';
+import { addOperations } from '../operation-command.ts';
 import * as about from './about.ts';
 import * as direct from './direct.ts';
 import * as doctor from './doctor.ts';
@@ -21,11 +21,7 @@ import * as watch from './watch.ts';
 import * as work from './work.ts';
 
 export function addAll(program: Command): void {
-  const mail = {
-    addCommands: () => {
-      for (const command of mailCommands) addOperation(program, command);
-    },
-  };
+  const mail = { addCommands: () => addOperations(program, mailCommands) };
   const everyday = [mail, watch, look, find];
   const others = [log, pause, direct, owner, top, ui, store, key, work];
   const setUp = [wakeHook, install, doctor, about];
