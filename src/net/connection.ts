@@ -128,6 +128,11 @@ export class Connection {
     return !('encrypted' in this.#socket);
   }
 
+  /** Whether it leads through a Unix socket, which has no address. A connection that is closed does not know. */
+  get isUnixSocket(): boolean {
+    return this.#socket instanceof Socket && this.#socket.remoteAddress === undefined;
+  }
+
   /** When `onWritten` is called, nothing refers to the buffers that were sent. Other transports may still have them. */
   get copiesWritten(): boolean {
     return this.#socket instanceof Socket;

@@ -102,10 +102,10 @@ export class Session extends Client implements MailService {
   /** After stop() it does not own again before its own start(). */
   #isStopped = false;
   #wasWelcomed = false;
-  /** The last welcome of a broker of this machine. */
-  #owner: Welcome | undefined;
-  /** As `#isForeign`, which sets it when it is asked; undefined before that. */
-  #isForeignKnown: boolean | undefined = false;
+  /** The owner has another store than ours, or writes a format that this version cannot read. */
+  #isForeign = false;
+  /** The last connection came through the Unix socket in the folder of our store. */
+  #isAtOwnSocket = false;
   #isClosed = false;
   /** Resolves when what is under way in the state folder has ended. */
   #filesWork: Promise<unknown> = Promise.resolve();
@@ -144,7 +144,7 @@ export class Session extends Client implements MailService {
       throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
     }
     this.#isStopped = false;
-    this.#isForeignKnown = false;
+    this.#isForeign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
     return this.#startResult(welcome, options);
@@ -235,6 +235,7 @@ export class Session extends Client implements MailService {
       try {
         const connection = await dialAny(targets, acceptable);
         this.#provedKey = connection.key;
+        this.#isAtOwnSocket = connection.isUnixSocket;
         connection.endWhenRetired(keysNow);
         return connection;
       } catch (error) {
@@ -379,8 +380,7 @@ export class Session extends Client implements MailService {
   #welcomed(welcome: Welcome): void {
     this.#wasWelcomed = true;
     if (this.#options.host === undefined) {
-      this.#owner = welcome;
-      this.#isForeignKnown = this.#broker ? false : undefined;
+      this.#isForeign = !this.#broker && this.#isForeignTo(welcome);
       setTimeout(() => this.#standBy(), standbyMsMin).unref();
     }
     this.#welcomes.add(welcome);
@@ -391,17 +391,12 @@ export class Session extends Client implements MailService {
   }
 
   /**
-   * The last owner has another store than ours, or writes a format that this version cannot read. Our own store is read
-   * for that only when this session may have to own it: a second after the welcome, or when the owner goes.
+   * Asked when the owner is there: once it is gone, our folder may be gone, too, and would seem to be another store. An
+   * owner at the socket in our folder has our store. That spares nearly all sessions the reading of it.
    */
-  get #isForeign(): boolean {
-    this.#isForeignKnown ??= this.#isForeignTo(this.#owner);
-    return this.#isForeignKnown;
-  }
-
-  #isForeignTo(owner: Welcome | undefined): boolean {
-    if (owner === undefined) return false;
-    return owner.format > journalFormat || owner.store !== this.#ownStore();
+  #isForeignTo({ format, store }: Welcome): boolean {
+    if (format > journalFormat) return true;
+    return !this.#isAtOwnSocket && store !== this.#ownStore();
   }
 
   /** undefined also for a store that this version cannot read: the owner has another one. */

@@ -306,6 +306,19 @@ test('an owner whose folder was removed gives the role up before it acknowledges
   assert.deepEqual([number, epoch, messages], [1, 1, 1]);
 });
 
+test('a session whose state folder is removed right after it has joined takes over, and begins a store', async (context) => {
+  const { home, port, session } = await place(context);
+  const owner = session();
+  await owner.post('box', 'mail');
+  const standby = session();
+  assert.equal((await standby.status()).pid, owner.pid);
+  await rm(join(home, `broker-${port}`), { recursive: true });
+  await owner.kill();
+  const { number } = await standby.post('box', 'into the next store');
+  const { own, messages } = await standby.status();
+  assert.deepEqual([number, own, messages], [1, true, 1]);
+});
+
 test('forty sessions that each post once and end leave all their mail, in few segments', async (context) => {
   const { home, port } = await place(context);
   const origin = { program: 'test', pid: process.pid, machine: 'here' };
