@@ -36,6 +36,8 @@ import { Random } from '../../support/random.ts';
 const history: HistoryBound = { bytesMax: 12_000, ageMsMax: Number.POSITIVE_INFINITY };
 const allLimits = { ...limitsDefault, ...limits };
 const residuePath = `${storeFolder}/history/00000000-000000.log`;
+/** Of a segment of the first epoch. */
+const historyPathOf = (segment: number) => `${storeFolder}/history/00000001-00000${segment}.log`;
 
 /** Owners that post and settle one message each, from `first` on; the one with the number `at` appends more. */
 async function postEach(
@@ -150,6 +152,45 @@ test('an owner that dies at any step of giving up the oldest file, with or witho
   }
   assert(seen.size > 5, [...seen].join('\n'));
 });
+
+test('an owner that dies amid several old files tells the whole life of a message that ended in one of them, or nothing', async () => {
+  const prepared = new CrashDisk('/home');
+  const wide = { ...history, bytesMax: 1_000_000 };
+  const store = await openStore({ disk: prepared.process(), limits, history: wide });
+  append(store, postedRecord(1, 'beyond the bound'));
+  fillSegment(store, 10);
+  append(store, settled(1));
+  fillSegment(store, 20);
+  fillSegment(store, 30);
+  await removeOldest(store);
+  await removeOldest(store);
+  await store.journal.close();
+  const [stored, ended] = [historyPathOf(1), historyPathOf(2)];
+  assert(prepared.files().has(stored) && prepared.files().has(ended));
+  const seen = new Set<string>();
+  for (let step = 1, isDone = false; !isDone; step++) {
+    const disk = prepared.clone();
+    const process = disk.process();
+    process.dieAt = step;
+    const tight = { ...history, bytesMax: 1_000 };
+    const open = openStore({ disk: process, limits, history: tight });
+    await open.then(({ journal }) => journal.close()).catch(() => {});
+    isDone = !process.dead;
+    const files = [stored, ended].filter((path) => disk.files().has(path));
+    seen.add(`${files.length} files: ${(await briefLifeOf(disk, 1)).join()}`);
+  }
+  assert.deepEqual(
+    [...seen],
+    ['2 files: stored #1 beyond the bound,dropped #1', '1 files: ', '0 files: '],
+  );
+});
+
+/** Settled mail up to the end of the segment. */
+function fillSegment(store: OpenStore, first: number): void {
+  for (let number = first; number < first + 5; number++) {
+    append(store, postedRecord(number, 'x'.repeat(5_000)), settled(number));
+  }
+}
 
 test('when history is too long, old files go until an eighth of the bound is free', async () => {
   const disk = await storeWith(postedRecord(1, 'kept for long'));
