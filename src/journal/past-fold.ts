@@ -327,12 +327,7 @@ export class PastFold {
     if (file.isPacked && file.reached < this.#last) return;
     switch (record.kind) {
       case 'posted': {
-        // Of a post to several mailboxes, some messages may have been settled, and forgotten here.
-        const isOneOfMany = record.also.length > 0;
-        const [envelope, ...also] = envelopesOf(record).filter((each) => {
-          const isForgotten = isSeen || (isOneOfMany && each.number <= this.#newest);
-          return this.#isUnknown(each) && !isForgotten;
-        });
+        const [envelope, ...also] = this.#newIn(envelopesOf(record), isSeen);
         if (!envelope) return this.#applySettles(file, record.settles, isSeen);
         this.#endRestated(file, record.settles);
         return this.#learn(file, { ...record, envelope, also });
@@ -354,6 +349,18 @@ export class PastFold {
       case 'settled':
         return this.#applySettles(file, record.numbers, isSeen);
     }
+  }
+
+  /**
+   * The messages of a repeated record of which nothing was told. Of a post to several mailboxes, some may have been settled,
+   * and forgotten here: those with a number that was reached, and those of a post of which another message is known.
+   */
+  #newIn(messages: readonly Envelope[], isSeen: boolean): readonly Envelope[] {
+    if (isSeen) return [];
+    const unknown = messages.filter((each) => this.#isUnknown(each));
+    if (messages.length === 1) return unknown;
+    if (unknown.length < messages.length) return [];
+    return unknown.filter(({ number }) => number > this.#newest);
   }
 
   #restate({ restated }: OpenFile, record: StateRecord): void {

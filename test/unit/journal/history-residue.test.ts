@@ -116,6 +116,16 @@ test('of a post to several mailboxes only those messages are kept that have not 
   assert.deepEqual(copiesIn(disk.files().get(residuePath)), [1]);
 });
 
+test('of a message that was read and settled in a file that is gone nothing is told, though another one of its post is kept', async () => {
+  const disk = await storeWith(
+    postedRecord(1, 'to both', { alsoTo: ['B'] }),
+    { kind: 'offered', number: 2, holder: testSession, attempt: 1 },
+    settled(2),
+  );
+  assert.deepEqual(await briefLifeOf(disk, 2), []);
+  assert.deepEqual(await briefLifeOf(disk, 1), ['stored #1 to both', 'dropped #1']);
+});
+
 test('once the end itself is not kept any more, nothing is told of the message', async () => {
   const disk = await storeWith(postedRecord(1, 'gone at last'));
   assert(disk.files().has(residuePath));
