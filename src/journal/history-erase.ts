@@ -1,11 +1,10 @@
 // Takes the messages of one mailbox, or all, out of history. What their records were is not told any more; an empty
 // record in the place of each keeps the numbers of the others.
-import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { startOf } from './history-file.ts';
-import { Packer, type PackSource } from './history-pack.ts';
+import { type FileContent, startOf } from './history-file.ts';
+import { Packer } from './history-pack.ts';
 import { segmentSeed } from './record-framing.ts';
 
 /** Decides record by record, over all files of history in their order. */
@@ -30,7 +29,7 @@ export class HistoryEraser {
    * Returns what is left of a file; undefined if nothing is. Records with the number `end` or a higher one do not count.
    * A file of an earlier version, without stamps, is left out as a whole.
    */
-  rest({ id, bytes }: PackSource, end: number): readonly Buffer[] | undefined {
+  rest({ id, bytes }: FileContent, end: number): readonly Buffer[] | undefined {
     const start = startOf(bytes, id);
     const first = start ?? { kind: 'stamp', sequence: Number.MAX_VALUE, time: 0 };
     // Of what records without a number say, nothing is left out.
@@ -67,5 +66,3 @@ export class HistoryEraser {
     return this.#mailbox === '' || this.#mailbox === to;
   }
 }
-
-export const nothingErased: Erased = { messages: 0, bytes: 0 };

@@ -20,6 +20,13 @@ const stampBytes = encodeRecord(stampOfNone, segmentSeed({ epoch: 0, segment: 0 
   (sum, { length }) => sum + length,
   0,
 );
+
+/** A file that was read as a whole. */
+export interface FileContent {
+  readonly id: SegmentId;
+  readonly bytes: Buffer;
+}
+
 /** Reads `bytes` of a file, or fewer at its end. */
 type ReadPart = (offset: number, bytes: number) => Buffer;
 

@@ -14,13 +14,13 @@ export interface HistoryBound {
 
 export interface HistoryLimits {
   /** Longest packed file. */
-  readonly bytesMax: number;
+  readonly packedBytesMax: number;
   /** Longest time between the begin of its first file and that of its last, so that a bound on age is kept. */
-  readonly msMax: number;
+  readonly packedMsMax: number;
   /** Longest residue. */
   readonly residueBytesMax: number;
   /** More small files than this are packed. */
-  readonly filesMax: number;
+  readonly smallFilesMax: number;
   /** Once there is more than the bound allows, files go until this much is left. */
   readonly keptBytes: number;
   /** The oldest files that go at once are together at most this long, unless it is a single file. */
@@ -45,16 +45,16 @@ export function historyLimits(
   { segmentBytesMax, segmentsCompact }: JournalLimits,
 ): HistoryLimits {
   return {
-    bytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
-    msMax: ageMsMax / timeShare,
+    packedBytesMax: Math.min(segmentBytesMax, bytesMax / bytesShare),
+    packedMsMax: ageMsMax / timeShare,
     residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
-    filesMax: 2 * segmentsCompact,
+    smallFilesMax: 2 * segmentsCompact,
     keptBytes: bytesMax - bytesMax / freeShare,
     goingBytesMax: goingSegmentsMax * segmentBytesMax,
   };
 }
 
-interface PackedFile extends SegmentId {
+interface FileToPack extends SegmentId {
   /** Length of the file. */
   readonly bytes: number;
   /** When it begins; undefined if that is not known. */
@@ -67,13 +67,15 @@ interface PackedFile extends SegmentId {
  * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
  * names.
  */
-export function packRun<File extends PackedFile>(
+export function packRun<File extends FileToPack>(
   files: readonly File[],
   between: readonly SegmentId[],
-  { bytesMax, msMax, filesMax }: Pick<HistoryLimits, 'bytesMax' | 'msMax' | 'filesMax'>,
+  limits: Pick<HistoryLimits, 'packedBytesMax' | 'packedMsMax' | 'smallFilesMax'>,
 ): readonly File[] | undefined {
-  const isSmall = (file: File) => 2 * file.bytes < bytesMax && !file.isLeft && !isResidue(file);
-  if (files.filter(isSmall).length <= filesMax) return undefined;
+  const { packedBytesMax, packedMsMax, smallFilesMax } = limits;
+  const isSmall = (file: File) =>
+    2 * file.bytes < packedBytesMax && !file.isLeft && !isResidue(file);
+  if (files.filter(isSmall).length <= smallFilesMax) return undefined;
   const isCut = (file: File, behind: File) =>
     between.some((each) => inOrder(file, each) < 0 && inOrder(each, behind) < 0);
   let best: readonly File[] = [];
@@ -82,9 +84,9 @@ export function packRun<File extends PackedFile>(
     let [begin, bytesBehind] = [end, 0];
     for (let at = end - 1; at >= 0; at--) {
       const [file, behind] = [files[at], files[at + 1]];
-      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > bytesMax) break;
+      if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > packedBytesMax) break;
       if (file !== last && behind && isCut(file, behind)) break;
-      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > msMax) break;
+      if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > packedMsMax) break;
       if (file.bytes <= bytesBehind || file === last) begin = at;
       bytesBehind += file.bytes;
     }

@@ -3,7 +3,7 @@
 import type { Runtime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { startOf } from './history-file.ts';
+import { type FileContent, startOf } from './history-file.ts';
 import { encodeRecord } from './record-codec.ts';
 import {
   isValid,
@@ -17,11 +17,6 @@ import type { StampRecord } from './record-types.ts';
 import { inTurns, readEach } from './recovery.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 
-export interface PackSource {
-  readonly id: SegmentId;
-  readonly bytes: Buffer;
-}
-
 export interface Packed {
   /** Empty if a source is to be left as it is. */
   readonly buffers: readonly Buffer[];
@@ -34,7 +29,7 @@ export interface Packed {
  * them begins. `isBehindEarlier`: a file before them was written by a version without stamps.
  */
 export async function packed(
-  sources: readonly PackSource[],
+  sources: readonly FileContent[],
   target: SegmentId,
   endBehind: number,
   isBehindEarlier: boolean,
@@ -76,7 +71,7 @@ export class Packer {
   readonly #known = new Set<number>();
   /** Messages that were stored before the first of these files. */
   readonly #earlier = new Set<number>();
-
+  /** Messages of which a record of these files tells the end. */
   readonly #ended = new Set<number>();
   readonly #isBehindEarlier: boolean;
 
@@ -109,7 +104,6 @@ export class Packer {
       bytes,
       { ...id, bytes: bytes.length },
       {
-        stamp: () => {},
         lost: () => {
           isAfterLost = true;
         },

@@ -15,9 +15,16 @@ import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
-import { beginOf, type FileStart, readKept, startBehind, startIn } from './history-file.ts';
+import {
+  beginOf,
+  type FileContent,
+  type FileStart,
+  readKept,
+  startBehind,
+  startIn,
+} from './history-file.ts';
 import { type HistoryBound, type HistoryLimits, historyLimits, packRun } from './history-limits.ts';
-import { type Packed, type PackSource, packed } from './history-pack.ts';
+import { type Packed, packed } from './history-pack.ts';
 import { isResidue, residueId, residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
@@ -117,7 +124,7 @@ export class History {
       });
     if (!isMoved) return this.#disk.removeFile(from);
     this.#isUnsynced = true;
-    this.#files.push(known(id, bytes));
+    this.#files.push(knownFile(id, bytes));
     this.#files.sort(inOrder);
   }
 
@@ -189,7 +196,7 @@ export class History {
       return;
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, file));
-    this.#files[at] = known(file, bytes);
+    this.#files[at] = knownFile(file, bytes);
   }
 
   async #remove(file: KnownFile): Promise<void> {
@@ -241,7 +248,7 @@ export class History {
     this.#removeLeftovers();
     const nextRun = () => {
       // So many that it is worth it to look when each begins.
-      if (this.#files.length <= this.#limits.filesMax) return undefined;
+      if (this.#files.length <= this.#limits.smallFilesMax) return undefined;
       for (const file of this.#files) file.begin ??= this.#beginOf(file);
       const between = [...log, ...listQuarantine(this.#disk, this.#folder)];
       return packRun(this.#files, between, this.#limits);
@@ -252,7 +259,10 @@ export class History {
   }
 
   async #trim(log: readonly SegmentId[]): Promise<void> {
-    while (this.#bound.bytesMax === 0 && this.#mayGoOn() && this.giveUpOldest());
+    if (this.#bound.bytesMax === 0) {
+      while (this.#mayGoOn() && this.giveUpOldest());
+      return;
+    }
     for (;;) {
       const going = this.#surplus(log);
       if (going.length === 0 || !this.#mayGoOn()) return;
@@ -298,7 +308,7 @@ export class History {
       this.#disk.removeFile(historyFilePath(this.#folder, residueId));
     } else {
       this.#disk.rename(aside, historyFilePath(this.#folder, residueId));
-      this.#files.unshift(known(residueId, bytes));
+      this.#files.unshift(knownFile(residueId, bytes));
       // The files must not go before the name leads to what is needed of them.
       await this.#disk.syncFolder(historyPath(this.#folder));
     }
@@ -313,10 +323,10 @@ export class History {
   async #readUnended(
     going: readonly KnownFile[],
     log: readonly SegmentId[],
-  ): Promise<{ mail: UnendedMail; sources: readonly PackSource[] }> {
+  ): Promise<{ mail: UnendedMail; sources: readonly FileContent[] }> {
     const starts = this.#starts(log);
     const mail = new UnendedMail();
-    let sources: PackSource[] = [];
+    let sources: FileContent[] = [];
     for (const file of [...this.#files.filter(isResidue), ...going]) {
       const end = startBehind(file, starts);
       const start = starts.find(({ id }) => isSameSegment(id, file))?.start ?? 0;
@@ -327,10 +337,11 @@ export class History {
       fileMemory.hold(bytes);
       const source = { id: file, bytes };
       await inTurns(mail.read(source, end), this.#runtime);
-      const all = [...sources, source];
-      sources = all.filter((each) => mail.needs(each));
-      // Before the next one is read.
-      for (const each of all) if (!sources.includes(each)) fileMemory.release(each.bytes);
+      sources.push(source);
+      const needless = sources.filter((each) => !mail.needs(each));
+      // Before the next file is read, which may get this memory.
+      for (const each of needless) fileMemory.release(each.bytes);
+      sources = sources.filter((each) => !needless.includes(each));
     }
     return { mail, sources };
   }
@@ -339,7 +350,7 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: PackSource[] = [];
+    const sources: FileContent[] = [];
     for (const file of run) {
       const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
@@ -358,7 +369,7 @@ export class History {
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, target));
     const at = this.#files.indexOf(target);
-    this.#files.splice(at, 1, known(target, bytes));
+    this.#files.splice(at, 1, knownFile(target, bytes));
     // The others must not go before the name leads to what has their records.
     await this.#disk.syncFolder(historyPath(this.#folder));
     for (const file of run.slice(0, -1)) {
@@ -372,7 +383,7 @@ export class History {
   }
 
   #packed(
-    sources: readonly PackSource[],
+    sources: readonly FileContent[],
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {
@@ -443,13 +454,13 @@ export class History {
 
   get #files(): KnownFile[] {
     this.#known ??= listHistory(this.#disk, this.#folder).map((id) => {
-      return known(id, this.#disk.size(historyFilePath(this.#folder, id)) ?? 0);
+      return knownFile(id, this.#disk.size(historyFilePath(this.#folder, id)) ?? 0);
     });
     return this.#known;
   }
 }
 
-function known({ epoch, segment }: SegmentId, bytes: number): KnownFile {
+function knownFile({ epoch, segment }: SegmentId, bytes: number): KnownFile {
   return { epoch, segment, bytes, begin: undefined, isLeft: false };
 }
 

@@ -5,7 +5,6 @@
 // 2. Behind a hole of corrupt bytes the numbers are not known, up to the next stamp; then they are counted backwards.
 // 3. Records without a number, which prologues repeat, give events only of messages that no earlier record told of. In
 //    segments of versions without stamps all records give events, in the order of the log.
-import { IpcError } from '../base/errors.ts';
 import { type EventOfRecord, eventsOf } from '../engine/record-events.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
@@ -16,7 +15,13 @@ import { isResidue } from './history-residue.ts';
 import { MailTracker } from './known-mail.ts';
 import { numberAt, settlesAt } from './meta-fields.ts';
 import { type PastFilter, wantedOf } from './past-filter.ts';
-import { decodeRecord, decodeStoreRecord, isStoreRecord, kindOfType } from './record-codec.ts';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  isStoreRecord,
+  kindOfType,
+  unlessCorrupt,
+} from './record-codec.ts';
 import {
   nextRecord,
   type RecordHeader,
@@ -209,7 +214,7 @@ export class PastFold {
     const kind = kindOfType(bytes[offset + 2] as number);
     if (!kind) {
       const raw = rawRecordAt(bytes, header);
-      const record = unlessCorrupt(() => decodeStoreRecord(raw));
+      const record = unlessCorrupt(decodeStoreRecord, raw, undefined);
       if (record?.kind === 'stamp') return this.#stamp(file, record);
       if (isStoreRecord(raw)) return;
     }
@@ -234,8 +239,7 @@ export class PastFold {
   #decode(bytes: Buffer, header: RecordHeader): JournalRecord | undefined {
     // Without checksums of bodies that nobody wants, a store is read in half the time.
     const isChecked = this.#partBytesMax > 0 || this.#filter !== undefined;
-    const raw = rawRecordAt(bytes, header, isChecked);
-    return unlessCorrupt(() => decodeRecord(raw));
+    return unlessCorrupt(decodeRecord, rawRecordAt(bytes, header, isChecked), undefined);
   }
 
   /** Nothing in the record is about a message that is wanted, as far as that is seen at a glance. */
@@ -461,15 +465,5 @@ function timeIn(event: EventOfRecord, record: JournalRecord): number | undefined
       return 'holding' in record ? record.holding?.since : undefined;
     default:
       return undefined;
-  }
-}
-
-/** undefined if a part of the record breaks a rule, although its checksum fits. */
-function unlessCorrupt<T>(decode: () => T | undefined): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    return undefined;
   }
 }

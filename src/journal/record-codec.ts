@@ -174,6 +174,20 @@ export function decodeRecord(record: RawRecord): JournalRecord | undefined {
   return decoded(record, (reader) => readMeta(kind, reader, record));
 }
 
+/** `corrupt` if a part of the record breaks a rule, although its checksum fits. Throws store_newer. */
+export function unlessCorrupt<T, C>(
+  decode: (raw: RawRecord) => T,
+  raw: RawRecord,
+  corrupt: C,
+): T | C {
+  try {
+    return decode(raw);
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
+    return corrupt;
+  }
+}
+
 /** Throws bad_frame if the meta breaks a rule of its type: it was wrong before it was written. */
 function decoded<T>(record: RawRecord, read: (reader: ByteReader) => T | undefined): T | undefined {
   const reader = new ByteReader(record.bytes, record.metaOffset, record.bodyOffset);

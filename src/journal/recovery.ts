@@ -6,14 +6,19 @@
 //    records around them count, and the rest is reported.
 // 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
 import { ByteReader } from '../base/binary.ts';
-import { IpcError } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { isSameSegment, listEpochs, listSegments, readSealed, segmentPath } from './paths.ts';
 import { PlainPosts } from './plain-posts.ts';
-import { decodeRecord, decodeStoreRecord, isStoreRecord, isStoreType } from './record-codec.ts';
+import {
+  decodeRecord,
+  decodeStoreRecord,
+  isStoreRecord,
+  isStoreType,
+  unlessCorrupt,
+} from './record-codec.ts';
 import {
   HeaderScan,
   isRecord,
@@ -150,12 +155,11 @@ export async function inTurns<Result>(
 /** Bytes of records that are read in one step. */
 const stepBytes = 65_536;
 
-/** Reads some records of the first `segment.bytes` bytes at each step. `isChecked`: as of rawRecordAt(). */
+/** Reads some records of the first `segment.bytes` bytes at each step. */
 export function* readEach(
   bytes: Buffer,
   segment: SegmentId & { readonly bytes: number },
   reader: Reader,
-  isChecked = true,
 ): Generator<void> {
   const places = new FilePlaces();
   const posts = new PlainPosts(bytes);
@@ -172,7 +176,7 @@ export function* readEach(
     } else if (reader.header && !isStoreType(bytes[scan.offset + 2] as number)) {
       const { offset, bodyOffset, end } = scan;
       reader.header({ offset, bodyOffset, end }, places.take());
-    } else readInto(reader, places, rawRecordAt(bytes, scan, isChecked));
+    } else readInto(reader, places, rawRecordAt(bytes, scan));
     if (scan.end - yielded < stepBytes) continue;
     yielded = scan.end;
     yield;
@@ -199,20 +203,6 @@ function readInto(reader: Reader, places: FilePlaces, found: RawRecord): void {
 const formatOf = (segment: RawRecord) => readFormat(new ByteReader(metaOf(segment)));
 
 const corrupt = Symbol('corrupt');
-
-/** `corrupt` if a part of the record breaks a rule, although its checksum fits. Throws store_newer. */
-export function unlessCorrupt<T, C>(
-  decode: (raw: RawRecord) => T,
-  raw: RawRecord,
-  corrupt: C,
-): T | C {
-  try {
-    return decode(raw);
-  } catch (error) {
-    if (!(error instanceof IpcError) || error.code === 'store_newer') throw error;
-    return corrupt;
-  }
-}
 
 /** What one segment file of the surveyed epoch holds. */
 interface Image {

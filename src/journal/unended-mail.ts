@@ -9,15 +9,15 @@
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
-import type { PackSource } from './history-pack.ts';
+import type { FileContent } from './history-file.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
-import { decodeRecord, kindOfType } from './record-codec.ts';
+import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
 import { type RecordHeader, rawRecordAt, recordHeaderBytes } from './record-framing.ts';
-import { readEach, unlessCorrupt } from './recovery.ts';
+import { readEach } from './recovery.ts';
 
 /** A record of a message that has not ended. */
 export interface RecordOfMessage {
-  readonly file: PackSource;
+  readonly file: FileContent;
   readonly header: RecordHeader;
   /** A record without a number repeats what may be known. */
   readonly isNumbered: boolean;
@@ -32,7 +32,7 @@ export class UnendedMail {
   #newest = 0;
 
   /** Records with the number `end` or a higher one do not count. */
-  *read(file: PackSource, end: number): Generator<void> {
+  *read(file: FileContent, end: number): Generator<void> {
     yield* readEach(
       file.bytes,
       { ...file.id, bytes: file.bytes.length },
@@ -47,7 +47,7 @@ export class UnendedMail {
   }
 
   /** Whether the file has records of messages that have not ended. If not, its bytes are not needed any more. */
-  needs(file: PackSource): boolean {
+  needs(file: FileContent): boolean {
     for (const last of this.records.values()) {
       for (let each: RecordOfMessage | undefined = last; each; each = each.before) {
         if (each.file === file) return true;
@@ -56,7 +56,7 @@ export class UnendedMail {
     return false;
   }
 
-  #take(file: PackSource, header: RecordHeader, isNumbered: boolean): void {
+  #take(file: FileContent, header: RecordHeader, isNumbered: boolean): void {
     const { bytes } = file;
     const type = bytes[header.offset + 2] as number;
     const meta = header.offset + recordHeaderBytes;
@@ -86,7 +86,7 @@ export class UnendedMail {
   }
 
   /** A post to several mailboxes, or one that settles other messages. */
-  #takePost(file: PackSource, header: RecordHeader, isNumbered: boolean): void {
+  #takePost(file: FileContent, header: RecordHeader, isNumbered: boolean): void {
     const record = recordAt(file, header);
     if (record?.kind !== 'posted') return;
     const isOneOfMany = record.also.length > 0;
@@ -101,7 +101,7 @@ export class UnendedMail {
     this.#end(record.settles);
   }
 
-  #add(number: number, file: PackSource, header: RecordHeader, isNumbered: boolean): void {
+  #add(number: number, file: FileContent, header: RecordHeader, isNumbered: boolean): void {
     const before = this.records.get(number);
     this.records.set(number, { file, header, isNumbered, before });
   }
@@ -122,7 +122,7 @@ export function decoded(number: number, last: RecordOfMessage): CopiedRecord | u
 }
 
 /** A corrupt body is copied with its checksum, so it stays corrupt. */
-function recordAt({ bytes }: PackSource, header: RecordHeader): JournalRecord | undefined {
+function recordAt({ bytes }: FileContent, header: RecordHeader): JournalRecord | undefined {
   return unlessCorrupt(decodeRecord, rawRecordAt(bytes, header, false), undefined);
 }
 

@@ -1,13 +1,15 @@
 // The residue as one plain fold of all records: what the one that looks at few of them is compared with.
 
-import type { PackSource } from '../../../src/journal/history-pack.ts';
+import type { FileContent } from '../../../src/journal/history-file.ts';
 import { residueOf } from '../../../src/journal/history-residue.ts';
-import { readEach } from '../../../src/journal/recovery.ts';
+import { decodeRecord, unlessCorrupt } from '../../../src/journal/record-codec.ts';
+import { rawRecordAt } from '../../../src/journal/record-framing.ts';
+import { type Reader, readEach } from '../../../src/journal/recovery.ts';
 import { UnendedMail } from '../../../src/journal/unended-mail.ts';
 import type { Envelope } from '../../../src/model/message.ts';
 import type { CopiedRecord, JournalRecord } from '../../../src/model/records.ts';
 
-export interface ResidueSource extends PackSource {
+export interface ResidueSource extends FileContent {
   /** Records with this number or a higher one do not count. */
   readonly end: number;
 }
@@ -36,14 +38,17 @@ export function residueBytes(
 export function plainResidue(sources: readonly ResidueSource[]): CopiedRecord[] {
   const fold = new PlainFold();
   for (const { id, bytes, end } of sources) {
-    const reader: Parameters<typeof readEach>[2] = {
+    const reader: Reader = {
       lost: () => {},
-      record: (_, record, place) => {
+      record: () => {},
+      header: (header, place) => {
+        const raw = rawRecordAt(bytes, header, false);
+        const record = unlessCorrupt(decodeRecord, raw, undefined);
         const counts = place === undefined || place.sequence < end;
         if (record && counts) fold.apply(record, place !== undefined);
       },
     };
-    for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader, false));
+    for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader));
   }
   return [...fold.messages.values()].sort((one, other) => {
     return one.envelope.number - other.envelope.number;

@@ -239,7 +239,7 @@ test('the longest run of small files is packed, and none while there are few', (
     const files = bytes.map((length, index) => {
       return { epoch: index + 1, segment: 1, bytes: length, begin: 10 * index, isLeft: false };
     });
-    const limits = { bytesMax: 1_000, msMax: 60, filesMax: 2 };
+    const limits = { packedBytesMax: 1_000, packedMsMax: 60, smallFilesMax: 2 };
     return packRun(files, segments, limits)?.map((file) => file.bytes);
   };
   assert.equal(run(1, 1), undefined);
