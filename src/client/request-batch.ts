@@ -27,7 +27,7 @@ export class RequestBatch {
     this.#size++;
   }
 
-  /** The frames, and leaves an empty batch. */
+  /** Returns the frames, and empties the batch. */
   take(): Buffer[] {
     this.#size = 0;
     return this.#frames.take();

@@ -1,7 +1,8 @@
 // A plain call is a call of the tool as hosts of the legacy era write it, with nothing but the name of the tool, its
 // arguments and the metadata of the host. The transport gives it to the tool itself. The SDK would check the message and
 // its result by nine schemas, which takes longer than all that the tool does. Every other message goes to the SDK, which
-// reports what is wrong with it.
+// reports what is wrong with it, and begins a little later: of messages that came together, a plain call may be answered
+// first. JSON-RPC promises no order of answers.
 import type { JSONRPCRequest, ServerContext } from '@modelcontextprotocol/server';
 
 export const toolName = 'ipc';

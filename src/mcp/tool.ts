@@ -224,23 +224,23 @@ export class Tool {
       case 'watch':
         return this.#wake.watch(call.given, request);
       default:
-        return this.#runPlain(call, request);
+        return this.#runOther(call, request);
     }
   }
 
-  async #runPlain(call: PlainCall, request: ToolRequest): Promise<string> {
+  async #runOther(call: OtherCall, request: ToolRequest): Promise<string> {
     await this.#settlement.before(request, call.given.after ?? []);
-    return runPlain(call, this.#own, request);
+    return runOther(call, this.#own, request);
   }
 }
 
-type PlainCall = Exclude<
+type OtherCall = Exclude<
   OperationCall,
   { operation: 'wait' | 'fetch' | 'receive' | 'post' | 'ask' | 'watch' }
 >;
 
 /** The operations that neither read nor post to a mailbox. */
-async function runPlain(call: PlainCall, own: OwnPosts, request: ToolRequest): Promise<string> {
+async function runOther(call: OtherCall, own: OwnPosts, request: ToolRequest): Promise<string> {
   const { context, signal, notes } = request;
   switch (call.operation) {
     case 'send': {

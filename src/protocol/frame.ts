@@ -72,7 +72,7 @@ export class FrameBatch {
     if (!isJoined) this.#seal(body);
   }
 
-  /** The frames, and leaves an empty batch. */
+  /** Returns the frames, and empties the batch. */
   take(): Buffer[] {
     if (this.#end > 0) this.#seal();
     const buffers = this.#buffers;
