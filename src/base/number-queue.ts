@@ -1,3 +1,5 @@
+import { placeIn } from './sorted-numbers.ts';
+
 /** Most numbers of a chunk: moving them costs less than finding them in a tree. */
 const chunkMax = 512;
 /** To remove that many together from the front of a chunk costs little more than to remove one. */
@@ -33,7 +35,7 @@ export class NumberQueue {
     this.#dropTaken();
     const at = Math.max(0, Math.min(this.#chunkOf(number), this.#chunks.length - 1));
     const chunk = this.#chunks[at];
-    const index = chunk ? indexIn(chunk, number) : 0;
+    const index = chunk ? placeIn(chunk, number) : 0;
     if (chunk?.[index] === number) return;
     this.#size++;
     if (!chunk || index === chunkMax) this.#chunks.push([number]);
@@ -49,7 +51,7 @@ export class NumberQueue {
     this.#dropTaken();
     const at = this.#chunkOf(number);
     const chunk = this.#chunks[at];
-    const index = chunk ? indexIn(chunk, number) : 0;
+    const index = chunk ? placeIn(chunk, number) : 0;
     if (chunk?.[index] !== number) return;
     this.#size--;
     chunk.splice(index, 1);
@@ -63,7 +65,7 @@ export class NumberQueue {
     const numbers: number[] = [];
     for (let at = this.#chunkOf(after + 1); at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at] as number[];
-      const index = numbers.length === 0 ? indexIn(chunk, after + 1) : 0;
+      const index = numbers.length === 0 ? placeIn(chunk, after + 1) : 0;
       for (const number of chunk.slice(index, index + max - numbers.length)) numbers.push(number);
       if (numbers.length === max) break;
     }
@@ -86,7 +88,7 @@ export class NumberQueue {
     this.#dropTaken();
     const at = this.#chunkOf(after + 1);
     const chunk = this.#chunks[at];
-    let count = chunk ? chunk.length - indexIn(chunk, after + 1) : 0;
+    let count = chunk ? chunk.length - placeIn(chunk, after + 1) : 0;
     for (let behind = at + 1; behind < this.#chunks.length; behind++) {
       count += this.#chunks[behind]?.length ?? 0;
     }
@@ -126,17 +128,4 @@ export class NumberQueue {
     }
     return low;
   }
-}
-
-/** The index of the first number that is not smaller. */
-function indexIn(chunk: readonly number[], number: number): number {
-  let low = 0;
-  let high = chunk.length;
-  if (high > 0 && (chunk[high - 1] as number) < number) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((chunk[middle] as number) < number) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

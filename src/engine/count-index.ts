@@ -1,3 +1,4 @@
+import { placeIn } from '../base/sorted-numbers.ts';
 import type { GeneratedId, SessionId } from '../model/message.ts';
 
 /** The messages of one session, with ascending counts. At least a quarter of them are live. */
@@ -87,12 +88,6 @@ function indexOf({ counts }: Run, count: number): number {
   // Nearly all runs have each count from their first one on.
   const guess = count - (counts[0] as number);
   if (counts[guess] === count) return guess;
-  let low = 0;
-  let high = counts.length - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((counts[middle] as number) < count) low = middle + 1;
-    else high = middle;
-  }
-  return counts[low] === count ? low : -1;
+  const place = placeIn(counts, count);
+  return counts[place] === count ? place : -1;
 }

@@ -1,3 +1,4 @@
+import { placeIn } from '../base/sorted-numbers.ts';
 import type { StoredPost } from './session-posts.ts';
 
 /** Most posts of a chunk: a session that stores thousands in an odd order moves no more than these for each. */
@@ -107,19 +108,4 @@ export class PostsByCount {
 /** The last count of a chunk that is not empty. */
 function lastIn({ counts }: Chunk): number {
   return counts[counts.length - 1] as number;
-}
-
-/** The place of the first count that is not smaller. */
-function placeIn(counts: readonly number[], count: number): number {
-  let high = counts.length;
-  // Nearly every count is asked for at one of the ends.
-  if (high === 0 || (counts[high - 1] as number) < count) return high;
-  if ((counts[0] as number) >= count) return 0;
-  let low = 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((counts[middle] as number) < count) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
