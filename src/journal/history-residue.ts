@@ -4,7 +4,7 @@
 import { ByteWriter } from '../base/binary.ts';
 import { writeCopyOfPost } from './post-copies.ts';
 import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
-import { type SegmentId, segmentSeed } from './record-framing.ts';
+import { type SegmentId, segmentSeed, typeAt } from './record-framing.ts';
 import { copiedBytesMax } from './segment-entries.ts';
 import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
@@ -62,7 +62,7 @@ class Copier {
 
   add(number: number, last: RecordOfMessage, isLive: boolean): void {
     const { file, header, before } = last;
-    const isCopy = kindOfType(file.bytes[header.offset + 2] as number) === 'copied';
+    const isCopy = kindOfType(typeAt(file.bytes, header.offset)) === 'copied';
     if (!before && isCopy && isResidue(file.id)) {
       const { offset: begin, end } = header;
       const within = { memory: file.bytes };

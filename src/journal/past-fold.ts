@@ -31,6 +31,7 @@ import {
   type Seed,
   type SegmentId,
   segmentSeed,
+  typeAt,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
 
@@ -211,7 +212,7 @@ export class PastFold {
   #read(file: OpenFile, offset: number, header: RecordHeader): void {
     this.#endBroken(file);
     const { bytes } = file;
-    const kind = kindOfType(bytes[offset + 2] as number);
+    const kind = kindOfType(typeAt(bytes, offset));
     if (!kind) {
       const raw = rawRecordAt(bytes, header);
       const record = unlessCorrupt(decodeStoreRecord, raw, undefined);

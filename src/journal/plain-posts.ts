@@ -13,7 +13,7 @@ import {
   withFolder,
 } from '../model/envelope.ts';
 import { PlainPost, readGeneratedId, readRecipient } from '../model/plain-post.ts';
-import { type RecordHeader, recordHeaderBytes } from './record-framing.ts';
+import { bodyChecksumAt, type RecordHeader, recordHeaderBytes, typeAt } from './record-framing.ts';
 import { typeOf, typePostedAnswer, typePostedFolder } from './record-types.ts';
 
 /** Longest body whose checksum is computed in JavaScript. */
@@ -35,7 +35,7 @@ export class PlainPosts {
 
   /** Whether the record with this header is a plain post: then `post` is what it says. */
   read({ offset, bodyOffset, end }: RecordHeader): boolean {
-    const type = this.#bytes[offset + 2] as number;
+    const type = typeAt(this.#bytes, offset);
     if (type !== typeOf.posted && type !== typePostedAnswer && type !== typePostedFolder)
       return false;
     this.#reader.restart(offset + recordHeaderBytes, bodyOffset);
@@ -72,7 +72,7 @@ export class PlainPosts {
   #hasBody(offset: number, begin: number, end: number): boolean {
     const { bodyBytes, checksum } = this.post;
     if (end > this.#bytes.length || end - begin !== bodyBytes) return false;
-    if (this.#view.getUint32(offset + 12) !== checksum) return false;
+    if (bodyChecksumAt(this.#bytes, offset) !== checksum) return false;
     return checksum === this.#sumOf(begin, end);
   }
 

@@ -4,10 +4,12 @@ import type { ByteWriter } from '../base/binary.ts';
 import { isPlainPostAt, settlesAt, textEnd } from './meta-fields.ts';
 import {
   beginRecord,
+  bodyChecksumAt,
   endMeta,
   type RecordHeader,
   recordHeaderBytes,
   type Seed,
+  typeAt,
 } from './record-framing.ts';
 import {
   typeCopiedAnswer,
@@ -34,14 +36,14 @@ export function writeCopyOfPost(
   { offset, bodyOffset, end }: RecordHeader,
   seed: Seed,
 ): Buffer | undefined {
-  const postedType = bytes[offset + 2] as number;
+  const postedType = typeAt(bytes, offset);
   const type = copyTypes.get(postedType);
   const meta = offset + recordHeaderBytes;
   if (type === undefined || !isPlainPostAt(bytes, postedType, meta)) return undefined;
   const settles = settlesAt(bytes, meta);
   const envelopeEnd = settles - 8;
   const tail = settles + (postedType === typeOf.posted ? 4 : 8);
-  const bodyChecksum = bytes.readUInt32BE(offset + 12);
+  const bodyChecksum = bodyChecksumAt(bytes, offset);
   const isBodyOwn =
     bytes.readUInt32BE(envelopeEnd - 8) === end - bodyOffset &&
     bytes.readUInt32BE(envelopeEnd - 4) === bodyChecksum;

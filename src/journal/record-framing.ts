@@ -133,10 +133,10 @@ function readRawRecord(bytes: Buffer, offset: number, seed: Seed): RawRecord | u
 /** The record with this header. `isChecked`: its body is compared with its checksum. */
 export function rawRecordAt(bytes: Buffer, header: RecordHeader, isChecked = true): RawRecord {
   const { offset, bodyOffset, end } = header;
-  const bodyChecksum = bytes.readUInt32BE(offset + 12);
+  const bodyChecksum = bodyChecksumAt(bytes, offset);
   const read = bytes.subarray(bodyOffset, end);
   const isWhole = end <= bytes.length && (!isChecked || crc32(read) === bodyChecksum);
-  const type = bytes.readUInt8(offset + 2);
+  const type = typeAt(bytes, offset);
   const flags = bytes.readUInt8(offset + 3);
   const metaOffset = offset + recordHeaderBytes;
   const body = isWhole ? read : undefined;
@@ -169,7 +169,17 @@ function bodyOffsetOf(bytes: Buffer, offset: number, seed: Seed): number {
   return checksum === u32At(bytes, offset + 16) ? bodyOffset : 0;
 }
 
-/** Length of the body of the record that begins at `offset`, whose header is valid. */
+/** The type of the record that begins at `offset`, whose header is valid. */
+export function typeAt(bytes: Buffer, offset: number): number {
+  return bytes[offset + 2] as number;
+}
+
+/** The checksum of its body. */
+export function bodyChecksumAt(bytes: Buffer, offset: number): number {
+  return u32At(bytes, offset + 12);
+}
+
+/** The length of its body. */
 export function bodyBytesAt(bytes: Buffer, offset: number): number {
   return u32At(bytes, offset + 8);
 }

@@ -35,6 +35,7 @@ import {
   type SegmentId,
   scanRecords,
   segmentSeed,
+  typeAt,
   type ValidRecord,
 } from './record-framing.ts';
 import { type StampRecord, type StoreRecord, typeOf } from './record-types.ts';
@@ -173,7 +174,7 @@ export function* readEach(
       reader.lost({ offset: scan.offset, end: scan.end });
     } else if (scan.offset < plainBelow && posts.read(scan)) {
       plainPosts?.take(posts.post, scan, places.takeSequence());
-    } else if (reader.header && !isStoreType(bytes[scan.offset + 2] as number)) {
+    } else if (reader.header && !isStoreType(typeAt(bytes, scan.offset))) {
       const { offset, bodyOffset, end } = scan;
       reader.header({ offset, bodyOffset, end }, places.take());
     } else readInto(reader, places, rawRecordAt(bytes, scan));

@@ -12,7 +12,7 @@ import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records
 import type { FileContent } from './history-file.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
 import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
-import { type RecordHeader, rawRecordAt, recordHeaderBytes } from './record-framing.ts';
+import { type RecordHeader, rawRecordAt, recordHeaderBytes, typeAt } from './record-framing.ts';
 import { readEach } from './recovery.ts';
 
 /** A record of a message that has not ended. */
@@ -58,7 +58,7 @@ export class UnendedMail {
 
   #take(file: FileContent, header: RecordHeader, isNumbered: boolean): void {
     const { bytes } = file;
-    const type = bytes[header.offset + 2] as number;
+    const type = typeAt(bytes, header.offset);
     const meta = header.offset + recordHeaderBytes;
     // 0 is the number of no message.
     const number = meta + 8 <= header.bodyOffset ? numberAt(bytes, meta) : 0;
