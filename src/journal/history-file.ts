@@ -1,4 +1,5 @@
-// One file of history, or a segment: where its own records begin in the sequence, and what of it counts.
+// One file of history, or a segment: where its own records begin in the sequence, and what of it counts. A start is a
+// number of the sequence, a begin is a time.
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import { inOrder } from './paths.ts';
@@ -103,7 +104,7 @@ function readStart(readPart: ReadPart, id: SegmentId): StampRecord | undefined {
   const own = findStamp(readPart, id);
   if (!own) return undefined;
   const prologue = prologueOf(readPart(0, own.end), id);
-  return { ...own.stamp, sequence: Math.min(own.stamp.sequence, prologue?.begin ?? Infinity) };
+  return { ...own.stamp, sequence: Math.min(own.stamp.sequence, prologue?.start ?? Infinity) };
 }
 
 interface OwnStamp {
@@ -130,9 +131,9 @@ function findStamp(readPart: ReadPart, id: SegmentId): OwnStamp | undefined {
 export interface Prologue {
   readonly end: number;
   /** The number of the record behind it; undefined if it has no stamp. */
+  readonly ownStart: number | undefined;
+  /** The lowest number of a record in it, which its owner carried over; else as `ownStart`. */
   readonly start: number | undefined;
-  /** The lowest number of a record in it, which its owner carried over; else as `start`. */
-  readonly begin: number | undefined;
   /** It is not corrupt, and all there. */
   readonly isWhole: boolean;
 }
@@ -141,8 +142,8 @@ export interface Prologue {
 export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
   const seed = segmentSeed(id);
   let end: number | undefined;
+  let ownStart: number | undefined;
   let start: number | undefined;
-  let begin: number | undefined;
   let isWhole = true;
   for (const found of scanRecords(bytes, bytes.length, seed)) {
     if (end !== undefined && found.offset >= end) break;
@@ -157,12 +158,12 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
       end = (found.offset === 0 ? found.end : found.offset) + record.prologueBytes;
     }
     if (record?.kind !== 'stamp' || record.sequence === 0) continue;
-    start = record.sequence;
-    begin = Math.min(begin ?? start, start);
+    ownStart = record.sequence;
+    start = Math.min(start ?? ownStart, ownStart);
   }
   return end === undefined
     ? undefined
-    : { end, start, begin, isWhole: isWhole && bytes.length >= end };
+    : { end, ownStart, start, isWhole: isWhole && bytes.length >= end };
 }
 
 /** Whether there is a record of the engine behind the prologue; also if an earlier version wrote the file. */

@@ -352,7 +352,7 @@ export class Journal {
 
   async #replay({ log, own, ballast }: Takeover): Promise<CarriedRecord[]> {
     const { carried, corruption } = await replayLog(log, {
-      ...{ options: this.#options, disk: this.#disk, limits: this.#limits, epoch: own.epoch },
+      ...{ options: this.#options, disk: this.#disk, limits: this.#limits, ownEpoch: own.epoch },
       ...{ live: this.#live, segments: this.#segments, sequence: this.#sequence },
       isBallastShort: ballast.isShort,
     });

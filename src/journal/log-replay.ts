@@ -27,8 +27,8 @@ export interface LogReplay {
   readonly options: Pick<JournalOptions, 'folder' | 'restore' | 'restorePlain' | 'runtime'>;
   readonly disk: Disk;
   readonly limits: JournalLimits;
-  /** The epoch of the new owner. */
-  readonly epoch: number;
+  /** That of the new owner. */
+  readonly ownEpoch: number;
   readonly isBallastShort: boolean;
   readonly live: LiveIndex;
   /** Gets the segments that stay in the log. */
@@ -42,12 +42,12 @@ export interface LogReplay {
  */
 export async function replayLog(
   log: Log,
-  { options, disk, limits, epoch: own, isBallastShort, live, segments, sequence }: LogReplay,
+  { options, disk, limits, ownEpoch, isBallastShort, live, segments, sequence }: LogReplay,
 ): Promise<{ carried: CarriedRecord[]; corruption: readonly SegmentCorruption[] }> {
   const { folder } = options;
   const carried: CarriedRecord[] = [];
   const scanner = new CorruptionScanner();
-  const probe = segmentPath(folder, { epoch: own, segment: 0 });
+  const probe = segmentPath(folder, { epoch: ownEpoch, segment: 0 });
   const mayWrite = (bytes: number) => mayWriteFileOf(disk, probe, bytes);
   const begin = mergeBegin(log.segments, limits, isBallastShort, mayWrite);
   for await (const { index, extent, bytes } of readAhead(log.segments, disk, folder)) {

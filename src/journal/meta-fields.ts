@@ -4,8 +4,10 @@ import { typeOf } from './record-types.ts';
 /** Where the list is that says what a post settles. `meta`: where its envelope begins. */
 export function settlesAt(bytes: Buffer, meta: number): number {
   const next = (at: number) => textEnd(bytes, at);
+  // Number and time; id, to, from and answers; program, pid and machine.
   const answersEnd = next(next(next(next(meta + 16))));
   const machineEnd = next(next(answersEnd) + 4);
+  // Length and checksum of the body; the acknowledged-up-to count.
   return machineEnd + 4 + 4 + 8;
 }
 

@@ -136,14 +136,14 @@ export class PastFold {
     const { epoch, segment } = file;
     const prologue = prologueOf(bytes, file);
     const isSame = this.#file?.epoch === epoch && this.#file.segment === segment;
-    const isWithoutStamps = prologue?.isWhole === true && prologue.start === undefined;
+    const isWithoutStamps = prologue?.isWhole === true && prologue.ownStart === undefined;
     const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
-    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.start) || 0);
+    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.ownStart) || 0);
     // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
     // are history by now. A packed file, which has no prologue, counts as a whole.
     const start = startOf(bytes, file)?.sequence;
     const isLast = numberEnd === Number.POSITIVE_INFINITY;
-    const isNumbered = prologue ? prologue.start !== undefined && !isLast : start !== undefined;
+    const isNumbered = prologue ? prologue.ownStart !== undefined && !isLast : start !== undefined;
     const counting = isNumbered ? bytes.length : (file.bytes ?? bytes.length);
     // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
     const isCovered = (isSame && isWithoutStamps) || (start ?? 0) > numberEnd;

@@ -41,13 +41,17 @@ export function writeCopyOfPost(
   const meta = offset + recordHeaderBytes;
   if (type === undefined || !isPlainPostAt(bytes, postedType, meta)) return undefined;
   const settles = settlesAt(bytes, meta);
+  // The acknowledged-up-to count is between them.
   const envelopeEnd = settles - 8;
+  // Behind an empty list of settles, and one of further messages where the type has it.
   const tail = settles + (postedType === typeOf.posted ? 4 : 8);
   const bodyChecksum = bodyChecksumAt(bytes, offset);
+  // At its end the envelope has the length and the checksum of its body.
   const isBodyOwn =
     bytes.readUInt32BE(envelopeEnd - 8) === end - bodyOffset &&
     bytes.readUInt32BE(envelopeEnd - 4) === bodyChecksum;
   if (!isBodyOwn || !isTail(bytes, postedType, tail, bodyOffset)) return undefined;
+  // Behind number, time and id.
   const to = textEnd(bytes, meta + 16);
   const body = bytes.subarray(bodyOffset, end);
   const begin = beginRecord(writer);
