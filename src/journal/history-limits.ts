@@ -23,6 +23,8 @@ export interface HistoryLimits {
   readonly smallFilesMax: number;
   /** Once there is more than the bound allows, files go until this much is left. */
   readonly keptBytes: number;
+  /** With more than this, which mail can reach that comes faster than old files go, the work on history hurries. */
+  readonly hurryBytes: number;
   /** The oldest files that go at once are together at most this long, unless it is a single file. */
   readonly goingBytesMax: number;
 }
@@ -50,6 +52,7 @@ export function historyLimits(
     residueBytesMax: Math.min(segmentBytesMax, bytesMax / residueShare),
     smallFilesMax: 2 * segmentsCompact,
     keptBytes: bytesMax - bytesMax / freeShare,
+    hurryBytes: bytesMax + bytesMax / freeShare,
     goingBytesMax: goingSegmentsMax * segmentBytesMax,
   };
 }

@@ -12,6 +12,7 @@ import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
+import { besideMail } from './beside-mail.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
@@ -37,7 +38,6 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { inTurns } from './recovery.ts';
 import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
 
@@ -53,7 +53,7 @@ interface KnownFile extends HistoryFile {
   isLeft: boolean;
 }
 
-export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'time'>;
+export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'setTimer' | 'time'>;
 
 export class History {
   readonly #disk: Disk;
@@ -244,6 +244,9 @@ export class History {
     await this.#tidying;
   }
 
+  #besideMail = <Result>(steps: Generator<void, Result>): Promise<Result> =>
+    besideMail(steps, this.#runtime, () => this.#isClosing || this.bytes > this.#limits.hurryBytes);
+
   async #packAll(log: readonly SegmentId[]): Promise<void> {
     this.#removeLeftovers();
     const nextRun = () => {
@@ -294,7 +297,7 @@ export class History {
   async #retire(going: readonly KnownFile[], log: readonly SegmentId[]): Promise<void> {
     const { mail, sources } = await this.#readUnended(going, log);
     const { residueBytesMax } = this.#limits;
-    const rest = await inTurns(residueOf(mail, residueBytesMax, this.isLive), this.#runtime);
+    const rest = await this.#besideMail(residueOf(mail, residueBytesMax, this.isLive));
     // On a full disk, history may have gone meanwhile: then ends that were in it are not known.
     if (!going.every((file) => this.#files.includes(file))) return;
     const aside = this.#pathAside(residueId);
@@ -336,7 +339,7 @@ export class History {
       if (!bytes) continue;
       fileMemory.hold(bytes);
       const source = { id: file, bytes };
-      await inTurns(mail.read(source, end), this.#runtime);
+      await this.#besideMail(mail.read(source, end));
       sources.push(source);
       const needless = sources.filter((each) => !mail.needs(each));
       // Before the next file is read, which may get this memory.
@@ -392,7 +395,7 @@ export class History {
       return !start && inOrder(id, target) < 0;
     });
     const end = startBehind(target, starts);
-    return packed(sources, target, end, isBehindEarlier, this.#runtime);
+    return packed(sources, target, end, isBehindEarlier, this.#besideMail);
   }
 
   /** Returns the length; undefined if there is no room. Throws if a newer owner may have a file at this path. */
@@ -402,7 +405,7 @@ export class History {
     let file: DiskFile | undefined;
     try {
       file = this.#disk.create(path);
-      const bytes = await inTurns(writeParts(file, buffers), this.#runtime);
+      const bytes = await this.#besideMail(writeParts(file, buffers));
       await file.sync();
       return bytes;
     } catch (error) {

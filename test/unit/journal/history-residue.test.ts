@@ -231,6 +231,7 @@ test('an owner that is replaced while it makes the residue leaves every file, al
     turns = 0;
     // Each step is a turn of its own.
     const runtime = {
+      ...systemRuntime,
       now: () => (clock += 1_000),
       time: () => 0,
       defer: (work: () => void) => {

@@ -724,14 +724,14 @@ test('a partial write that cannot be completed ends the journal', async () => {
 test('a body that is not in memory is read from the disk, and checked', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits: { bodyCacheBytesMax: 10 } });
-  append(store, postedRecord(1, 'on disk only'));
+  append(store, postedRecord(1, 'on disk only'), postedRecord(2, 'damaged there'));
   assert.equal(store.journal.body(1)?.toString(), 'on disk only');
   const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
   const bytes = disk.files().get(path);
   assert(bytes);
-  bytes[bytes.indexOf('only')] = 0;
+  bytes[bytes.indexOf('damaged')] = 0;
   disk.tamper(path, bytes);
-  assert.equal(store.journal.body(1), undefined);
+  assert.equal(store.journal.body(2), undefined);
   assert.equal(store.journal.damagedMessages, 1);
 });
 
