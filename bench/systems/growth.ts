@@ -89,18 +89,25 @@ export async function bytesPerMessage(grown: GrownStore, empty: Memory): Promise
 
 /** Connections that park the waits of a broker. */
 const waitingSessions = 10;
+/** How often as many waits come and go before those that are measured. */
+const crowdsBefore = 2;
 
 /**
- * The bytes that a broker keeps of each parked wait, on so many mailboxes. As many are parked before the first reading:
- * the code that V8 compiles for the first ones takes about 1 MB, however many there are.
+ * The bytes that a broker keeps of each parked wait, on so many mailboxes. As many are parked before the first reading,
+ * and others have come and gone before: else the code that V8 compiles meanwhile would count, which is another each time.
  */
 export async function bytesPerWait(waits: number, mailboxes: number): Promise<number> {
   const place = [makeBenchFolder(), `${await freePort()}`];
   const broker = new BenchProcess('broker-process.js', ...place);
   await broker.next();
   const counts = [waitingSessions, waits / waitingSessions, mailboxes].map(String);
-  const team = new BenchProcess('team-process.js', ...place, ...counts);
-  await team.next();
+  const waitingTeam = async () => {
+    const team = new BenchProcess('team-process.js', ...place, ...counts);
+    await team.next();
+    return team;
+  };
+  for (let crowd = 0; crowd < crowdsBefore; crowd++) await (await waitingTeam()).end();
+  const team = await waitingTeam();
   const before = await broker.ask<Memory>('memory');
   await team.ask('more');
   const after = await broker.ask<Memory>('memory');

@@ -4,6 +4,7 @@ const pageNumbers = 8;
 /**
  * Values by the number of a message, or of a call. Numbers are given in order and most messages and calls end soon, so
  * the live ones lie close together: pages of them take less memory, and less time, than a Map with an entry for each.
+ * The page of the highest numbers stays when it is empty, since the next number is nearly always in it.
  *
  * A Map whose entries come and go is also costly for the garbage collector. It moves to another table again and again,
  * and each table that it left still has its entries of then, and the next table. Once one of them is in the old
@@ -33,14 +34,7 @@ export class NumberMap<Value> {
 
   set(number: number, value: Value): void {
     const key = Math.floor(number / pageNumbers);
-    let page = this.#page(key);
-    if (!page) {
-      page = new Array<Value | undefined>(pageNumbers).fill(undefined);
-      this.#pages.set(key, page);
-      this.#lastKey = key;
-      this.#lastPage = page;
-      this.#highestKey = Math.max(this.#highestKey, key);
-    }
+    const page = this.#page(key) ?? this.#addPage(key);
     if (page[number % pageNumbers] === undefined) this.#size++;
     page[number % pageNumbers] = value;
   }
@@ -51,7 +45,7 @@ export class NumberMap<Value> {
     if (page?.[number % pageNumbers] === undefined) return;
     this.#size--;
     page[number % pageNumbers] = undefined;
-    if (page.some((value) => value !== undefined)) return;
+    if (key === this.#highestKey || !isEmpty(page)) return;
     this.#pages.delete(key);
     this.#lastPage = undefined;
   }
@@ -63,6 +57,18 @@ export class NumberMap<Value> {
     }
   }
 
+  #addPage(key: number): (Value | undefined)[] {
+    const page = new Array<Value | undefined>(pageNumbers).fill(undefined);
+    this.#pages.set(key, page);
+    this.#lastKey = key;
+    this.#lastPage = page;
+    if (key < this.#highestKey) return page;
+    const before = this.#pages.get(this.#highestKey);
+    if (before && isEmpty(before)) this.#pages.delete(this.#highestKey);
+    this.#highestKey = key;
+    return page;
+  }
+
   #page(key: number): (Value | undefined)[] | undefined {
     if (key === this.#lastKey) return this.#lastPage;
     if (key > this.#highestKey) return undefined;
@@ -70,4 +76,8 @@ export class NumberMap<Value> {
     this.#lastPage = this.#pages.get(key);
     return this.#lastPage;
   }
+}
+
+function isEmpty(page: readonly unknown[]): boolean {
+  return page.every((value) => value === undefined);
 }

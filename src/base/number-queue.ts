@@ -25,20 +25,27 @@ export class NumberQueue {
   }
 
   add(number: number): void {
-    const last = this.#chunks[this.#chunks.length - 1];
+    const { length } = this.#chunks;
+    // Many queues get one number at a time. A look at the index -1 would take V8 longer than all else here.
+    if (length === 0) {
+      this.#chunks.push([number]);
+      this.#size++;
+      return;
+    }
+    const last = this.#chunks[length - 1] as number[];
     // Nearly every number is above all others.
-    if (last && last.length < chunkMax && (last[last.length - 1] as number) < number) {
+    if (last.length < chunkMax && (last[last.length - 1] as number) < number) {
       last.push(number);
       this.#size++;
       return;
     }
     this.#dropTaken();
-    const at = Math.max(0, Math.min(this.#chunkOf(number), this.#chunks.length - 1));
-    const chunk = this.#chunks[at];
-    const index = chunk ? placeIn(chunk, number) : 0;
-    if (chunk?.[index] === number) return;
+    const at = Math.min(this.#chunkOf(number), length - 1);
+    const chunk = this.#chunks[at] as number[];
+    const index = placeIn(chunk, number);
+    if (chunk[index] === number) return;
     this.#size++;
-    if (!chunk || index === chunkMax) this.#chunks.push([number]);
+    if (index === chunkMax) this.#chunks.push([number]);
     else {
       chunk.splice(index, 0, number);
       if (chunk.length > chunkMax) this.#chunks.splice(at + 1, 0, chunk.splice(chunkMax / 2));

@@ -16,6 +16,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { ConnectionId, Outcome, Reply } from '../engine/commands.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { AppendSteps } from '../journal/journal-options.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { Offer, PeekedResponse } from '../model/requests.ts';
 import type { WrittenRecords } from './event-ring.ts';
@@ -258,10 +259,12 @@ export class GroupCommit {
     this.#bodyBytes = 0;
     this.#afterSync = this.#afterSync.length === 0 ? afterSync : this.#afterSync.concat(afterSync);
     // If no reply is to leave before the sync, it begins as soon as the records are written: the journal indexes them
-    // meanwhile.
-    const mayBegin = atOnce.length === 0 && !this.#options.isLogRemote;
-    this.#append(records, events, mayBegin ? this.#beginSync : undefined);
-    if (atOnce.length > 0) this.#sender.giveNow(this.#sender.encode(atOnce));
+    // meanwhile. Otherwise the replies leave first, and the journal indexes the records behind them.
+    if (atOnce.length > 0) {
+      const onInPlace = () => this.#sender.giveNow(this.#sender.encode(atOnce));
+      this.#append(records, events, { onInPlace });
+    } else if (this.#options.isLogRemote) this.#append(records, events);
+    else this.#append(records, events, { onWritten: this.#beginSync });
   }
 
   #mayGoAtOnce({ after, response: { kind } }: Reply): boolean {
@@ -272,9 +275,9 @@ export class GroupCommit {
   #append(
     records: readonly JournalRecord[],
     events: WrittenRecords['events'],
-    onWritten?: () => void,
+    steps?: AppendSteps,
   ): void {
-    const first = this.#journal.append(records, onWritten);
+    const first = this.#journal.append(records, steps);
     const time = this.#runtime.time();
     const written = { first, count: records.length, time, events };
     if (!this.#options.isLogRemote) return this.#options.wrote(written);
@@ -306,9 +309,9 @@ export class GroupCommit {
         this.#wroteAfterSync = [];
         this.#afterSync = [];
         this.#onSynced = [];
-        this.#share.syncBegins();
         this.#syncBegan = this.#runtime.now();
         const synced = journal.syncFiles();
+        this.#share.syncBegins();
         // The sync runs on another thread meanwhile.
         const encoded = this.#sender.encode(replies);
         try {

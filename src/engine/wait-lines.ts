@@ -38,12 +38,10 @@ export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
 /** Waits of one owner on one mailbox for the same answers: a wait that is alone there, or a line. */
 class WaitsOfOwner<Owner> {
   readonly owner: Owner;
-  readonly mailbox: Name;
   readonly answers: MessageId | '';
 
-  constructor(owner: Owner, mailbox: Name, answers: MessageId | '') {
+  constructor(owner: Owner, answers: MessageId | '') {
     this.owner = owner;
-    this.mailbox = mailbox;
     this.answers = answers;
   }
 
@@ -71,23 +69,31 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
   /** Counts the waits in the order in which they were parked. */
   readonly place: number;
   index = 0;
-  /** A single stand is kept without an array, which would take 56 bytes. */
-  #stands: Stand<Owner> | readonly Stand<Owner>[] = emptyList;
+  /** Its mailbox while it is alone there, else its stands. A single one has no array, which would take 56 bytes. */
+  #where: Name | Stand<Owner> | readonly Stand<Owner>[];
 
   constructor(
     owner: Owner,
     { request, mailboxes, answers }: Pick<WaitRequest, 'request' | 'mailboxes' | 'answers'>,
     { deadline, place }: Pick<Waiter<Owner>, 'deadline' | 'place'>,
   ) {
-    super(owner, mailboxes[0], answers);
+    super(owner, answers);
     this.request = request;
     this.deadline = deadline;
     this.place = place;
+    this.#where = mailboxes[0];
+  }
+
+  get mailbox(): Name {
+    const where = this.#where;
+    return typeof where === 'string' ? where : (this.stands[0] as Stand<Owner>).line.mailbox;
   }
 
   /** One for each of its mailboxes, in the order in which they are served; none while it is alone on its only one. */
   get stands(): readonly Stand<Owner>[] {
-    return 'line' in this.#stands ? [this.#stands] : this.#stands;
+    const where = this.#where;
+    if (typeof where === 'string') return emptyList;
+    return 'line' in where ? [where] : where;
   }
 
   /** In the order in which they are served when several have mail. */
@@ -109,7 +115,7 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
       newer: undefined,
     }));
     const [first, ...further] = stands;
-    this.#stands = first && further.length === 0 ? first : stands;
+    this.#where = first && further.length === 0 ? first : stands;
     return stands;
   }
 
@@ -130,12 +136,18 @@ export class LineHeap<Owner> extends IndexedHeap<WaitLine<Owner>> {
 }
 
 export class WaitLine<Owner> extends WaitsOfOwner<Owner> implements WaitLines<Owner> {
+  readonly mailbox: Name;
   count = 0;
   oldest: Stand<Owner> | undefined = undefined;
   #newest: Stand<Owner> | undefined = undefined;
   /** The heap in which it lies: that of its crowd, or one of those aside. */
   heap: LineHeap<Owner> | undefined = undefined;
   index = 0;
+
+  constructor(owner: Owner, mailbox: Name, answers: MessageId | '') {
+    super(owner, answers);
+    this.mailbox = mailbox;
+  }
 
   first(answers: MessageId | ''): Waiter<Owner> | undefined {
     return answers === this.answers && !this.heap ? this.oldest?.waiter : undefined;

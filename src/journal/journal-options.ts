@@ -42,6 +42,14 @@ export const historyDefault: HistoryBound = {
   ageMsMax: historyAgeMsDefault,
 };
 
+/** What happens while an append() runs. Neither may append. */
+export interface AppendSteps {
+  /** The records are written. A sync may begin, but nothing may leave: their file may have lost its place. */
+  onWritten?: (() => void) | undefined;
+  /** The file is in its place: what waited for the write may leave. Called without records, too. */
+  onInPlace?: (() => void) | undefined;
+}
+
 export interface JournalOptions {
   /** The folder of the store; created if it is not there. */
   readonly folder: string;

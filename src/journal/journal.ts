@@ -12,7 +12,6 @@ import { systemRuntime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { BodyCache } from './body-cache.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, Compaction, rewriteAll } from './compaction.ts';
 import type { SegmentCorruption } from './corruption.ts';
@@ -29,7 +28,12 @@ import {
 import { Fencing } from './fencing.ts';
 import { fileSystemWarnings, hasWallClock } from './filesystem.ts';
 import type { History } from './history.ts';
-import { type JournalLimits, type JournalOptions, limitsDefault } from './journal-options.ts';
+import {
+  type AppendSteps,
+  type JournalLimits,
+  type JournalOptions,
+  limitsDefault,
+} from './journal-options.ts';
 import { LiveIndex, type LogFile } from './live-index.ts';
 import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
@@ -45,6 +49,7 @@ import { byteLength } from './segment-writer.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
 import { type Takeover, takeOver } from './takeover.ts';
+import { WrittenBodies } from './written-bodies.ts';
 
 export type { JournalLimits, JournalOptions } from './journal-options.ts';
 
@@ -67,8 +72,7 @@ export class Journal {
   readonly #sequence: RecordSequence;
   /** The number of the first record of this epoch: none of an earlier epoch counts from there on. */
   #startSequence = 0;
-  readonly #bodyCache: BodyCache;
-  readonly #bodyReader: BodyReader;
+  readonly #bodies: WrittenBodies;
   readonly #quarantine: Quarantine;
   #fileSystemType: number | undefined;
   /** Found by the replay. */
@@ -119,8 +123,8 @@ export class Journal {
       this.#live.markCorrupt(number);
       this.#quarantine.noteMessage(file, number);
     };
-    this.#bodyCache = new BodyCache(this.#limits.bodyCacheBytesMax);
-    this.#bodyReader = new BodyReader(this.#disk, folder, this.#live, onCorrupt);
+    const reader = new BodyReader(this.#disk, folder, this.#live, onCorrupt);
+    this.#bodies = new WrittenBodies(this.#live, reader, this.#limits.bodyCacheBytesMax);
     this.#logWriter = new LogWriter(this.#disk, folder, own.epoch, this.#limits, ballast);
     this.#spaceCheck = new SpaceCheck(this.#logWriter, ballast);
     this.#own = own;
@@ -135,7 +139,7 @@ export class Journal {
 
   /** Above the number of every message that was ever written. */
   get nextNumber(): number {
-    return this.#live.nextNumber;
+    return this.#bodies.nextNumber;
   }
 
   /** The number of the record that was written last, in the sequence of all records of the store; 0 before all. */
@@ -159,11 +163,7 @@ export class Journal {
    */
   hasSpaceForPost(frameBytes: number, also: number): boolean {
     this.#checkAlive();
-    try {
-      return this.#spaceCheck.forPost(frameBytes, also, this.#live.size);
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    return this.#guard(() => this.#spaceCheck.forPost(frameBytes, also, this.#live.size));
   }
 
   /** The error of the post for which hasSpaceForPost() was false just now. */
@@ -180,15 +180,16 @@ export class Journal {
   /**
    * The records are written when it returns, and durable after the next sync. storage_failed ends the journal. Must be
    * called after hasSpaceForPost() even with no records, to free the space that was reserved. Returns the number of the
-   * first record; the others follow it one by one. `onWritten` is called once the records are written, and may begin a
-   * sync. It must let nothing leave: only after it the journal checks that the file is still in its place.
+   * first record; the others follow it one by one.
    */
-  append(records: readonly JournalRecord[], onWritten?: () => void): number {
+  append(records: readonly JournalRecord[], { onWritten, onInPlace }: AppendSteps = {}): number {
     this.#checkAlive();
     this.#spaceCheck.appended();
     const first = this.#sequence.next;
+    if (records.length > 0) this.#write(records, records.length, onWritten);
+    onInPlace?.();
     if (records.length === 0) return first;
-    this.#write(records, records.length, onWritten);
+    this.#bodies.index();
     // Only now, so that the snapshot has nothing that is not written before it.
     if (this.#isSegmentOver()) this.#beginNext();
     return first;
@@ -245,12 +246,12 @@ export class Journal {
 
   /** The body of a live message; undefined if it is corrupt. */
   body(number: number): Buffer | undefined {
-    return this.#bodyReader.read(number);
+    return this.#bodies.read(number);
   }
 
   /** body() of each, with few reads if they are in log order, as those of compactable() are. */
   bodies(numbers: readonly number[]): (Buffer | undefined)[] {
-    return this.#bodyReader.readAll(numbers);
+    return this.#bodies.readAll(numbers);
   }
 
   /** How many live messages have corrupt bodies. */
@@ -466,7 +467,7 @@ export class Journal {
         this.#logWriter.append(encoded.buffers);
         onWritten?.();
         const file = this.#segments.current;
-        applyEncoded(this.#live, encoded, file, offset, this.#bodyCache);
+        this.#bodies.wrote({ encoded, file, offset });
         file.bytes = this.#logWriter.bytes;
         this.#sequence.wrote(numbered, due);
       } catch (error) {

@@ -18,7 +18,7 @@ export class LogWriter {
   /** The segments that are not closed yet; the last is being written. */
   readonly #writers: SegmentWriter[] = [];
   /** Those with records that no sync covers. */
-  readonly #unsynced = new Set<SegmentWriter>();
+  #unsynced: SegmentWriter[] = [];
   /** The epoch's folder has a name that no sync covers. */
   #folderUnsynced = false;
   #durable: Position = { segment: 0, offset: 0 };
@@ -43,7 +43,7 @@ export class LogWriter {
 
   /** Some records are not covered by a sync. */
   get unsynced(): boolean {
-    return this.#unsynced.size > 0;
+    return this.#unsynced.length > 0;
   }
 
   /** All bytes before this position are synced. */
@@ -79,7 +79,7 @@ export class LogWriter {
       () => new SegmentWriter(this.#disk, path, id, prologue, this.#preallocation),
     );
     this.#writers.push(writer);
-    this.#unsynced.add(writer);
+    this.#unsynced.push(writer);
     this.#folderUnsynced = true;
   }
 
@@ -104,8 +104,9 @@ export class LogWriter {
   }
 
   append(buffers: readonly Buffer[]): void {
-    this.#ballast.withBallast(() => this.#current.append(buffers));
-    this.#unsynced.add(this.#current);
+    const current = this.#current;
+    this.#ballast.withBallast(() => current.append(buffers));
+    if (!this.#unsynced.includes(current)) this.#unsynced.push(current);
   }
 
   /** False if the store was removed, or moved away: what was written since is in no store that anybody will open. */
@@ -116,20 +117,22 @@ export class LogWriter {
   /** Covers what was written before the call. Meanwhile more may be written, and segments begun. */
   async sync(): Promise<void> {
     if (!this.unsynced) return;
-    const covered = [...this.#unsynced];
+    const covered = this.#unsynced;
     const position = { segment: this.#current.id.segment, offset: this.#current.usedBytes };
     const folders = this.#folderUnsynced ? [epochPath(this.#folder, this.#epoch)] : [];
-    this.#unsynced.clear();
+    this.#unsynced = [];
     this.#folderUnsynced = false;
-    // Waits for all of them, since a file must not be closed while its sync runs.
     this.#syncing = true;
-    const ends = await Promise.allSettled([
-      ...covered.map((writer) => writer.sync()),
-      ...folders.map((path) => this.#disk.syncFolder(path)),
-    ]);
-    this.#syncing = false;
+    const syncs = covered.map((writer) => writer.sync());
+    for (const path of folders) syncs.push(this.#disk.syncFolder(path));
+    try {
+      await allEnded(syncs);
+    } catch (error) {
+      if (!this.#abandoned) throw error;
+    } finally {
+      this.#syncing = false;
+    }
     if (this.#abandoned) return this.abandon();
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     this.#durable = position;
     this.#syncPointDue = true;
     for (const writer of covered) this.#closeIfFull(writer);
@@ -167,7 +170,7 @@ export class LogWriter {
   }
 
   #closeIfFull(writer: SegmentWriter): void {
-    if (writer === this.#current || this.#unsynced.has(writer)) return;
+    if (writer === this.#current || this.#unsynced.includes(writer)) return;
     this.#writers.splice(this.#writers.indexOf(writer), 1);
     writer.close();
   }
@@ -177,4 +180,14 @@ export class LogWriter {
     assert(current, 'a segment was begun, and nothing is closed yet');
     return current;
   }
+}
+
+/** Waits for all of them, since a file must not be closed while its sync runs. Throws the error of one that failed. */
+function allEnded(syncs: readonly Promise<void>[]): Promise<void> {
+  const [first] = syncs;
+  // Nearly always there is one, and a post waits for the microseconds that allSettled() takes.
+  if (first && syncs.length === 1) return first;
+  return Promise.allSettled(syncs).then((ends) => {
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  });
 }

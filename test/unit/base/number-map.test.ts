@@ -35,6 +35,20 @@ test('all values are seen in the order of their numbers, but for those that are 
   assert.deepEqual(seen, ['3', '8', '201']);
 });
 
+test('an empty page of the highest numbers is gone once there are higher ones', () => {
+  const map = new NumberMap<string>();
+  map.set(3, 'one');
+  map.delete(3);
+  map.set(8, 'two');
+  map.set(5, 'three');
+  map.delete(8);
+  assert.deepEqual([...map.values()], ['three']);
+  assert.deepEqual(
+    [map.get(3), map.get(5), map.get(8), map.size],
+    [undefined, 'three', undefined, 1],
+  );
+});
+
 test('a neighbour of the last value that was deleted is set, and found', () => {
   const map = new NumberMap<string>();
   map.set(8, 'one');

@@ -163,7 +163,7 @@ test('on the real disk, a check that lists nothing notices an epoch that was jus
   await journal.close();
 });
 
-test('when the store was moved away, no sync that began during an append succeeds', async () => {
+test('when the store was moved away, nothing leaves, and no sync that began during an append succeeds', async () => {
   const disk = new CrashDisk('/home');
   const { journal } = await openStore({ disk: disk.process() });
   disk.process().rename(storeFolder, '/home/elsewhere');
@@ -171,7 +171,10 @@ test('when the store was moved away, no sync that began during an append succeed
   const onWritten = () => {
     synced = journal.syncFiles();
   };
-  assert.throws(() => journal.append([settledRecord(1)], onWritten), { code: 'storage_failed' });
+  const onInPlace = () => assert.fail('something leaves');
+  assert.throws(() => journal.append([settledRecord(1)], { onWritten, onInPlace }), {
+    code: 'storage_failed',
+  });
   assert(synced, 'it began once the record was written');
   await assert.rejects(synced, { code: 'storage_failed' });
   journal.abandon();

@@ -127,6 +127,17 @@ test('a sync covers what was appended before it began, and nothing unsynced cost
   assert.equal(process.calls.length, calls);
 });
 
+test('a body can be read, and its number is taken, as soon as something may leave for its record', async () => {
+  const store = await openStore({ disk: new CrashDisk('/home').process() });
+  const seen: unknown[] = [];
+  const onInPlace = () => {
+    seen.push(store.journal.nextNumber, store.journal.body(1)?.toString());
+  };
+  store.journal.append([postedRecord(1, 'one')], { onInPlace });
+  store.journal.append([], { onInPlace });
+  assert.deepEqual(seen, [2, 'one', 2, 'one']);
+});
+
 test('a number never goes back, not even when every message and every segment of it is gone', async () => {
   const disk = new CrashDisk('/home');
   const limits = tinyLimits;
