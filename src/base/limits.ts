@@ -377,6 +377,11 @@ export const segmentGrowthBytes = 256 * 1024;
 export const logBytesCompact = 64 * 1024 ** 2;
 /** It is also compacted when it has more segments than this, since every one-shot post begins one. */
 export const segmentsCompact = 16;
+/**
+ * A new owner merges small segments when it finds more than this. Each segment takes an opening a third of a millisecond,
+ * which a one-shot post has to wait for; with a smaller number, posts that nobody reads would be copied more often.
+ */
+export const segmentsMerge = 12;
 /** An append begins with a stamp when the wall clock has moved this far since the last one, in milliseconds. */
 export const stampMsMin = 10;
 /** How much history is kept if IPC_HISTORY does not say it, and for how long: 30 days. */

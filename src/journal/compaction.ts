@@ -68,10 +68,7 @@ function isMuchDead(bytes: number, liveBytes: number): boolean {
   return bytes > 1.25 * liveBytes;
 }
 
-type MergeLimits = Pick<
-  JournalLimits,
-  'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsCompact'
->;
+type MergeLimits = Pick<JournalLimits, 'segmentBytesMax' | 'segmentReserveBytes' | 'segmentsMerge'>;
 
 /**
  * The index of the first of the newest segments that a new owner merges into its own first one; the
@@ -108,7 +105,7 @@ function longestMergeBegin(
   isBallastShort: boolean,
 ): number {
   let begin = segments.length;
-  if (!isBallastShort && segments.length <= 2 * limits.segmentsCompact) return begin;
+  if (!isBallastShort && segments.length <= limits.segmentsMerge) return begin;
   const bytesMax = isBallastShort ? limits.segmentReserveBytes / 2 : limits.segmentBytesMax;
   let bytesBehind = 0;
   for (const [index, { bytes }] of [...segments.entries()].reverse()) {

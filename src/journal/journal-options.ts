@@ -9,6 +9,7 @@ import {
   segmentGrowthBytes,
   segmentReserveBytes,
   segmentsCompact,
+  segmentsMerge,
 } from '../base/limits.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { PlainPost } from '../model/plain-post.ts';
@@ -22,6 +23,7 @@ export interface JournalLimits {
   readonly segmentReserveBytes: number;
   readonly segmentGrowthBytes: number;
   readonly segmentsCompact: number;
+  readonly segmentsMerge: number;
   readonly logBytesCompact: number;
   readonly bodyCacheBytesMax: number;
   readonly ballastFilesMin: number;
@@ -32,6 +34,7 @@ export const limitsDefault: JournalLimits = {
   segmentReserveBytes,
   segmentGrowthBytes,
   segmentsCompact,
+  segmentsMerge,
   logBytesCompact,
   bodyCacheBytesMax,
   ballastFilesMin,

@@ -14,6 +14,7 @@ const limits = {
   segmentReserveBytes: 512,
   segmentGrowthBytes: 512,
   segmentsCompact: 3,
+  segmentsMerge: 6,
   logBytesCompact: 8_000,
 };
 

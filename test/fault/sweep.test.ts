@@ -20,7 +20,7 @@ async function smallStore(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   const disk = new CrashDisk('/home');
   const limits = {
     ...{ segmentBytesMax: 700, segmentReserveBytes: 1, segmentGrowthBytes: 64 },
-    ...{ segmentsCompact: 2, logBytesCompact: 0, ballastFilesMin: 0 },
+    ...{ segmentsCompact: 2, segmentsMerge: 4, logBytesCompact: 0, ballastFilesMin: 0 },
   };
   const first = await openStore({ disk: disk.process(), limits });
   for (const number of [1, 2, 3, 4]) {

@@ -9,7 +9,7 @@ import type { PlainPost } from '../../src/model/plain-post.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { JournalModel, postedRecord } from '../support/disk/journal-model.ts';
-import { removeCopied } from '../support/disk/journal-store.ts';
+import { fewSegments, removeCopied } from '../support/disk/journal-store.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const long = process.env.IPC_TEST_LONG === '1';
@@ -45,7 +45,7 @@ class History {
       segmentBytesMax: pick(random, [200, 1_000, 4_000]),
       segmentReserveBytes: pick(random, [1, 300, 5_000]),
       segmentGrowthBytes: pick(random, [1, 100, 512]),
-      segmentsCompact: pick(random, [1, 3, 10]),
+      ...fewSegments(pick(random, [1, 3, 10])),
       logBytesCompact: pick(random, [1, 2_000, 8_000]),
       bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
       ballastFilesMin: 0,

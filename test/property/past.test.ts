@@ -9,6 +9,7 @@ import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { postedRecord, testSession } from '../support/disk/journal-model.ts';
 import {
   append,
+  fewSegments,
   type OpenStore,
   openStore,
   removeCopied,
@@ -83,7 +84,7 @@ class RandomStore {
       segmentBytesMax: pick(random, [300, 1_000, 4_000]),
       segmentReserveBytes: pick(random, [1, 500]),
       segmentGrowthBytes: 100,
-      segmentsCompact: pick(random, [1, 3]),
+      ...fewSegments(pick(random, [1, 3])),
       logBytesCompact: pick(random, [1, 3_000]),
       ballastFilesMin: 0,
     };

@@ -13,6 +13,7 @@ import type { Delivery, EventsArguments } from '../../src/model/mail-service.ts'
 import type { MessageId, Name } from '../../src/model/message.ts';
 import type { Told } from '../../src/model/requests.ts';
 import { CrashDisk } from '../support/disk/crash-disk.ts';
+import { fewSegments } from '../support/disk/journal-store.ts';
 import { pick, Random } from '../support/random.ts';
 import { violations } from './checker.ts';
 import { History } from './history.ts';
@@ -161,7 +162,7 @@ class Simulation {
       segmentBytesMax: pick(random, [150, 2_000, 8_000]),
       segmentReserveBytes: pick(random, [100, 1_000]),
       segmentGrowthBytes: pick(random, [50, 500]),
-      segmentsCompact: pick(random, [1, 3, 8]),
+      ...fewSegments(pick(random, [1, 3, 8])),
       logBytesCompact: pick(random, [1, 2_000, 8_000]),
       bodyCacheBytesMax: pick(random, [0, 100, 10_000]),
       attemptsMax: pick(random, [2, 20]),

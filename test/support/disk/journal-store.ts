@@ -15,9 +15,15 @@ export const smallLimits = {
   segmentGrowthBytes: 1,
   segmentBytesMax: 20_000,
   segmentsCompact: 2,
+  segmentsMerge: 4,
   logBytesCompact: 1,
   ballastFilesMin: 1,
 };
+
+/** For random limits: an owner compacts, and the next one merges, while there are still few segments. */
+export function fewSegments(segmentsCompact: number) {
+  return { segmentsCompact, segmentsMerge: 2 * segmentsCompact };
+}
 
 /** The wall clock stands still, so that it adds no stamps. */
 const runtime = { ...systemRuntime, time: () => 1_700_000_000_000 };

@@ -127,6 +127,7 @@ test('a session that is slow gets a gap for what is not kept, and the mail goes 
     limits: {
       ...{ eventRingEventsMax: 8, segmentBytesMax: 4_096, logBytesCompact: 4_096 },
       segmentsCompact: 1,
+      segmentsMerge: 2,
     },
   });
   const [agent, watcher] = [client(), client()];

@@ -39,7 +39,12 @@ test('the sync point of a post is written behind its sync, though no other reque
 
 test('a post that came before the removal of a segment waits for its own sync, and for none of the removal', async (context) => {
   const gated = new GatedDisk();
-  const limits = { segmentBytesMax: 2_000, logBytesCompact: 1, segmentsCompact: 1 };
+  const limits = {
+    segmentBytesMax: 2_000,
+    logBytesCompact: 1,
+    segmentsCompact: 1,
+    segmentsMerge: 2,
+  };
   const { client } = await startBroker(context, { disk: gated.disk, limits });
   const [poster, other] = [client(), client()];
   await other.status();
@@ -99,7 +104,12 @@ test('an erase that comes while a segment is being removed takes out the later o
       await realDisk.syncFolder(path);
     },
   };
-  const limits = { segmentBytesMax: 2_000, logBytesCompact: 1, segmentsCompact: 1 };
+  const limits = {
+    segmentBytesMax: 2_000,
+    logBytesCompact: 1,
+    segmentsCompact: 1,
+    segmentsMerge: 2,
+  };
   const { client, folder } = await startBroker(context, { disk, limits });
   const poster = client();
   await poster.post('box' as Name, Buffer.alloc(3_000, 'x'));

@@ -13,7 +13,7 @@ import { makeHome } from '../../support/places.ts';
 const hour = 3_600_000;
 const day = 24 * hour;
 const history: HistoryBound = { bytesMax: 1_000_000, ageMsMax: 10 * day };
-const limits = { segmentsCompact: 1, logBytesCompact: 1 };
+const limits = { segmentsCompact: 1, segmentsMerge: 2, logBytesCompact: 1 };
 
 test('an owner that idles removes history within an hour after it has become too old', async (context) => {
   const home = await makeHome(context);

@@ -92,7 +92,12 @@ test('a check of a store with a running owner finds no fault', async () => {
 
 test('a check reports what history has, since when, and which of its files are corrupt', async () => {
   const disk = new CrashDisk('/home');
-  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const limits = {
+    segmentsCompact: 2,
+    segmentsMerge: 4,
+    segmentReserveBytes: 1,
+    segmentGrowthBytes: 1,
+  };
   for (let number = 1; number <= 6; number++) {
     const store = await openStore({ disk: disk.process(), limits });
     append(store, postedRecord(number, `body ${number}`), { kind: 'settled', numbers: [number] });

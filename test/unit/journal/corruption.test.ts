@@ -216,7 +216,7 @@ test('a corrupt prologue of the newest segment loses no message behind it', asyn
  */
 async function mergedEpoch(): Promise<{ disk: CrashDisk; model: JournalModel }> {
   const disk = new CrashDisk('/home');
-  const limits = { ...smallFiles, segmentBytesMax: 2_000, segmentsCompact: 1 };
+  const limits = { ...smallFiles, segmentBytesMax: 2_000, segmentsCompact: 1, segmentsMerge: 2 };
   const first = await openStore({ disk: disk.process(), limits });
   append(first, postedRecord(1, 'x'.repeat(2_000)));
   append(first, postedRecord(2, 'two'));
@@ -339,7 +339,7 @@ test('if many bodies become corrupt while the owner runs, those beyond the limit
 
 test('a damaged message in merged segments keeps its place', async () => {
   const disk = new CrashDisk('/home');
-  const many = { ...smallFiles, segmentsCompact: 100 };
+  const many = { ...smallFiles, segmentsCompact: 100, segmentsMerge: 200 };
   for (let number = 1; number <= 7; number++) {
     const store = await openStore({ disk: disk.process(), limits: many });
     const settles = number === 4 ? [1] : [];
@@ -348,7 +348,10 @@ test('a damaged message in merged segments keeps its place', async () => {
   }
   const bytes = contents(disk, path(4, 1));
   disk.tamper(path(4, 1), flipped(bytes, bytes.indexOf('message 4')));
-  const store = await openStore({ disk: disk.process(), limits: { ...many, segmentsCompact: 2 } });
+  const store = await openStore({
+    disk: disk.process(),
+    limits: { ...many, segmentsCompact: 2, segmentsMerge: 4 },
+  });
   assert.equal(disk.files().has(path(4, 1)), false);
   assert(disk.files().has(`${storeFolder}/damaged/00000004-000001.log`));
   append(store, { kind: 'offered', number: 4, holder: testSession, attempt: 3 });

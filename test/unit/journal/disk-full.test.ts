@@ -342,11 +342,16 @@ test('at a limit on the size of files the next segment is begun, and a record th
 
 test('a limit on the size of files that is below the sum of many small segments makes the merge shorter', async () => {
   const disk = new CrashDisk('/home');
-  const limits = { segmentsCompact: 2, segmentReserveBytes: 100, ballastFilesMin: 0 };
+  const limits = {
+    segmentsCompact: 2,
+    segmentsMerge: 4,
+    segmentReserveBytes: 100,
+    ballastFilesMin: 0,
+  };
   for (let owner = 1; owner <= 8; owner++) {
     const store = await openStore({
       disk: disk.process(),
-      limits: { ...limits, segmentsCompact: 99 },
+      limits: { ...limits, segmentsCompact: 99, segmentsMerge: 198 },
     });
     append(store, postedRecord(store.journal.nextNumber, 'x'.repeat(40_000)));
     await store.journal.close();

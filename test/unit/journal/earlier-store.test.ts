@@ -12,6 +12,7 @@ const limits = {
   segmentReserveBytes: 1,
   segmentGrowthBytes: 1,
   segmentsCompact: 1,
+  segmentsMerge: 2,
   logBytesCompact: 1,
   ballastFilesMin: 1,
 };

@@ -151,7 +151,7 @@ for (const isDamaged of [false, true]) {
   const how = isDamaged ? 'damaged' : 'sound';
   test(`a ${how} post to several that is written again with small segments keeps what lives of it`, async () => {
     const disk = new CrashDisk('/home');
-    const many = { ...smallFiles, segmentsCompact: 100 };
+    const many = { ...smallFiles, segmentsCompact: 100, segmentsMerge: 200 };
     for (const number of [1, 4, 5, 6, 7, 13, 14]) {
       const store = await openStore({ disk: disk.process(), limits: many });
       const more = number === 1 ? toThree : {};
@@ -165,7 +165,7 @@ for (const isDamaged of [false, true]) {
     }
     const bytes = contents(disk, first);
     if (isDamaged) disk.tamper(first, flipped(bytes, bytes.indexOf('message 1')));
-    const few = { ...many, segmentsCompact: 2 };
+    const few = { ...many, segmentsCompact: 2, segmentsMerge: 4 };
     const store = await openStore({ disk: disk.process(), limits: few });
     assert.equal(disk.files().has(first), false);
     await store.journal.close();

@@ -206,7 +206,7 @@ test('nothing is compacted while half of the log is live, and the current segmen
 
 test('one-shot posts do not pile up segments', async () => {
   const disk = new CrashDisk('/home');
-  const limits = { segmentsCompact: 4, segmentReserveBytes: 1 };
+  const limits = { segmentsCompact: 4, segmentsMerge: 8, segmentReserveBytes: 1 };
   for (let number = 1; number <= 60; number++) {
     const store = await openStore({ disk: disk.process(), limits });
     append(store, postedRecord(number, 'short'));
@@ -241,10 +241,20 @@ async function postOnce(disk: CrashDisk, number: number, bytes: number, limits: 
   return { written, epochs: listEpochs(disk.process(), storeFolder).length };
 }
 
+test('an owner that finds more than twelve small segments writes them again as one', async () => {
+  const disk = new CrashDisk('/home');
+  const epochs: number[] = [];
+  for (let number = 1; number <= 15; number++) {
+    epochs.push((await postOnce(disk, number, 100, { segmentReserveBytes: 1 })).epochs);
+  }
+  assert.deepEqual(epochs.slice(11), [12, 13, 1, 2]);
+});
+
 test('one-shot posts that are never read leave few segments, and each is copied only a few times', async () => {
   const disk = new CrashDisk('/home');
   const limits = {
     segmentsCompact: 4,
+    segmentsMerge: 8,
     segmentBytesMax: 64_000,
     segmentReserveBytes: 1,
     segmentGrowthBytes: 1,
@@ -265,7 +275,12 @@ test('one-shot posts that are never read leave few segments, and each is copied 
 
 test('records that an opening carried over stay in effect, holds, moves and settles included', async () => {
   const disk = new CrashDisk('/home');
-  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, bodyCacheBytesMax: 0 };
+  const limits = {
+    segmentsCompact: 2,
+    segmentsMerge: 4,
+    segmentReserveBytes: 1,
+    bodyCacheBytesMax: 0,
+  };
   let state = '';
   for (let number = 1; number <= 40; number++) {
     const store = await openStore({ disk: disk.process(), limits });
@@ -290,8 +305,13 @@ test('records that an opening carried over stay in effect, holds, moves and sett
 
 test('an owner that dies at any step of an opening that merges small segments loses nothing', async () => {
   const before = new CrashDisk('/home');
-  const limits = { segmentsCompact: 2, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
-  const many = { ...limits, segmentsCompact: 100 };
+  const limits = {
+    segmentsCompact: 2,
+    segmentsMerge: 4,
+    segmentReserveBytes: 1,
+    segmentGrowthBytes: 1,
+  };
+  const many = { ...limits, segmentsCompact: 100, segmentsMerge: 200 };
   let expected = '';
   for (let number = 1; number <= 7; number++) {
     const store = await openStore({ disk: before.process(), limits: many });
@@ -541,7 +561,10 @@ test('the folders of epochs in which nothing counts are removed, and a replaced 
   append(first, postedRecord(1, 'lives'));
   await first.journal.sync();
   for (let count = 0; count < 10; count++) {
-    const next = await openStore({ disk: disk.process(), limits: { segmentsCompact: 3 } });
+    const next = await openStore({
+      disk: disk.process(),
+      limits: { segmentsCompact: 3, segmentsMerge: 6 },
+    });
     assert.equal(first.journal.passesFencing(), false);
     await next.journal.close();
   }

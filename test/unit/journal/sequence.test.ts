@@ -93,7 +93,7 @@ test('a new owner carries over the whole end of the log with its numbers, also w
 
 test('what is copied by a merge has no number, since history has the original', async () => {
   const disk = new CrashDisk('/home');
-  const merging = { ...limits, segmentsCompact: 1 };
+  const merging = { ...limits, segmentsCompact: 1, segmentsMerge: 2 };
   for (const number of [1, 2, 3]) {
     const store = await openStore({ disk: disk.process(), limits: merging });
     append(store, postedRecord(number, 'x'.repeat(100)));
@@ -154,7 +154,13 @@ test('behind corruption a number is skipped rather than given twice', async () =
 
 test('a stamp of an older segment that was removed is not needed to go on', async () => {
   const disk = new CrashDisk('/home');
-  const tiny = { ...limits, segmentBytesMax: 200, segmentsCompact: 0, logBytesCompact: 0 };
+  const tiny = {
+    ...limits,
+    segmentBytesMax: 200,
+    segmentsCompact: 0,
+    segmentsMerge: 0,
+    logBytesCompact: 0,
+  };
   const store = await openStore({ disk: disk.process(), limits: tiny });
   for (const number of [1, 2, 3]) {
     append(store, postedRecord(number, 'x'.repeat(200)));
