@@ -14,8 +14,10 @@ import { spareMemoryBytesMax } from './limits.ts';
 
 /** Shorter ones are received into memory of their own. */
 const largeBytesMin = 256 * 1024;
-/** The length of memory is a multiple of this, so that it fits other bodies of about the same length. */
-const stepBytes = 64 * 1024;
+/** The length of memory of bodies is a multiple of this, so that it fits other bodies of about the same length. */
+const bodyStepBytes = 64 * 1024;
+/** Files differ more: a segment ends with the posts of a turn. The pages behind the end of a file are not touched. */
+const fileStepShare = 1 / 4;
 
 export class LargeMemory {
   /** How many holders each memory in use has. */
@@ -24,10 +26,17 @@ export class LargeMemory {
   #spareBytes = 0;
   /** The least number of spares since the last surplus(). */
   #unusedCount = 0;
+  readonly #stepOf: (bytes: number) => number;
+
+  /** `stepOf`: the length of memory for so many bytes is a multiple of this. */
+  constructor(stepOf: (bytes: number) => number = () => bodyStepBytes) {
+    this.#stepOf = stepOf;
+  }
 
   /** Uninitialised, like Buffer.allocUnsafeSlow(). */
   take(bytes: number): Buffer {
     if (bytes < largeBytesMin) return Buffer.allocUnsafeSlow(bytes);
+    const stepBytes = this.#stepOf(bytes);
     const memoryBytes = Math.ceil(bytes / stepBytes) * stepBytes;
     // The one that was released last is the most likely to be in the cache of the processor.
     const at = this.#spare.findLastIndex(({ byteLength }) => byteLength === memoryBytes);
@@ -87,4 +96,6 @@ export class LargeMemory {
 /** Of bodies: one for this process. */
 export const largeMemory = new LargeMemory();
 /** Of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
-export const fileMemory = new LargeMemory();
+export const fileMemory = new LargeMemory(
+  (bytes) => 2 ** Math.floor(Math.log2(bytes)) * fileStepShare,
+);

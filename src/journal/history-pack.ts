@@ -1,6 +1,5 @@
 // Packs files of history into one: each numbered record once, and what a reader must know of messages that were stored
 // before. Prologues, zeros, and records that do not count are left out. Does no I/O.
-import type { Runtime } from '../base/runtime.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { startOf } from './history-file.ts';
@@ -14,7 +13,7 @@ import {
   segmentSeed,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
-import { inTurns, readEach } from './recovery.ts';
+import { readEach } from './recovery.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 
 export interface PackSource {
@@ -31,14 +30,14 @@ export interface Packed {
 
 /**
  * `sources`: oldest first. `target`: the name of the packed file. `endBehind`: the lowest number at which a file behind
- * them begins. `isBehindEarlier`: a file before them was written by a version without stamps.
+ * them begins. `isBehindEarlier`: a file before them was written by a version without stamps. `beside` takes all steps.
  */
 export async function packed(
   sources: readonly PackSource[],
   target: SegmentId,
   endBehind: number,
   isBehindEarlier: boolean,
-  runtime: Pick<Runtime, 'now' | 'defer'>,
+  beside: (steps: Generator<void, boolean>) => Promise<boolean>,
 ): Promise<Packed> {
   const starts = sources.map(({ id, bytes }) => startOf(bytes, id));
   const sequences = starts.map((start) => start?.sequence ?? Number.MAX_VALUE);
@@ -55,7 +54,7 @@ export async function packed(
     const end = Math.min(endBehind, ...sequences.slice(index + 1));
     // A later file that begins before this one has all of it: another owner died while it packed them.
     if (start !== undefined && start > end) continue;
-    const isCorrupt = start !== undefined && (await inTurns(packer.steps(bytes, id, end), runtime));
+    const isCorrupt = start !== undefined && (await beside(packer.steps(bytes, id, end)));
     if (start === undefined || isCorrupt) left.push(id);
   }
   return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers, left: [] };

@@ -30,7 +30,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { inTurns } from './recovery.ts';
+import { besideMail, type RestRuntime } from './turns.ts';
 import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
 
@@ -46,7 +46,7 @@ interface KnownFile extends HistoryFile {
   isLeft: boolean;
 }
 
-export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'time'>;
+export type HistoryRuntime = RestRuntime & Pick<Runtime, 'time'>;
 
 export class History {
   readonly #disk: Disk;
@@ -284,7 +284,7 @@ export class History {
   async #retire(going: readonly KnownFile[], log: readonly SegmentId[]): Promise<void> {
     const { mail, sources } = await this.#readUnended(going, log);
     const { residueBytesMax } = this.#limits;
-    const rest = await inTurns(residueOf(mail, residueBytesMax, this.isLive), this.#runtime);
+    const rest = await this.#beside(residueOf(mail, residueBytesMax, this.isLive));
     // On a full disk, history may have gone meanwhile: then ends that were in it are not known.
     if (!going.every((file) => this.#files.includes(file))) return;
     const aside = this.#pathAside(residueId);
@@ -326,7 +326,7 @@ export class History {
       if (!bytes) continue;
       fileMemory.hold(bytes);
       const source = { id: file, bytes };
-      await inTurns(mail.read(source, end), this.#runtime);
+      await this.#beside(mail.read(source, end));
       const all = [...sources, source];
       sources = all.filter((each) => mail.needs(each));
       // Before the next one is read.
@@ -381,7 +381,7 @@ export class History {
       return !start && inOrder(id, target) < 0;
     });
     const end = startBehind(target, starts);
-    return packed(sources, target, end, isBehindEarlier, this.#runtime);
+    return packed(sources, target, end, isBehindEarlier, (steps) => this.#beside(steps));
   }
 
   /** Returns the length; undefined if there is no room. Throws if a newer owner may have a file at this path. */
@@ -391,7 +391,7 @@ export class History {
     let file: DiskFile | undefined;
     try {
       file = this.#disk.create(path);
-      const bytes = await inTurns(writeParts(file, buffers), this.#runtime);
+      const bytes = await this.#beside(writeParts(file, buffers));
       await file.sync();
       return bytes;
     } catch (error) {
@@ -408,6 +408,10 @@ export class History {
     const path = historyPath(this.#folder);
     const names = this.#disk.list(path).filter((name) => name.endsWith('.new'));
     for (const name of names) if (this.#mayGoOn()) this.#disk.removeFile(join(path, name));
+  }
+
+  #beside<Result>(steps: Generator<void, Result>): Promise<Result> {
+    return besideMail(steps, this.#runtime, () => this.#isClosing);
   }
 
   #mayGoOn(): boolean {

@@ -59,7 +59,7 @@ export interface JournalOptions {
    */
   snapshot(): readonly JournalRecord[];
   readonly disk?: Disk;
-  readonly runtime?: Pick<Runtime, 'now' | 'time' | 'defer' | 'randomBytes'>;
+  readonly runtime?: Pick<Runtime, 'now' | 'time' | 'defer' | 'setTimer' | 'randomBytes'>;
   readonly limits?: Partial<JournalLimits>;
   /** How much history is kept. */
   readonly history?: HistoryBound | undefined;

@@ -182,13 +182,13 @@ test('an owner that is replaced while it makes the residue leaves every file, al
     const runtime = {
       now: () => (clock += 1_000),
       time: () => 0,
-      defer: (work: () => void) => {
+      setTimer: (work: () => void) => {
         turns++;
         if (turns === replacedAt) {
           old.mayChange = () => false;
           disk.tamper(ofSuccessor, Buffer.from('not complete'));
         }
-        setImmediate(work);
+        return setImmediate(work);
       },
     };
     const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
