@@ -8,14 +8,19 @@
 // 4. A body that was never held, or that a holder does not release, is left to garbage collection. So a holder that
 //    cannot say when it is done, such as an event that followers read, holds the body and never releases it.
 // A body in other memory, such as one that was read from disk, may be held and released, too, without effect.
-// Files of history that are read as a whole have such memory as well, apart from that of bodies.
+// Two others have such memory as well, apart from that of bodies: files of history that are read as a whole, and the
+// copies that a program's posts make of large bodies, which are released when the posts are stored.
 import assert from 'node:assert/strict';
 import { spareMemoryBytesMax } from './limits.ts';
 
 /** Shorter ones are received into memory of their own. */
-const largeBytesMin = 256 * 1024;
-/** The length of memory is a multiple of this, so that it fits other bodies of about the same length. */
-const stepBytes = 64 * 1024;
+export const largeBytesMin = 256 * 1024;
+/** The length of memory of bodies is a multiple of this, so that it fits other bodies of about the same length. */
+const bodyStepBytes = 64 * 1024;
+/** Files differ more: a segment ends with the posts of a turn. The pages behind the end of a file are not touched. */
+const fileStepShare = 1 / 4;
+/** For the posts that most programs have in flight. */
+const postMemoryBytesMax = 8 * 1024 * 1024;
 
 export class LargeMemory {
   /** How many holders each memory in use has. */
@@ -24,10 +29,22 @@ export class LargeMemory {
   #spareBytes = 0;
   /** The least number of spares since the last surplus(). */
   #unusedCount = 0;
+  readonly #stepOf: (bytes: number) => number;
+  readonly #spareBytesMax: number;
+
+  /** `stepOf`: the length of memory for so many bytes is a multiple of this. */
+  constructor(
+    stepOf: (bytes: number) => number = () => bodyStepBytes,
+    spareBytesMax = spareMemoryBytesMax,
+  ) {
+    this.#stepOf = stepOf;
+    this.#spareBytesMax = spareBytesMax;
+  }
 
   /** Uninitialised, like Buffer.allocUnsafeSlow(). */
   take(bytes: number): Buffer {
     if (bytes < largeBytesMin) return Buffer.allocUnsafeSlow(bytes);
+    const stepBytes = this.#stepOf(bytes);
     const memoryBytes = Math.ceil(bytes / stepBytes) * stepBytes;
     // The one that was released last is the most likely to be in the cache of the processor.
     const at = this.#spare.findLastIndex(({ byteLength }) => byteLength === memoryBytes);
@@ -51,7 +68,7 @@ export class LargeMemory {
       return;
     }
     this.#holders.delete(buffer);
-    if (this.#spareBytes + buffer.byteLength > spareMemoryBytesMax) return;
+    if (this.#spareBytes + buffer.byteLength > this.#spareBytesMax) return;
     this.#spare.push(buffer);
     this.#spareBytes += buffer.byteLength;
   }
@@ -87,4 +104,8 @@ export class LargeMemory {
 /** Of bodies: one for this process. */
 export const largeMemory = new LargeMemory();
 /** Of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
-export const fileMemory = new LargeMemory();
+export const fileMemory = new LargeMemory(
+  (bytes) => 2 ** Math.floor(Math.log2(bytes)) * fileStepShare,
+);
+/** Of bodies that a program posts. Little is spare, since no upkeep frees it in a process without a broker. */
+export const postMemory = new LargeMemory(undefined, postMemoryBytesMax);

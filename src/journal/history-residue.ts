@@ -23,6 +23,10 @@ const stepMessages = 64;
 /** New copies lie together in memory of about this length. */
 const memoryBytes = 1_048_576;
 
+/** Copies that are longer have at most this part of the residue: else each new one could be 16 MiB to write and sync. */
+const largeBytesMin = 64 * 1024;
+const largeShare = 1 / 8;
+
 /** Where the record lies that the new residue will have of a message. */
 interface Copy {
   readonly number: number;
@@ -38,7 +42,7 @@ interface Copy {
 /**
  * The new residue, in steps, of the former one and the oldest files: messages that have not ended in these; empty if there
  * are none. If it would be longer than `bytesMax`, live ones go first, since the log has copies of them, and then those
- * that were stored first.
+ * that were stored first. The same if those with large bodies were longer than their part of it.
  */
 export function* residueOf(
   mail: UnendedMail,
@@ -90,21 +94,23 @@ class Copier {
 /** Those that have room, in the order of their numbers. */
 function fitting(copies: readonly Copy[], bytesMax: number): Copy[] {
   const inOrder = copies.toSorted((one, other) => one.number - other.number);
+  const kept = new Set<Copy>();
   let room = bytesMax;
-  const firstThatFits = (areLive: boolean) => {
-    let first = Number.POSITIVE_INFINITY;
-    for (let index = inOrder.length - 1; index >= 0; index--) {
-      const { number, isLive, begin, end, body } = inOrder[index] as Copy;
-      if (isLive !== areLive) continue;
-      room -= end - begin + (body?.length ?? 0);
-      if (room < 0) break;
-      first = number;
+  let largeRoom = bytesMax * largeShare;
+  for (const areLive of [false, true]) {
+    for (let index = inOrder.length - 1; index >= 0 && room > 0; index--) {
+      const copy = inOrder[index] as Copy;
+      if (copy.isLive !== areLive) continue;
+      const bytes = copy.end - copy.begin + (copy.body?.length ?? 0);
+      if (bytes > largeBytesMin) {
+        largeRoom -= bytes;
+        if (largeRoom < 0) continue;
+      }
+      room -= bytes;
+      if (room >= 0) kept.add(copy);
     }
-    return first;
-  };
-  const firstEnded = firstThatFits(false);
-  const firstLive = firstThatFits(true);
-  return inOrder.filter(({ number, isLive }) => number >= (isLive ? firstLive : firstEnded));
+  }
+  return inOrder.filter((copy) => kept.has(copy));
 }
 
 /** Their bytes, in one buffer where they lie behind one another. */

@@ -12,6 +12,7 @@ import {
 } from '../app/parameters.ts';
 import { peekPages } from '../app/peek.ts';
 import { IpcError } from '../base/errors.ts';
+import { largeBytesMin, postMemory } from '../base/large-memory.ts';
 import {
   fetchBytesMax,
   fetchMessagesMax,
@@ -142,6 +143,8 @@ export class AgentMail {
       };
       const send = () => this.#mail.post(mailboxes[0], body, call);
       return this.#context.rateLimited(from ?? '', mailboxes, send).then((result) => {
+        // The broker has all of it. Of a post that failed, a connection may still have a part to write.
+        postMemory.release(body);
         if (answered) checkAnswered(answered, result);
         if (typeof to === 'string') return postedMessage(mailboxes[0], result, result);
         return postedMessages(mailboxes, result);
@@ -455,5 +458,9 @@ function checkAnswered(answered: MessageHandle, { notHeld, number }: PostResult)
 function copyBody(text: string | Uint8Array): Buffer {
   if (typeof text === 'string') return parseBody(text, 'text');
   checkBytes(text, 'text');
-  return Buffer.from(text);
+  if (text.length < largeBytesMin) return Buffer.from(text);
+  const copy = postMemory.take(text.length);
+  copy.set(text);
+  postMemory.hold(copy);
+  return copy;
 }

@@ -99,3 +99,11 @@ test('all spare memory can be given away, and memory that is still held is spare
   memory.release(second);
   assert.equal(memory.take(megabyte).buffer, second.buffer);
 });
+
+test('what is released beyond the spare memory that there may be is not kept', () => {
+  const memory = new LargeMemory(undefined, 2 * megabyte);
+  const bodies = [memory.take(megabyte), memory.take(megabyte), memory.take(megabyte)];
+  for (const body of bodies) memory.hold(body);
+  for (const body of bodies) memory.release(body);
+  assert.equal(memory.spares().length, 2);
+});

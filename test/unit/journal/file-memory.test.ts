@@ -33,3 +33,13 @@ test('the memory of files is not that of bodies', async (context) => {
   assert.notEqual(largeMemory.take(1_000_000).buffer, bytes.buffer);
   assert.equal(fileMemory.take(1_000_000).buffer, bytes.buffer);
 });
+
+test('segments that differ in length by the posts of a turn are read into the same memory', () => {
+  const megabyte = 1_048_576;
+  const first = fileMemory.take(16.25 * megabyte);
+  fileMemory.hold(first);
+  fileMemory.release(first);
+  const second = fileMemory.take(19.5 * megabyte);
+  assert.equal(second.length, 19.5 * megabyte);
+  assert.equal(second.buffer, first.buffer);
+});

@@ -234,13 +234,13 @@ test('an owner that is replaced while it makes the residue leaves every file, al
       ...systemRuntime,
       now: () => (clock += 1_000),
       time: () => 0,
-      defer: (work: () => void) => {
+      setTimer: (work: () => void) => {
         turns++;
         if (turns === replacedAt) {
           old.mayChange = () => false;
           disk.tamper(ofSuccessor, Buffer.from('not complete'));
         }
-        setImmediate(work);
+        return setImmediate(work);
       },
     };
     const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
@@ -272,6 +272,25 @@ test('the residue is bounded: live mail goes first, of which the log has copies,
   assert.deepEqual(numbersIn(1_000), [2, 4]);
   assert.deepEqual(numbersIn(600), [4]);
   assert.deepEqual(numbersIn(100), []);
+});
+
+test('large messages have an eighth of the residue: those that were stored last', () => {
+  const id = { epoch: 1, segment: 1 };
+  const large = 'x'.repeat(70_000);
+  const bodies = [large, 'small', large, large, 'small', large];
+  const records = bodies.map((body, index) => postedRecord(index + 1, body));
+  const stamp = { kind: 'stamp', sequence: 1, time: 1 } as const;
+  const buffers = [stamp, ...records].map((each) => encodeRecord(each, segmentSeed(id)));
+  const source = { id, bytes: Buffer.concat(buffers.flat()), end: 100 };
+  const numbersIn = (bytesMax: number, isLive = (_number: number) => false) =>
+    copiesIn(residueBytes([source], bytesMax, isLive));
+  assert.deepEqual(numbersIn(4_000_000), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(numbersIn(1_200_000), [2, 4, 5, 6]);
+  assert.deepEqual(
+    numbersIn(1_200_000, (number) => number === 6),
+    [2, 3, 4, 5],
+  );
+  assert.deepEqual(numbersIn(500_000), [2, 5]);
 });
 
 test('on a full disk the residue goes first, before any file that has the life of messages', async () => {
