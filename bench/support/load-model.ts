@@ -277,8 +277,11 @@ function peakOf(load: Load): number {
   return ratesOf(load).peak;
 }
 
-function lifeUs({ lifeUs: base }: { lifeUs: UnitCost }, { bodyBytes }: Load): number {
-  return base.value + (brokerCosts.lifeUsPerKibibyte.value * bodyBytes) / 1_024;
+function lifeUs(
+  costs: { readonly lifeUs: UnitCost; readonly lifeUsPerKibibyte: UnitCost },
+  { bodyBytes }: Load,
+): number {
+  return costs.lifeUs.value + (costs.lifeUsPerKibibyte.value * bodyBytes) / 1_024;
 }
 
 /** Memory of a broker or keeper, without its connections. */

@@ -15,13 +15,13 @@ const nats = 'nats-server 2.9.10';
 export const brokerCosts = {
   idleBytes: cost(63_000_000, 'process without sessions: `npm run bench -- idle`'),
   idleOpenFiles: cost(29, 'the same'),
-  connectionBytes: cost(35_700, 'idle session, resident: `npm run bench -- idle`'),
-  waitBytes: cost(1_500, 'parked wait, resident: `npm run bench -- idle`'),
-  messageBytes: cost(637, 'queued, without its body: `npm run bench -- memory`, usual names'),
-  lifeUs: cost(137, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
-  lifeUsPerKibibyte: cost(22, 'the same, by 256 and 2,048 bytes'),
-  recordBytes: cost(209, 'in the journal beside the body: `npm run bench -- lives`'),
-  replayUs: cost(15, 'a message of a replayed journal: `npm run bench -- memory`'),
+  connectionBytes: cost(21_100, 'idle session, resident: `npm run bench -- idle`'),
+  waitBytes: cost(1_230, 'parked wait, resident: `npm run bench -- idle`'),
+  messageBytes: cost(361, 'queued, without its body: `npm run bench -- memory`, usual names'),
+  lifeUs: cost(30, 'processor of one post, delivery and settle: `npm run bench -- lives`'),
+  lifeUsPerKibibyte: cost(23, 'the same, by 256 and 2,048 bytes'),
+  recordBytes: cost(183, 'in the journal beside the body: `npm run bench -- lives`'),
+  replayUs: cost(8, 'a message of a replayed journal: `npm run bench -- memory`'),
   syncUs: cost(126, 'append and sync of 2,048 bytes: `npm run bench -- nats-posts`'),
 };
 
@@ -46,7 +46,8 @@ export const natsCosts = {
 
 /** Costs of the session that keeps the mail over a replicated log, where they differ from those of the broker. */
 export const keeperCosts = {
-  lifeUs: cost(196, `as for the broker, ${nats}, R3: \`npm run bench -- lives\``),
+  lifeUs: cost(37, `as for the broker, ${nats}, R3: \`npm run bench -- lives\``),
+  lifeUsPerKibibyte: cost(48, 'the same, by 256 and 2,048 bytes'),
   noticeSeconds: cost(2, 'until a parked wait notices: heartbeatMs of src/session/nats-owner.ts'),
   takeoverSeconds: cost(0.044, `an empty store, ${nats}, R3: \`npm run bench -- nats-takeover\``),
   loadBytesPerSecond: cost(37_000_000, 'the same, with 43 MB: loaded and replayed'),

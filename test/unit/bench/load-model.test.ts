@@ -48,10 +48,10 @@ test('every unit cost is a positive number, and says where it is from', () => {
 
 test('the embedded broker adds up its process, connections, waits, messages and cached bodies', () => {
   const { memoryBytes, openFiles, connections, storedFiles } = embedded(load);
-  const waits = 2_000 * 1_500;
-  const messages = 43_200 * 637;
+  const waits = 2_000 * 1_230;
+  const messages = 43_200 * 361;
   const bodies = 43_200 * (1_024 + 400);
-  assert.equal(memoryBytes, 63_000_000 + 1_000 * 35_700 + waits + messages + bodies);
+  assert.equal(memoryBytes, 63_000_000 + 1_000 * 21_100 + waits + messages + bodies);
   assert.deepEqual(
     { openFiles, connections, storedFiles },
     { openFiles: 1_029, connections: 1_000, storedFiles: 4 },
@@ -60,23 +60,23 @@ test('the embedded broker adds up its process, connections, waits, messages and 
 
 test('the cache of bodies has its limit', () => {
   const beyond = { ...load, messagesPerDay: 20 * 864_000 };
-  const messages = 864_000 * 637;
+  const messages = 864_000 * 361;
   const bodies = 67_108_864;
   const { memoryBytes } = embedded(beyond);
-  assert.equal(memoryBytes, 63_000_000 + 1_000 * 35_700 + 2_000 * 1_500 + messages + bodies);
+  assert.equal(memoryBytes, 63_000_000 + 1_000 * 21_100 + 2_000 * 1_230 + messages + bodies);
 });
 
 test('a body is received twice from an embedded broker, and seven times over a replicated log', () => {
-  const stored = 1_024 + 209;
+  const stored = 1_024 + 183;
   assert.deepEqual(embedded(load).bytesPerSecond, { mean: 20 * stored, peak: 200 * stored });
   assert.deepEqual(keeper(load).bytesPerSecond, { mean: 70 * stored, peak: 700 * stored });
   assert.deepEqual(consumers(load).bytesPerSecond, { mean: 40 * stored, peak: 400 * stored });
 });
 
 test('three servers write each message', () => {
-  assert.equal(embedded(load).diskBytesPerDay, 864_000 * 1_233);
+  assert.equal(embedded(load).diskBytesPerDay, 864_000 * 1_207);
   for (const needs of [keeper(load), consumers(load), partitions(load)]) {
-    assert.equal(needs.diskBytesPerDay, 3 * 864_000 * 1_233);
+    assert.equal(needs.diskBytesPerDay, 3 * 864_000 * 1_207);
   }
 });
 
@@ -93,8 +93,8 @@ test('three servers sync three records of a message, at most one after the other
 });
 
 test('a takeover loads the unread mail and 32 MB of history', () => {
-  assert.equal(loadedBytes(load), 43_200 * 1_233 + 33_554_432);
-  assert.equal(keeper(load).takeoverSeconds.toFixed(2), '4.39');
+  assert.equal(loadedBytes(load), 43_200 * 1_207 + 33_554_432);
+  assert.equal(keeper(load).takeoverSeconds.toFixed(2), '4.36');
 });
 
 test('each mailbox with a consumer costs three servers memory, open files and files on disk', () => {
@@ -119,7 +119,7 @@ test('of several limits the one that is reached first is named', () => {
 test('a keeper ends where a takeover lasts 20 s, if its connections do not end it before', () => {
   assert.deepEqual(endOf(load, keeper), { sessions: 4_096, by: 'connections' });
   const unread = { ...load, unreadShare: 0.5 };
-  assert.deepEqual(endOf(unread, keeper), { sessions: 1_184, by: 'takeover' });
+  assert.deepEqual(endOf(unread, keeper), { sessions: 1_209, by: 'takeover' });
 });
 
 test('consumers end where a server has 2,000 Raft groups, one of which is that of the stream', () => {
