@@ -225,23 +225,23 @@ test('an owner that is replaced while it makes the residue leaves every file, al
   const prepared = await storeWith(postedRecord(1, 'kept for long'));
   const tight = { ...history, bytesMax: 6_000 };
   const ofSuccessor = `${storeFolder}/history/0-0.new`;
-  for (let replacedAt = 1, turns = 1; replacedAt <= turns; replacedAt++) {
+  let replacedAt = 1;
+  for (let turns = 1; ; replacedAt++) {
     const disk = prepared.clone();
     let clock = 0;
     turns = 0;
-    // Each step is a turn of its own.
+    const nextTurn = (work: () => void) => {
+      turns++;
+      if (turns === replacedAt) {
+        old.mayChange = () => false;
+        disk.tamper(ofSuccessor, Buffer.from('not complete'));
+      }
+      return setImmediate(work);
+    };
+    // Each step is a turn of its own, with a rest or, since the owner closes, without one.
     const runtime = {
-      ...systemRuntime,
-      now: () => (clock += 1_000),
-      time: () => 0,
-      setTimer: (work: () => void) => {
-        turns++;
-        if (turns === replacedAt) {
-          old.mayChange = () => false;
-          disk.tamper(ofSuccessor, Buffer.from('not complete'));
-        }
-        return setImmediate(work);
-      },
+      ...{ now: () => (clock += 1_000), time: () => 0 },
+      ...{ defer: (work: () => void) => void nextTurn(work), setTimer: nextTurn },
     };
     const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
     old.tidy([]);
@@ -250,6 +250,7 @@ test('an owner that is replaced while it makes the residue leaves every file, al
     const expected = new Map([...prepared.files(), [ofSuccessor, Buffer.from('not complete')]]);
     assert.deepEqual(disk.files(), expected, `turn ${replacedAt}`);
   }
+  assert(replacedAt > 2, `${replacedAt - 1} turns`);
 });
 
 test('the residue is bounded: live mail goes first, of which the log has copies, and then what was stored first', () => {
