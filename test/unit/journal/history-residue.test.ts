@@ -8,8 +8,10 @@ import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { residueId } from '../../../src/journal/history-residue.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
-import { segmentSeed } from '../../../src/journal/record-framing.ts';
+import { type SegmentId, segmentSeed } from '../../../src/journal/record-framing.ts';
+import type { StoreRecord } from '../../../src/journal/record-types.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
+import { stampOfNone } from '../../../src/journal/sequence.ts';
 import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { MailEvent } from '../../../src/model/mail-events.ts';
 import type { Name } from '../../../src/model/message.ts';
@@ -273,6 +275,24 @@ test('the residue is bounded: live mail goes first, of which the log has copies,
   assert.deepEqual(numbersIn(1_000), [2, 4]);
   assert.deepEqual(numbersIn(600), [4]);
   assert.deepEqual(numbersIn(100), []);
+});
+
+test('a message that ended in a file that is gone is not kept again because another one of its post is repeated', () => {
+  const [before, after] = [residueId, { epoch: 1, segment: 1 }];
+  const post = postedRecord(1, 'to both', { alsoTo: ['B'] });
+  const copied = { kind: 'copied', envelope: post.envelope, mailbox: 'A' as Name } as const;
+  const kept = { ...copied, attempt: 1, holder: '', body: post.body } as const;
+  const stamp = { kind: 'stamp', sequence: 50, time: 1 } as const;
+  const sourceOf = (id: SegmentId, ...records: (JournalRecord | StoreRecord)[]) => ({
+    id,
+    bytes: Buffer.concat(records.flatMap((each) => encodeRecord(each, segmentSeed(id)))),
+    end: 100,
+  });
+  const sources = [
+    sourceOf(before, stampOfNone, kept),
+    sourceOf(after, stampOfNone, post, stamp, postedRecord(3, 'later')),
+  ];
+  assert.deepEqual(copiesIn(residueBytes(sources, 10_000, () => false)), [1, 3]);
 });
 
 test('large messages have an eighth of the residue: those that were stored last', () => {
