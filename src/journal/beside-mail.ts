@@ -6,6 +6,8 @@ import type { Runtime } from '../base/runtime.ts';
 const partMs = 1;
 /** After each part, the event loop is free for so many times as long as the part took. */
 const restShare = 3;
+/** A step is longer when the disk is slow, or this process stood still. A close waits for the rest that has begun. */
+const restMsMax = 100;
 
 /** Takes all steps. `isUrgent`: they must be done soon, so there is only a turn of the event loop between two parts. */
 export async function besideMail<Result>(
@@ -21,7 +23,7 @@ export async function besideMail<Result>(
     if (tookMs < partMs) continue;
     await new Promise<void>((resolve) => {
       if (isUrgent()) runtime.defer(resolve);
-      else runtime.setTimer(resolve, restShare * tookMs);
+      else runtime.setTimer(resolve, Math.min(restShare * tookMs, restMsMax));
     });
     since = runtime.now();
   }

@@ -187,11 +187,10 @@ export class Journal {
     this.#spaceCheck.appended();
     const first = this.#sequence.next;
     if (records.length > 0) this.#write(records, records.length, onWritten);
+    // The snapshot must have nothing that is not written before it. What leaves may end a peer, which changes it.
+    if (records.length > 0 && this.#isSegmentOver()) this.#beginNext();
     onInPlace?.();
-    if (records.length === 0) return first;
     this.#bodies.index();
-    // Only now, so that the snapshot has nothing that is not written before it.
-    if (this.#isSegmentOver()) this.#beginNext();
     return first;
   }
 
@@ -361,10 +360,8 @@ export class Journal {
     return carried;
   }
 
-  async #removed(removal: Promise<void>): Promise<void> {
-    await removal.catch((error) => {
-      throw this.#fail(error);
-    });
+  #removed(removal: Promise<void>): Promise<void> {
+    return removal.catch((error) => Promise.reject(this.#fail(error)));
   }
 
   /** Up to here only the epoch's folder was created; after this, the store belongs to this owner. */
@@ -397,9 +394,11 @@ export class Journal {
 
   /** On a full disk also if much of it is dead, since only then can it be removed. */
   #isSegmentOver(): boolean {
-    if (this.#logWriter.bytesBehindPrologue >= this.#limits.segmentBytesMax) return true;
-    if (this.#logWriter.isOver) return true;
-    return this.#spaceCheck.isDiskFull && this.#compaction.isMostlyDead();
+    const { bytesBehindPrologue, isOver } = this.#logWriter;
+    if (isOver || bytesBehindPrologue >= this.#limits.segmentBytesMax) return true;
+    if (!this.#spaceCheck.isDiskFull) return false;
+    this.#bodies.index();
+    return this.#compaction.isMostlyDead();
   }
 
   /** If there is no room for it, the current segment is used further, and posts are refused. */

@@ -89,16 +89,23 @@ export class UnendedMail {
   #takePost(file: FileContent, header: RecordHeader, isNumbered: boolean): void {
     const record = recordAt(file, header);
     if (record?.kind !== 'posted') return;
-    const isOneOfMany = record.also.length > 0;
-    const numbers = envelopesOf(record).map(({ number }) => number);
-    for (const number of numbers) {
-      // A later file may repeat the record of a post to several mailboxes while one of its messages has not ended: the
-      // others may have.
-      const isEnded = !isNumbered && isOneOfMany && number <= this.#newest;
-      if (!isEnded) this.#add(number, file, header, isNumbered);
+    const messages = envelopesOf(record);
+    // A later file may repeat the record of a post to several mailboxes while one of its messages has not ended: the
+    // others may have, also in a file that is gone.
+    const isRepeated = !isNumbered && record.also.length > 0;
+    const isKnown = isRepeated && messages.some((each) => this.#isKnown(each));
+    for (const { number } of messages) {
+      const isOld = isRepeated && (isKnown || number <= this.#newest);
+      if (!isOld) this.#add(number, file, header, isNumbered);
     }
+    const numbers = messages.map(({ number }) => number);
     this.#newest = Math.max(this.#newest, ...numbers);
     this.#end(record.settles);
+  }
+
+  #isKnown({ number, id }: Envelope): boolean {
+    const last = this.records.get(number);
+    return last !== undefined && decoded(number, last)?.envelope.id === id;
   }
 
   #add(number: number, file: FileContent, header: RecordHeader, isNumbered: boolean): void {

@@ -247,7 +247,7 @@ export class SimSession {
       if (isFollowed) {
         const id = { epoch: broker.epoch, segment: 1 };
         const bytes = process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
-        const start = prologueOf(bytes, id)?.start ?? 0;
+        const start = prologueOf(bytes, id)?.ownStart ?? 0;
         history.add({ kind: 'owns', epoch: broker.epoch, start });
       }
       this.#backoff.opened();

@@ -39,6 +39,8 @@ export interface StoreOptions {
   readonly limits?: Partial<JournalLimits>;
   readonly history?: HistoryBound;
   readonly runtime?: NonNullable<JournalOptions['runtime']>;
+  /** Otherwise that of the model. */
+  readonly snapshot?: JournalOptions['snapshot'];
 }
 
 export async function openStore(options: StoreOptions): Promise<OpenStore> {

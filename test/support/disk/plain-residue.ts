@@ -63,10 +63,12 @@ class PlainFold {
     switch (record.kind) {
       case 'posted': {
         const all = [record.envelope, ...record.also];
+        const isRepeated = !isNumbered && all.length > 1;
+        const isOfKnown = isRepeated && all.some((each) => this.#isKnown(each));
         for (const envelope of all) {
           const { number, to: mailbox } = envelope;
-          const isEnded = all.length > 1 && number <= this.#newest;
-          if (!isNumbered && (isEnded || this.#isKnown(envelope))) continue;
+          if (isRepeated && (isOfKnown || number <= this.#newest)) continue;
+          if (!isNumbered && this.#isKnown(envelope)) continue;
           const { body } = record;
           const fresh = { mailbox, attempt: 1, holder: '', body } as const;
           this.messages.set(number, { kind: 'copied', envelope, ...fresh });

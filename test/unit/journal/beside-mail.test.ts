@@ -42,3 +42,7 @@ test('short steps are one part', async () => {
 test('work that is urgent takes one turn after the other', async () => {
   assert.deepEqual(await pausesOf([2, 1, 4], () => true), ['turn', 'turn', 'turn']);
 });
+
+test('however long a step took, the next one follows within a tenth of a second: a close waits for it', async () => {
+  assert.deepEqual(await pausesOf([30, 40, 3_600_000], () => false), [90, 100, 100]);
+});

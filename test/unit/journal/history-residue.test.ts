@@ -8,8 +8,10 @@ import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { residueId } from '../../../src/journal/history-residue.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
-import { segmentSeed } from '../../../src/journal/record-framing.ts';
+import { type SegmentId, segmentSeed } from '../../../src/journal/record-framing.ts';
+import type { StoreRecord } from '../../../src/journal/record-types.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
+import { stampOfNone } from '../../../src/journal/sequence.ts';
 import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { MailEvent } from '../../../src/model/mail-events.ts';
 import type { Name } from '../../../src/model/message.ts';
@@ -225,23 +227,23 @@ test('an owner that is replaced while it makes the residue leaves every file, al
   const prepared = await storeWith(postedRecord(1, 'kept for long'));
   const tight = { ...history, bytesMax: 6_000 };
   const ofSuccessor = `${storeFolder}/history/0-0.new`;
-  for (let replacedAt = 1, turns = 1; replacedAt <= turns; replacedAt++) {
+  let replacedAt = 1;
+  for (let turns = 1; ; replacedAt++) {
     const disk = prepared.clone();
     let clock = 0;
     turns = 0;
-    // Each step is a turn of its own.
+    const nextTurn = (work: () => void) => {
+      turns++;
+      if (turns === replacedAt) {
+        old.mayChange = () => false;
+        disk.tamper(ofSuccessor, Buffer.from('not complete'));
+      }
+      return setImmediate(work);
+    };
+    // Each step is a turn of its own, with a rest or, since the owner closes, without one.
     const runtime = {
-      ...systemRuntime,
-      now: () => (clock += 1_000),
-      time: () => 0,
-      setTimer: (work: () => void) => {
-        turns++;
-        if (turns === replacedAt) {
-          old.mayChange = () => false;
-          disk.tamper(ofSuccessor, Buffer.from('not complete'));
-        }
-        return setImmediate(work);
-      },
+      ...{ now: () => (clock += 1_000), time: () => 0 },
+      ...{ defer: (work: () => void) => void nextTurn(work), setTimer: nextTurn },
     };
     const old = new History(disk.process(), storeFolder, tight, allLimits, runtime);
     old.tidy([]);
@@ -250,6 +252,7 @@ test('an owner that is replaced while it makes the residue leaves every file, al
     const expected = new Map([...prepared.files(), [ofSuccessor, Buffer.from('not complete')]]);
     assert.deepEqual(disk.files(), expected, `turn ${replacedAt}`);
   }
+  assert(replacedAt > 2, `${replacedAt - 1} turns`);
 });
 
 test('the residue is bounded: live mail goes first, of which the log has copies, and then what was stored first', () => {
@@ -272,6 +275,24 @@ test('the residue is bounded: live mail goes first, of which the log has copies,
   assert.deepEqual(numbersIn(1_000), [2, 4]);
   assert.deepEqual(numbersIn(600), [4]);
   assert.deepEqual(numbersIn(100), []);
+});
+
+test('a message that ended in a file that is gone is not kept again because another one of its post is repeated', () => {
+  const [before, after] = [residueId, { epoch: 1, segment: 1 }];
+  const post = postedRecord(1, 'to both', { alsoTo: ['B'] });
+  const copied = { kind: 'copied', envelope: post.envelope, mailbox: 'A' as Name } as const;
+  const kept = { ...copied, attempt: 1, holder: '', body: post.body } as const;
+  const stamp = { kind: 'stamp', sequence: 50, time: 1 } as const;
+  const sourceOf = (id: SegmentId, ...records: (JournalRecord | StoreRecord)[]) => ({
+    id,
+    bytes: Buffer.concat(records.flatMap((each) => encodeRecord(each, segmentSeed(id)))),
+    end: 100,
+  });
+  const sources = [
+    sourceOf(before, stampOfNone, kept),
+    sourceOf(after, stampOfNone, post, stamp, postedRecord(3, 'later')),
+  ];
+  assert.deepEqual(copiesIn(residueBytes(sources, 10_000, () => false)), [1, 3]);
 });
 
 test('large messages have an eighth of the residue: those that were stored last', () => {

@@ -16,7 +16,7 @@ import { type DiskFile, isSameFolder, realDisk } from '../../../src/journal/disk
 import { listEpochs, readOwner } from '../../../src/journal/paths.ts';
 import { storeId } from '../../../src/journal/recovery.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
-import { postedRecord, testSession } from '../../support/disk/journal-model.ts';
+import { JournalModel, postedRecord, testSession } from '../../support/disk/journal-model.ts';
 import {
   append,
   type OpenStore,
@@ -136,6 +136,22 @@ test('a body can be read, and its number is taken, as soon as something may leav
   store.journal.append([postedRecord(1, 'one')], { onInPlace });
   store.journal.append([], { onInPlace });
   assert.deepEqual(seen, [2, 'one', 2, 'one']);
+});
+
+test('the next segment begins before anything leaves: what that changes is not in its snapshot', async () => {
+  const model = new JournalModel();
+  const steps: string[] = [];
+  const { journal } = await openStore({
+    disk: new CrashDisk('/home').process(),
+    limits: tinyLimits,
+    snapshot: () => {
+      steps.push('snapshot');
+      return model.head();
+    },
+  });
+  steps.length = 0;
+  journal.append([postedRecord(1, 'one')], { onInPlace: () => steps.push('left') });
+  assert.deepEqual(steps, ['snapshot', 'left']);
 });
 
 test('a number never goes back, not even when every message and every segment of it is gone', async () => {
