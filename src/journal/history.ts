@@ -245,7 +245,11 @@ export class History {
   }
 
   #besideMail = <Result>(steps: Generator<void, Result>): Promise<Result> =>
-    besideMail(steps, this.#runtime, () => this.#isClosing || this.bytes > this.#limits.hurryBytes);
+    besideMail(steps, this.#runtime, () => this.#isUrgent);
+
+  get #isUrgent(): boolean {
+    return this.#isClosing || this.#isStopped || this.bytes > this.#limits.hurryBytes;
+  }
 
   async #packAll(log: readonly SegmentId[]): Promise<void> {
     this.#removeLeftovers();
