@@ -48,6 +48,16 @@ interface Holder {
   readonly isOffered: boolean;
 }
 
+/** The last one that left: a number of a message, or how many its sender had posted by then. */
+interface FirstDelivery {
+  readonly on: string;
+  readonly at: number;
+  readonly value: number;
+  readonly highest: number;
+  /** The highest before the step in which it left. */
+  readonly before: number;
+}
+
 class Checker {
   readonly #found: string[] = [];
   readonly #posted = new Map<string, EntryOf<'post'>>();
@@ -75,8 +85,8 @@ class Checker {
   #pauseReads = 0;
   readonly #unansweredPauses = new Map<string, number[]>();
   readonly #notPaused: string[] = [];
-  /** The number or count of the last first delivery, by order. */
-  readonly #lastFirst = new Map<string, number>();
+  /** The last first delivery, by order. */
+  readonly #lastFirst = new Map<string, FirstDelivery>();
   readonly #sessions = new Map<string, string>();
   /** The holder of each message, according to the newest broker. */
   readonly #holders = new Map<string, Holder>();
@@ -233,7 +243,7 @@ class Checker {
     this.#withoutPastHold.push(`past hold: ${what}`);
   }
 
-  #checkOffer({ epoch, on, message }: EntryOf<'offered'>): void {
+  #checkOffer({ epoch, on, at, message }: EntryOf<'offered'>): void {
     const { id, number, body } = message;
     this.#checkPastHold(epoch, message);
     this.#checkPause(epoch, message.mailbox, `${name(id, body)} goes to ${on}`);
@@ -254,7 +264,7 @@ class Checker {
       this.#violated('standstill', `${name(id, body)} was held by ${frozen}, and goes to ${on}`);
     }
     this.#hold(id, { epoch, on, number, isOffered: true });
-    if (!this.#offered.has(id)) this.#checkOrder(epoch, message);
+    if (!this.#offered.has(id)) this.#checkOrder(epoch, message, { on, at });
     this.#offered.add(id);
   }
 
@@ -296,18 +306,36 @@ class Checker {
    * A delivery to a connection that was just lost never left its broker, and is repeated with the same
    * attempt. So the order of messages posted before the loss is not known.
    */
-  #checkOrder(epoch: number, { id, number, attempt, mailbox, to, body }: Seen): void {
+  #checkOrder(
+    epoch: number,
+    { id, number, attempt, mailbox, to, body }: Seen,
+    sent: Pick<FirstDelivery, 'on' | 'at'>,
+  ): void {
     const isKnown = attempt === 1 && mailbox === to;
     if (!isKnown || (this.#postedAt.get(body) ?? 0) <= this.#goneAt) return;
-    this.#checkRises(`epoch ${epoch}, ${to}`, number, `${name(id, body)}, number ${number},`);
+    const what = name(id, body);
+    this.#checkRises(`epoch ${epoch}, ${to}`, number, `${what}, number ${number},`, sent);
     const [, session, count] = /^(.{16})\.(\d+)$/.exec(id) ?? [];
-    if (session) this.#checkRises(`${session}, ${to}`, Number(count), name(id, body));
+    if (session) this.#checkRises(`${session}, ${to}`, Number(count), what, sent);
   }
 
-  #checkRises(order: string, value: number, what: string): void {
-    const last = this.#lastFirst.get(order) ?? 0;
-    if (value < last) this.#violated('I4', `${what} comes after ${last} in ${order}`);
-    this.#lastFirst.set(order, Math.max(last, value));
+  /**
+   * What one step gives out leaves one connection after the other, which is no order of its own: each is only compared with
+   * what left before that step, and with the others of its connection.
+   */
+  #checkRises(
+    order: string,
+    value: number,
+    what: string,
+    { on, at }: Pick<FirstDelivery, 'on' | 'at'>,
+  ): void {
+    const last = this.#lastFirst.get(order) ?? { on, at, value: 0, highest: 0, before: 0 };
+    const before = last.at < at ? last.highest : last.before;
+    const isNext = last.on === on && last.at === at;
+    const least = isNext ? last.value : before;
+    if (value < least) this.#violated('I4', `${what} comes after ${least} in ${order}`);
+    const highest = Math.max(last.highest, value);
+    this.#lastFirst.set(order, { on, at, value, highest, before });
   }
 
   #ack({ epoch, id, number }: EntryOf<'acked'>): void {

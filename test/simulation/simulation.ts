@@ -213,9 +213,11 @@ class Simulation {
     await this.#until(() => this.#roles.every(({ state }) => state !== 'working'), drainMsMax);
     // By then a fenced owner has detected its successor.
     if (hasBorder) await this.#until(() => false, 2 * heartbeatMs);
-    if (this.#pauses) await this.#alone('resumer', (session) => session.client.resume([]));
+    if (this.#pauses) await this.#resume();
     if (this.#watches) await this.#ringAll();
     if (isDamaged) await this.#damage();
+    // The record that was damaged may be the end of a pause.
+    if (isDamaged && this.#pauses) await this.#resume();
     await this.#drain();
     this.#isOver = true;
     for (const process of this.#processes) process.kill(() => {});
@@ -704,6 +706,10 @@ class Simulation {
   }
 
   // The end
+
+  #resume(): Promise<void> {
+    return this.#alone('resumer', (session) => session.client.resume([]));
+  }
 
   async #drain(): Promise<void> {
     const { process, session } = this.#newSession('last', here, false);
