@@ -1,5 +1,6 @@
-// Measured costs of one connection, message, wait and so on, for the load model. Figures are from a machine with 2
-// cores that others share, so times are upper bounds; memory and bytes are hardly affected by that.
+// Measured costs of one connection, message, wait and so on, for the load model. Processor times of brokers and keepers
+// were measured before all other work of the machine (`chrt -r`). All other times are from a machine with 2 cores that others
+// share, so they are upper bounds; memory and bytes are hardly affected by that.
 
 export interface UnitCost {
   readonly value: number;

@@ -10,15 +10,12 @@ import {
   runOperation,
 } from './operation-line.ts';
 
-/** Adds the commands in their order; with a name, the one of that name. */
+/** Adds the commands, in their order. */
 export function addOperations(
   program: Command,
   commands: readonly OperationCommand<OperationName>[],
-  name?: string,
 ): void {
-  for (const command of commands) {
-    if (name === undefined || command.name === name) addOperation(program, command);
-  }
+  for (const command of commands) addOperation(program, command);
 }
 
 export function addOperation<K extends OperationName>(

@@ -10,7 +10,8 @@ import { beQuiet } from './output.ts';
 /** The command of an operation that sends or takes mail. */
 const mail = (name: string) => async () => {
   const { mailCommands } = await import('./commands/mail.ts');
-  return (program: Command) => addOperations(program, mailCommands, name);
+  const named = mailCommands.filter((each) => each.name === name);
+  return (program: Command) => addOperations(program, named);
 };
 const look = () => import('./commands/look.ts');
 

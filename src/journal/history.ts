@@ -12,7 +12,6 @@ import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
-import { besideMail } from './beside-mail.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
@@ -38,6 +37,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
+import { besideMail } from './turns.ts';
 import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
 

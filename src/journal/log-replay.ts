@@ -8,7 +8,6 @@ import type { JournalLimits, JournalOptions } from './journal-options.ts';
 import type { LiveIndex } from './live-index.ts';
 import { segmentPath } from './paths.ts';
 import {
-  inTurns,
   type Log,
   type LogSegment,
   type PlainPostReader,
@@ -19,6 +18,7 @@ import {
 import type { SegmentList } from './segment-list.ts';
 import { mayWriteFileOf } from './segment-writer.ts';
 import type { RecordSequence } from './sequence.ts';
+import { inTurns } from './turns.ts';
 
 /** Many stores have many segments of one post each. */
 const blockingBytesMax = 65_536;

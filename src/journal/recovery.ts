@@ -41,9 +41,7 @@ import {
 import { type StampRecord, type StoreRecord, typeOf } from './record-types.ts';
 import { type Extent, type Position, readFormat, type SegmentRecord } from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
-
-/** Longest time that reading blocks the event loop, in milliseconds. */
-const readMsMax = 5;
+import { inTurns } from './turns.ts';
 
 /** Both copies of a header are within it, unless the store has more than a thousand segments. */
 const headersBytesRead = 65_536;
@@ -136,21 +134,6 @@ export async function replay(
 ): Promise<void> {
   const bytes = await readSegment(disk, folder, segment);
   await inTurns(readEach(bytes, segment, reader), runtime);
-}
-
-/** Takes all steps, and yields to the event loop in between. */
-export async function inTurns<Result>(
-  steps: Generator<void, Result>,
-  runtime: Pick<Runtime, 'now' | 'defer'>,
-): Promise<Result> {
-  let since = runtime.now();
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-    if (runtime.now() - since < readMsMax) continue;
-    await new Promise<void>((resolve) => runtime.defer(resolve));
-    since = runtime.now();
-  }
 }
 
 /** Bytes of records that are read in one step. */

@@ -118,7 +118,7 @@ test('of a post to several mailboxes only those messages are kept that have not 
   assert.deepEqual(copiesIn(disk.files().get(residuePath)), [1]);
 });
 
-test('of a message that was read and settled in a file that is gone nothing is told, though another one of its post is kept', async () => {
+test('a message that was settled in a file that is gone is not told, although another message of its post is kept', async () => {
   const disk = await storeWith(
     postedRecord(1, 'to both', { alsoTo: ['B'] }),
     { kind: 'offered', number: 2, holder: testSession, attempt: 1 },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemRuntime, type Timer } from '../../../src/base/runtime.ts';
-import { besideMail } from '../../../src/journal/beside-mail.ts';
+import { besideMail } from '../../../src/journal/turns.ts';
 
 /** Takes steps of these lengths, in milliseconds. Returns what came between them. */
 async function pausesOf(stepsMs: readonly number[], isUrgent: () => boolean) {
