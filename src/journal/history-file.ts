@@ -166,11 +166,25 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
     : { end, ownStart, start, isWhole: isWhole && bytes.length >= end };
 }
 
-/** Whether there is a record of the engine behind the prologue; also if an earlier version wrote the file. */
+/**
+ * Whether the owner of the segment wrote a record of the engine into it, beside what it carried over; also if an earlier
+ * version wrote the file.
+ */
 export function hasOwnRecords(disk: Disk, path: string, id: SegmentId): boolean {
-  const readPart = partReader(disk, path);
+  return findsOwnRecords(partReader(disk, path), id);
+}
+
+/** hasOwnRecords() of a file that was read as a whole. */
+export function hasOwnRecordsIn({ bytes, id }: FileContent): boolean {
+  return findsOwnRecords((offset, count) => bytes.subarray(offset, offset + count), id);
+}
+
+function findsOwnRecords(readPart: ReadPart, id: SegmentId): boolean {
   const own = findStamp(readPart, id);
   if (!own) return true;
+  // Only the first segment of an epoch carries over; the prologue of another one has what found no room before it.
+  const start = id.segment > 1 ? readStart(readPart, id) : undefined;
+  if (start && start.sequence < own.stamp.sequence) return true;
   for (let at = own.end; ; ) {
     const raw = recordAt(readPart, at, id);
     if (!raw || !isStoreRecord(raw)) return raw !== undefined;

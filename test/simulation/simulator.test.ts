@@ -34,7 +34,7 @@ const simulated = [
   ...[1_200_023_654, 1_200_049_375, 1_400_004_884, 1_220, 3_000_002_519, 70_028, 202_791],
 ];
 /** In these a session that follows, or a reader of the files, did not see some of the first records of an epoch. */
-const unseen = [3_116, 3_308, 4_396, 5_980, 6_002_476, 2_618];
+const unseen = [3_116, 3_308, 4_396, 5_980, 6_002_476, 2_618, 500_735];
 /** With `damaged`: the bit that was flipped was of the end of a pause, which the simulator did not end again. */
 const damaged = [300_137];
 const failedOnce = [...redelivered, ...reordered, ...unlisted, ...simulated, ...unseen];

@@ -9,6 +9,7 @@ import { systemRuntime } from '../../../src/base/runtime.ts';
 import { History } from '../../../src/journal/history.ts';
 import { type HistoryBound, packRun } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
+import { listSegments } from '../../../src/journal/paths.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -121,6 +122,59 @@ test('an owner that dies at any step of moving and packing history, with or with
     }
   }
   assert(packed.size > 5, [...packed].join('\n'));
+});
+
+test('what an owner carried over and wrote nothing behind is told, wherever its successor dies', async () => {
+  const prepared = new CrashDisk('/home');
+  const first = await openStore({ disk: prepared.process(), limits, history: month });
+  append(first, postedRecord(1, 'durable'));
+  await first.journal.sync();
+  const segment = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const durableBytes = prepared.files().get(segment)?.length;
+  append(first, postedRecord(2, 'carried'), settled(2));
+  await openStore({ disk: prepared.process(), limits, history: month });
+  // A power loss takes what was not durable of the first segment.
+  prepared.tamper(segment, prepared.files().get(segment)?.subarray(0, durableBytes));
+  for (const segmentsMerge of [1, 4]) {
+    for (let step = 1, isDone = false; !isDone; step++) {
+      const disk = prepared.clone();
+      const process = disk.process();
+      process.dieAt = step;
+      const options = { disk: process, limits: { ...limits, segmentsMerge }, history: month };
+      await openStore(options).catch(() => {});
+      isDone = !process.dead;
+      await postOnce(disk, 3);
+      const expected = ['1 durable', '2 carried', '3 -2', '4 body 3', '5 -2'];
+      assert.deepEqual(await told(disk), expected, `step ${step}, merging ${segmentsMerge}`);
+    }
+  }
+});
+
+test('what found no room in a segment is told from the prologue of the next one, wherever a later owner dies', async () => {
+  const prepared = new CrashDisk('/home');
+  prepared.fileBytesMax = 8_000;
+  const first = await openStore({ disk: prepared.process(), limits, history: month });
+  append(first, postedRecord(1, 'x'.repeat(4_000)));
+  for (const number of [1, 2]) append(first, { kind: 'settled', numbers: Array(600).fill(number) });
+  await first.journal.sync();
+  const segments = listSegments(prepared.process(), storeFolder, 1);
+  assert.deepEqual(
+    segments.map(({ segment }) => segment),
+    [1, 2, 3],
+  );
+  await first.journal.close();
+  prepared.fileBytesMax = Number.POSITIVE_INFINITY;
+  for (let step = 1, isDone = false; !isDone; step++) {
+    const disk = prepared.clone();
+    const process = disk.process();
+    process.dieAt = step;
+    const options = { disk: process, limits: { ...limits, segmentsMerge: 1 }, history: month };
+    await openStore(options).catch(() => {});
+    isDone = !process.dead;
+    await openStore({ disk: disk.process(), limits, history: month });
+    const numbers = (await told(disk)).map((line) => line.slice(0, 5));
+    assert.deepEqual(numbers, ['1 xxx', '2 -1,', '3 -2,'], `step ${step}`);
+  }
 });
 
 test('the oldest files go beyond the bytes of the bound, and the rest is told without a hole', async () => {
