@@ -245,18 +245,29 @@ export class SimSession {
       });
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
       if (isFollowed) {
-        const id = { epoch: broker.epoch, segment: 1 };
-        const bytes = process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
-        const start = prologueOf(bytes, id)?.ownStart ?? 0;
-        history.add({ kind: 'owns', epoch: broker.epoch, start });
+        history.add({ kind: 'owns', epoch: broker.epoch, start: this.#startOf(broker.epoch) });
       }
       this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
-      if (!(error instanceof IpcError)) throw error;
       if (process.isDead) return;
+      if (!(error instanceof IpcError)) throw error;
       if (error.code !== 'no_broker') this.#backoff.failed(error);
     }
+  }
+
+  /** The number of the first record of the epoch. A fault of a single call is meant for one of the broker. */
+  #startOf(epoch: number): number {
+    const { process, folder } = this.#options;
+    const id = { epoch, segment: 1 };
+    const read = () => process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
+    let bytes: Buffer;
+    try {
+      bytes = read();
+    } catch {
+      bytes = read();
+    }
+    return prologueOf(bytes, id)?.ownStart ?? 0;
   }
 }
