@@ -1,6 +1,7 @@
 // Checks what a store tells of its past against the history of a simulation: each message that a broker acknowledged is
 // told, with its body, once, and so is each settle that a broker confirmed. Nothing is told twice, and nothing is missing
-// but what was in files of history that were given up because the disk was full.
+// but what was in files of history that were given up because the disk was full. A power loss may bring back one of
+// them, but not the one behind it which said what of it does not count.
 
 import { basename } from 'node:path';
 import { bodyBytesMax } from '../../src/base/limits.ts';
@@ -20,7 +21,8 @@ export async function pastViolations(
   const ended = new Set<string>();
   const gone = givenUp(disk);
   const once = (known: { has(id: string): boolean }, id: string, what: string) => {
-    if (known.has(id)) found.push(`past: ${id} is told to be ${what} twice`);
+    if (known.has(id) && !gone.stored.has(id))
+      found.push(`past: ${id} is told to be ${what} twice`);
   };
   const options = { disk: disk.process(), partBytesMax: bodyBytesMax };
   for await (const { events, gap } of readEvents(folder, options)) {
