@@ -4,6 +4,7 @@
 // did not find has not happened, and neither have its events: they are at the start of a later epoch, or behind it.
 // Where a gap was reported, only the order is checked.
 import type { Entry, SawEvent } from './history.ts';
+import { Undone } from './undone.ts';
 
 type Saw = Extract<Entry, { kind: 'saw' }>;
 
@@ -13,13 +14,14 @@ export class FollowerCheck {
   readonly #starts = new Map<number, number>();
   readonly #acked = new Set<string>();
   readonly #settled = new Set<string>();
+  readonly #undone = new Undone();
   #seen: SawEvent[] = [];
   #last = 0;
   #hasFollowed = false;
   #hasGap = false;
-  #mayLose = false;
 
   take(entry: Entry): void {
+    this.#undone.take(entry);
     switch (entry.kind) {
       case 'owns':
         this.#starts.set(entry.epoch, entry.start);
@@ -29,10 +31,6 @@ export class FollowerCheck {
         return;
       case 'settled':
         for (const id of entry.ids) this.#settled.add(id);
-        return;
-      case 'fault':
-        // A message may be lost then that its holder settles all the same.
-        if (/^(power|sync|call|kill)/.test(entry.what)) this.#mayLose = true;
         return;
       case 'saw':
         return this.#see(entry);
@@ -81,7 +79,7 @@ export class FollowerCheck {
       states.set(id, to);
     }
     for (const id of this.#acked) {
-      if (states.has(id) || (this.#mayLose && this.#settled.has(id))) continue;
+      if (states.has(id) || this.#undone.has(id)) continue;
       this.#found.push(`I8 the store of ${id} was acknowledged, and not seen`);
     }
     for (const id of this.#settled) {

@@ -10,6 +10,7 @@ import { readEvents } from '../../src/journal/store-reader.ts';
 import { envelopesOf } from '../../src/model/post.ts';
 import type { CrashDisk } from '../support/disk/crash-disk.ts';
 import type { Entry } from './history.ts';
+import { Undone } from './undone.ts';
 
 export async function pastViolations(
   disk: CrashDisk,
@@ -42,7 +43,8 @@ export async function pastViolations(
     }
   }
   const acked = new Set<string>();
-  const undone = undoneIds(entries);
+  const undone = new Undone();
+  for (const entry of entries) undone.take(entry);
   const isTold = (id: string) => bodies.has(id) || gone.stored.has(id) || undone.has(id);
   const isEndTold = (id: string) => {
     if (ended.has(id) || gone.stored.has(id) || gone.ended.has(id)) return true;
@@ -61,27 +63,6 @@ export async function pastViolations(
   }
   for (const id of acked) if (!isTold(id)) found.push(`past: ${id} is not told`);
   return found;
-}
-
-/**
- * Messages that may have been stored in vain: an owner delivered them before they were durable, a later owner did not have
- * them, and their holder settled them there. Their posts are then acknowledged as duplicates, and no record tells of them.
- */
-function undoneIds(entries: readonly Entry[]): ReadonlySet<string> {
-  const undone = new Set<string>();
-  const acked = new Set<string>();
-  /** The epoch of the last delivery. */
-  const delivered = new Map<string, number>();
-  for (const entry of entries) {
-    if (entry.kind === 'offered') delivered.set(entry.message.id, entry.epoch);
-    else if (entry.kind === 'acked') acked.add(entry.id);
-    else if (entry.kind === 'settled') {
-      const { epoch, ids } = entry;
-      const lost = ids.filter((id) => !acked.has(id) && (delivered.get(id) ?? epoch) < epoch);
-      for (const id of lost) undone.add(id);
-    }
-  }
-  return undone;
 }
 
 /** What was in files of history that were removed to make room. */

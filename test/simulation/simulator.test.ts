@@ -28,7 +28,8 @@ const unlisted = [810_004_866];
 /**
  * These showed faults of the simulator: bytes out of order, a power loss after the last fault, three invariants that did
  * not hold, an epoch that it took to begin with what its owner had carried over, an order between the connections of one
- * step, a fault of the disk that hit a look of its own, files of history that a power loss brought back.
+ * step, a fault of the disk that hit a look of its own, files of history that a power loss brought back,
+ * a message that was lost because its owner had been replaced.
  */
 const simulated = [
   ...[

@@ -10,6 +10,7 @@ import type { Response } from '../../../src/model/requests.ts';
 import { accept, dial } from '../../../src/net/connect.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeResponse, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { tickUntil } from '../../support/mocked-time.ts';
 import { freePort } from '../../support/places.ts';
 import { replaceResolver } from '../../support/resolver.ts';
 import { FrameCollector, keys, Listener, otherKeys, rawSocket } from '../../support/sockets.ts';
@@ -142,7 +143,7 @@ for (const [call, response] of [
     await firstEnded;
     context.mock.timers.tick(sendRetryMs);
     await secondBegan;
-    context.mock.timers.tick(short.timeoutMs);
+    await tickUntil(context.mock.timers, short.timeoutMs, ended);
     await ended;
     listener.close();
   });
@@ -271,8 +272,9 @@ test('a send that was not confirmed in its time may have been received', async (
   const receiving = received(port);
   const sent = sending(port, 'hello');
   const message = await receiving;
-  context.mock.timers.tick(timeoutMs);
-  await assert.rejects(sent, { code: 'cut_off' });
+  const ended = assert.rejects(sent, { code: 'cut_off' });
+  await tickUntil(context.mock.timers, timeoutMs, ended);
+  await ended;
   await message.confirm();
 });
 

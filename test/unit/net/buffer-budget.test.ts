@@ -10,6 +10,7 @@ import type { Name } from '../../../src/model/message.ts';
 import { encodeRequest } from '../../../src/protocol/codec.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
+import { tickUntil } from '../../support/mocked-time.ts';
 import { muteSocket, provenSocket } from '../../support/proven-socket.ts';
 
 setFlagsFromString('--expose-gc');
@@ -120,7 +121,6 @@ test('a connection that proved the key but sends no hello is closed, and one tha
   context.mock.timers.tick(helloMs);
   assert.equal((await client.status()).sessions, 2);
   assert.equal(mute.closed, false);
-  context.mock.timers.tick(helloMs);
-  await gone;
+  await tickUntil(context.mock.timers, helloMs, gone);
   assert.equal((await client.status()).sessions, 2);
 });
