@@ -686,6 +686,8 @@ class Simulation {
   /** Nobody reads any more; then it is recorded what is unread. */
   async #ringAll(): Promise<void> {
     this.#isCalm = true;
+    // The answers to a watch that is over before they come tell nobody anything.
+    for (const socket of this.#network.connections) socket.slowMs = socket.peer.slowMs = 0;
     await this.#until(() => false, ringMsMax);
     const alive = this.#roles.filter((role) => role.isWatcher && !role.process.isDead);
     const watchers = alive.map((role) => role.process.name);
