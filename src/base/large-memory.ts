@@ -22,6 +22,13 @@ const fileStepShare = 1 / 4;
 /** For the posts that most programs have in flight. */
 const postMemoryBytesMax = 8 * 1024 * 1024;
 
+interface LargeMemoryOptions {
+  /** The length of memory for so many bytes is a multiple of this. */
+  readonly stepOf?: (bytes: number) => number;
+  /** Sum of what is spare. */
+  readonly spareBytesMax?: number;
+}
+
 export class LargeMemory {
   /** How many holders each memory in use has. */
   readonly #holders = new WeakMap<ArrayBufferLike, number>();
@@ -32,11 +39,10 @@ export class LargeMemory {
   readonly #stepOf: (bytes: number) => number;
   readonly #spareBytesMax: number;
 
-  /** `stepOf`: the length of memory for so many bytes is a multiple of this. */
-  constructor(
-    stepOf: (bytes: number) => number = () => bodyStepBytes,
+  constructor({
+    stepOf = () => bodyStepBytes,
     spareBytesMax = spareMemoryBytesMax,
-  ) {
+  }: LargeMemoryOptions = {}) {
     this.#stepOf = stepOf;
     this.#spareBytesMax = spareBytesMax;
   }
@@ -104,8 +110,8 @@ export class LargeMemory {
 /** Of bodies: one for this process. */
 export const largeMemory = new LargeMemory();
 /** Of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
-export const fileMemory = new LargeMemory(
-  (bytes) => 2 ** Math.floor(Math.log2(bytes)) * fileStepShare,
-);
+export const fileMemory = new LargeMemory({
+  stepOf: (bytes) => 2 ** Math.floor(Math.log2(bytes)) * fileStepShare,
+});
 /** Of bodies that a program posts. Little is spare, since no upkeep frees it in a process without a broker. */
-export const postMemory = new LargeMemory(undefined, postMemoryBytesMax);
+export const postMemory = new LargeMemory({ spareBytesMax: postMemoryBytesMax });

@@ -39,13 +39,12 @@ import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
 import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
-import { encodeRecord } from './record-codec.ts';
 import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
 import type { StoreRecord } from './record-types.ts';
 import { applyEncoded, type EncodedRecords, encodeAll, encodedEntries } from './segment-entries.ts';
 import { journalFormat, type SegmentRecord } from './segment-header.ts';
 import { SegmentList } from './segment-list.ts';
-import { byteLength } from './segment-writer.ts';
+import { encodePrologue } from './segment-prologue.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
 import { SpaceCheck } from './space-check.ts';
 import { type Takeover, takeOver } from './takeover.ts';
@@ -186,9 +185,11 @@ export class Journal {
     this.#checkAlive();
     this.#spaceCheck.appended();
     const first = this.#sequence.next;
-    if (records.length > 0) this.#write(records, records.length, onWritten);
-    // The snapshot must have nothing that is not written before it. What leaves may end a peer, which changes it.
-    if (records.length > 0 && this.#isSegmentOver()) this.#beginNext();
+    if (records.length > 0) {
+      this.#write(records, records.length, onWritten);
+      // The snapshot must have nothing that is not written before it. What leaves may end a peer, which changes it.
+      if (this.#isSegmentOver()) this.#beginNext();
+    }
     onInPlace?.();
     this.#bodies.index();
     return first;
@@ -427,27 +428,24 @@ export class Journal {
   #beginSegment(recordsFor: (seed: Seed) => EncodedRecords, numbered = 0): void {
     const id = this.#logWriter.nextId;
     const seed = segmentSeed(id);
-    const encoded = recordsFor(seed);
+    const records = recordsFor(seed);
     const stamp = this.#sequence.stamp(numbered);
-    const snapshot = encodeAll([...this.#options.snapshot(), stamp], seed).buffers;
-    const prologue = [...encoded.buffers, ...snapshot];
-    const headerBytes = byteLength(encodeRecord(this.#header(0), seed));
-    const header = encodeRecord(this.#header(headerBytes + byteLength(prologue)), seed);
-    // Twice: corruption of the only list of the segments that count would cost more than one message.
-    this.#logWriter.begin([...header, ...header, ...prologue]);
+    const snapshot = [...this.#options.snapshot(), stamp];
+    const prologue = encodePrologue(this.#header(), records, snapshot, seed);
+    this.#logWriter.begin(prologue.buffers);
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
     this.#spaceCheck.begun();
-    this.#compaction.snapshotBytes = 2 * headerBytes + byteLength(snapshot);
-    applyEncoded(this.#live, encoded, file, 2 * headerBytes);
+    this.#compaction.snapshotBytes = prologue.snapshotBytes;
+    applyEncoded(this.#live, records, file, prologue.recordsBegin);
     this.#sequence.wrote(numbered, stamp);
   }
 
-  #header(prologueBytes: number): SegmentRecord {
+  #header(): SegmentRecord {
     const { storeId: store, nextNumber, format } = this;
     const { durable } = this.#logWriter;
     const earlier = this.#segments.extents();
-    return { kind: 'segment', format, store, nextNumber, prologueBytes, durable, earlier };
+    return { kind: 'segment', format, store, nextNumber, prologueBytes: 0, durable, earlier };
   }
 
   /** `numbered`: how many of them are the engine's. */

@@ -101,7 +101,7 @@ test('all spare memory can be given away, and memory that is still held is spare
 });
 
 test('what is released beyond the spare memory that there may be is not kept', () => {
-  const memory = new LargeMemory(undefined, 2 * megabyte);
+  const memory = new LargeMemory({ spareBytesMax: 2 * megabyte });
   const bodies = [memory.take(megabyte), memory.take(megabyte), memory.take(megabyte)];
   for (const body of bodies) memory.hold(body);
   for (const body of bodies) memory.release(body);
