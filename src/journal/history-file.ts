@@ -3,16 +3,19 @@
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import { inOrder } from './paths.ts';
-import { decodeStoreRecord, encodeRecord, isStoreRecord } from './record-codec.ts';
+import { decodeStoreRecord, encodeRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
   isRecord,
   isValid,
+  nextRecord,
+  readHeader,
   readRecord,
   recordBytes,
   recordHeaderBytes,
   type SegmentId,
   scanRecords,
   segmentSeed,
+  typeAt,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
 import { stampOfNone } from './sequence.ts';
@@ -167,29 +170,19 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
 }
 
 /**
- * Whether the owner of the segment wrote a record of the engine into it, beside what it carried over; also if an earlier
- * version wrote the file.
+ * Whether there is a record of the engine behind the prologue; also if an earlier version wrote the file. Corruption does
+ * not hide those that follow it.
  */
-export function hasOwnRecords(disk: Disk, path: string, id: SegmentId): boolean {
-  return findsOwnRecords(partReader(disk, path), id);
-}
-
-/** hasOwnRecords() of a file that was read as a whole. */
-export function hasOwnRecordsIn({ bytes, id }: FileContent): boolean {
-  return findsOwnRecords((offset, count) => bytes.subarray(offset, offset + count), id);
-}
-
-function findsOwnRecords(readPart: ReadPart, id: SegmentId): boolean {
-  const own = findStamp(readPart, id);
+export function hasOwnRecords({ bytes, id }: FileContent): boolean {
+  const seed = segmentSeed(id);
+  const own = findStamp((offset, count) => bytes.subarray(offset, offset + count), id);
   if (!own) return true;
-  // Only the first segment of an epoch carries over; the prologue of another one has what found no room before it.
-  const start = id.segment > 1 ? readStart(readPart, id) : undefined;
-  if (start && start.sequence < own.stamp.sequence) return true;
-  for (let at = own.end; ; ) {
-    const raw = recordAt(readPart, at, id);
-    if (!raw || !isStoreRecord(raw)) return raw !== undefined;
-    at += raw.end;
+  for (let at = own.end; at < bytes.length; ) {
+    const header = readHeader(bytes, at, seed);
+    if (header && !isStoreType(typeAt(bytes, at))) return true;
+    at = header?.end ?? nextRecord(bytes, at + 1, bytes.length, seed);
   }
+  return false;
 }
 
 function recordAt(readPart: ReadPart, offset: number, id: SegmentId) {

@@ -169,7 +169,7 @@ export class History {
     this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
-    const starts = this.#starts(log);
+    const starts = this.starts(log);
     for (const file of [...this.#files]) {
       if (this.#isClosing || !this.#mayGoOn())
         throw new IpcError('closed', 'the journal was closed');
@@ -210,7 +210,7 @@ export class History {
   }
 
   /** Where the files of history and the segments of the log begin, as far as they say so. */
-  #starts(log: readonly SegmentId[]): FileStart[] {
+  starts(log: readonly SegmentId[]): FileStart[] {
     return [
       ...this.#files.map((id) => this.#startOf(id, historyFilePath(this.#folder, id))),
       ...log.map((id) => this.#startOf(id, segmentPath(this.#folder, id))),
@@ -331,7 +331,7 @@ export class History {
     going: readonly KnownFile[],
     log: readonly SegmentId[],
   ): Promise<{ mail: UnendedMail; sources: readonly FileContent[] }> {
-    const starts = this.#starts(log);
+    const starts = this.starts(log);
     const mail = new UnendedMail();
     let sources: FileContent[] = [];
     for (const file of [...this.#files.filter(isResidue), ...going]) {
@@ -394,7 +394,7 @@ export class History {
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {
-    const starts = this.#starts(log);
+    const starts = this.starts(log);
     const isBehindEarlier = starts.some(({ id, start }) => {
       return !start && inOrder(id, target) < 0;
     });

@@ -4,7 +4,6 @@ import { systemRuntime } from '../base/runtime.ts';
 import { type CarriedRecord, mergeBegin } from './compaction.ts';
 import { CorruptionScanner, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
-import { hasOwnRecordsIn } from './history-file.ts';
 import type { JournalLimits, JournalOptions } from './journal-options.ts';
 import type { LiveIndex } from './live-index.ts';
 import { segmentPath } from './paths.ts';
@@ -39,7 +38,7 @@ export interface LogReplay {
 
 /**
  * Restores all records. Returns those that the first segment of the epoch carries over: those that are not durable for
- * certain, those of the small segments that are merged, and what an owner carried over that wrote nothing itself.
+ * certain, and those of the small segments that are merged.
  */
 export async function replayLog(
   log: Log,
@@ -55,14 +54,11 @@ export async function replayLog(
     const { epoch, segment, durableBytes, nextNumber } = extent;
     if (nextNumber !== undefined) scanner.below(nextNumber);
     const listedBytes = index < begin ? durableBytes : 0;
-    const isLast = index === log.segments.length - 1;
-    // A later owner cannot tell the segment from that of one that was late, so it does not move it into history.
-    const isCarriedAgain = isLast && !hasOwnRecordsIn({ bytes, id: extent });
     const file = { epoch, segment, bytes: listedBytes };
     if (listedBytes > 0) segments.files.push(file);
     const plainPosts: PlainPostReader = {
-      // There has to be an object of each record that is carried.
-      below: isCarriedAgain ? 0 : listedBytes,
+      // Records behind that are carried, so there has to be an object of each.
+      below: listedBytes,
       take: (post, { offset, end }, number) => {
         scanner.posted(post.number);
         options.restorePlain?.(post);
@@ -78,9 +74,8 @@ export async function replayLog(
         if (record) options.restore(record);
         if (record) live.apply(record, location);
         sequence.restore(place?.sequence ?? 0);
-        const isAgain = isCarriedAgain && place !== undefined;
-        if (raw.offset < listedBytes && !isAgain) return;
-        const isDurable = raw.offset < durableBytes && !isAgain;
+        if (raw.offset < listedBytes) return;
+        const isDurable = raw.offset < durableBytes;
         carried.push({ raw, record, location, isDurable, place: isDurable ? undefined : place });
       },
       stamp: (stamp) => sequence.restoreStamp(stamp),

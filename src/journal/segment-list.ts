@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
 import type { History } from './history.ts';
-import { hasOwnRecords } from './history-file.ts';
+import { hasOwnRecords, prologueOf, readKept, startBehind } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
 import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -94,9 +94,10 @@ export class SegmentList {
   /** Into history, and those with corruption into quarantine. The older epochs in which nothing counts go, too. */
   async #remove(segments: readonly SegmentId[], older: readonly number[]): Promise<void> {
     if (segments.length > 0) await this.#history.prepare();
+    const past = await this.#pastOf(segments);
     for (const id of segments) {
       if (this.#quarantine.takeSegment(id)) continue;
-      if (this.#isPast(id)) this.#history.take(id);
+      if (past.includes(id)) this.#history.take(id);
       else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
     const counting = new Set(this.files.map(({ epoch }) => epoch));
@@ -106,15 +107,26 @@ export class SegmentList {
     this.#history.tidy([...this.files]);
   }
 
+  /** Those that counted at some time. Where a later one begins tells whether an earlier one did. */
+  async #pastOf(segments: readonly SegmentId[]): Promise<SegmentId[]> {
+    const past: SegmentId[] = [];
+    for (const id of segments.toReversed()) if (await this.#isPast(id, past)) past.push(id);
+    return past;
+  }
+
   /**
-   * Whether the segment counted at some time. The prologue of an owner that was late may be complete, although its
-   * successor had not found it: then nothing is behind it, and its number would hide records that did count.
+   * A segment without own records may be that of an owner that was late: its prologue became complete after the successor
+   * had looked for it. Then its start would hide what the successor had found beyond it. If the segment counted, the number
+   * behind its prologue went to the next record, so a later file begins there or before. `later`: segments that counted.
    */
-  #isPast(id: SegmentId): boolean {
+  async #isPast(id: SegmentId, later: readonly SegmentId[]): Promise<boolean> {
     const { own, opened, counted } = this.#epochs;
     if (id.epoch === own) return true;
     if (id.epoch > opened) return false;
-    const wasRead = counted.some((each) => isSameSegment(each, id));
-    return wasRead || hasOwnRecords(this.#disk, segmentPath(this.#folder, id), id);
+    if (counted.some((each) => isSameSegment(each, id))) return true;
+    const bytes = await readKept(this.#disk, segmentPath(this.#folder, id));
+    if (!bytes || hasOwnRecords({ id, bytes })) return true;
+    const { ownStart = 0 } = prologueOf(bytes, id) ?? {};
+    return startBehind(id, this.#history.starts([...this.files, ...later])) <= ownStart;
   }
 }

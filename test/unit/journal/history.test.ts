@@ -10,6 +10,7 @@ import { History } from '../../../src/journal/history.ts';
 import { type HistoryBound, packRun } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { listSegments } from '../../../src/journal/paths.ts';
+import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -148,6 +149,93 @@ test('what an owner carried over and wrote nothing behind is told, wherever its 
       assert.deepEqual(await told(disk), expected, `step ${step}, merging ${segmentsMerge}`);
     }
   }
+});
+
+/** A store whose second owner has carried over record 2, which is nowhere else by now; record 1 is durable. */
+async function carriedStore(
+  later: (store: OpenStore) => Promise<void> | void,
+  options = {},
+): Promise<CrashDisk> {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process(), limits, history: month });
+  append(first, postedRecord(1, 'durable'));
+  await first.journal.sync();
+  const segment = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const durableBytes = disk.files().get(segment)?.length;
+  append(first, postedRecord(2, 'carried'));
+  await later(await openStore({ disk: disk.process(), limits, history: month, ...options }));
+  disk.tamper(segment, disk.files().get(segment)?.subarray(0, durableBytes));
+  return disk;
+}
+
+/** An owner merges all segments, and dies at each of its steps; then there is a power loss. */
+async function dieMerging(prepared: CrashDisk, expected: readonly string[]): Promise<void> {
+  const random = new Random(1);
+  for (let step = 1, isDone = false; !isDone; step++) {
+    const disk = prepared.clone();
+    const process = disk.process();
+    process.dieAt = step;
+    const options = { disk: process, limits: { ...limits, segmentsMerge: 1 }, history: month };
+    await openStore(options).catch(() => {});
+    isDone = !process.dead;
+    disk.losePower(random);
+    await openStore({ disk: disk.process(), limits, history: month });
+    const lines = await told(disk);
+    assert.deepEqual(lines.slice(0, expected.length), expected, `step ${step}`);
+  }
+}
+
+test('what an owner carried over is told if a power loss takes all that it wrote itself', async () => {
+  const prepared = await carriedStore((second) => append(second, settled(1)));
+  await dieMerging(prepared, ['1 durable', '2 carried']);
+});
+
+test('what an owner carried over is told if it wrote only into its next segment', async () => {
+  const prepared = await carriedStore(async (second) => {
+    second.journal.beginErase();
+    append(second, settled(1));
+    await second.journal.sync();
+  });
+  await dieMerging(prepared, ['1 durable', '2 carried', '3 -1']);
+});
+
+test('what an owner wrote behind corruption is told, and not hidden by what it had carried over', async () => {
+  let now = 1_700_000_000_000;
+  const write = async (second: OpenStore) => {
+    append(second, postedRecord(3, 'corrupt'), settled(1));
+    // The next record has a stamp in front of it, from which the one before is counted backwards.
+    now += 1_000;
+    append(second, settled(2));
+    await second.journal.sync();
+  };
+  const disk = await carriedStore(write, { runtime: { ...systemRuntime, time: () => now } });
+  const segment = `${storeFolder}/epochs/00000002/seg-000001.log`;
+  const bytes = disk.files().get(segment) ?? Buffer.alloc(0);
+  const body = bytes.indexOf('corrupt');
+  const header = bytes.lastIndexOf(Buffer.from('ff4a', 'hex'), body);
+  disk.tamper(segment, bytes.fill(0, header, body));
+  await openStore({ disk: disk.process(), limits, history: month });
+  const events: string[] = [];
+  for await (const batch of readEvents(storeFolder, { disk: disk.process(), partBytesMax: 0 })) {
+    events.push(...batch.events.map(({ kind, sequence }) => `${sequence} ${kind}`));
+  }
+  assert.deepEqual(events, ['1 stored', '2 stored', '4 settled', '5 settled']);
+});
+
+test('what one owner after the other carries over is in the log only a few times', async () => {
+  const disk = await carriedStore((second) => {
+    append(second, { kind: 'released', number: 2, attempt: 2 }, settled(1));
+  });
+  const lengths: number[] = [];
+  for (let owner = 0; owner < 40; owner++) {
+    const process = disk.process();
+    await openStore({ disk: process, limits, history: month });
+    process.kill();
+    const log = [...disk.files()].filter(([path]) => path.includes('/epochs/'));
+    lengths.push(log.reduce((sum, [, bytes]) => sum + bytes.length, 0));
+  }
+  assert(Math.max(...lengths.slice(20)) <= Math.max(...lengths.slice(0, 20)), `${lengths}`);
+  assert.deepEqual(await told(disk), ['1 durable', '2 carried', '3 released', '4 -1']);
 });
 
 test('what found no room in a segment is told from the prologue of the next one, wherever a later owner dies', async () => {
