@@ -66,8 +66,8 @@ export class History {
   /** Where files begin in the sequence, as far as that is known. */
   readonly #fileStarts = new WeakMap<SegmentId, number>();
   #hasFolder = false;
-  /** Files were moved here whose names are not synced. */
-  #isUnsynced = false;
+  /** Files were moved here whose names are not synced, perhaps by an owner before. */
+  #isUnsynced = true;
   #tidying: Promise<void> = Promise.resolve();
   #isStopped = false;
   #isClosing = false;
@@ -103,9 +103,11 @@ export class History {
   async prepare(): Promise<void> {
     if (this.#bound.bytesMax === 0) return;
     const isNew = this.#whileFull(() => this.#disk.makeFolder(historyPath(this.#folder)));
+    // The owner that made it may have died before it was durable.
+    const isDurable = isNew === false && this.#hasFolder;
     // A disk without a free inode may have none for the folder.
     this.#hasFolder = isNew !== undefined;
-    if (isNew) await this.#disk.syncFolder(this.#folder);
+    if (this.#hasFolder && !isDurable) await this.#disk.syncFolder(this.#folder);
   }
 
   /** Moves a segment here that the log does not need any more, or removes it if there is no room for history. */
@@ -130,9 +132,10 @@ export class History {
 
   /** Makes durable what was moved here. */
   async sync(): Promise<void> {
-    if (!this.#isUnsynced) return;
+    const path = historyPath(this.#folder);
+    if (!this.#isUnsynced || this.#disk.identity(path) === undefined) return;
     this.#isUnsynced = false;
-    await this.#disk.syncFolder(historyPath(this.#folder));
+    await this.#disk.syncFolder(path);
   }
 
   /** Removes the oldest file, to make room. False if there is none. */

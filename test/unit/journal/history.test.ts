@@ -238,6 +238,26 @@ test('what one owner after the other carries over is in the log only a few times
   assert.deepEqual(await told(disk), ['1 durable', '2 carried', '3 released', '4 -1']);
 });
 
+test('what an owner moved before it died is told after a power loss, once its successor has removed the folder', async () => {
+  const prepared = new CrashDisk('/home');
+  await postOnce(prepared, 1);
+  await postOnce(prepared, 2);
+  const random = new Random(1);
+  for (let step = 1, isDone = false; !isDone; step++) {
+    for (let loss = 0; loss < 5; loss++) {
+      const disk = prepared.clone();
+      const process = disk.process();
+      process.dieAt = step;
+      const options = { limits: { ...limits, segmentsMerge: 1 }, history: month };
+      await openStore({ disk: process, ...options }).catch(() => {});
+      isDone = !process.dead;
+      await openStore({ disk: disk.process(), ...options });
+      disk.losePower(random);
+      assert.deepEqual(await told(disk), ['1 body 1', '2 body 2', '3 -1'], `step ${step}`);
+    }
+  }
+});
+
 test('what found no room in a segment is told from the prologue of the next one, wherever a later owner dies', async () => {
   const prepared = new CrashDisk('/home');
   prepared.fileBytesMax = 8_000;
