@@ -21,9 +21,12 @@ export async function pastViolations(
   const bodies = new Map<string, string>();
   const ended = new Set<string>();
   const gone = givenUp(disk);
+  const hasLostPower = entries.some((entry) => {
+    return entry.kind === 'fault' && entry.what.startsWith('power');
+  });
   const once = (known: { has(id: string): boolean }, id: string, what: string) => {
-    if (known.has(id) && !gone.stored.has(id))
-      found.push(`past: ${id} is told to be ${what} twice`);
+    const mayBeBack = hasLostPower && gone.stored.has(id);
+    if (known.has(id) && !mayBeBack) found.push(`past: ${id} is told to be ${what} twice`);
   };
   const options = { disk: disk.process(), partBytesMax: bodyBytesMax };
   for await (const { events, gap } of readEvents(folder, options)) {
