@@ -1,7 +1,7 @@
 // A session in a simulated process. It owns the broker of its port or joins the owner, as
 // session/session.ts does with real ports, and records its calls and results in the history.
 
-import { IpcError } from '../../src/base/errors.ts';
+import { IpcError, systemErrorCode } from '../../src/base/errors.ts';
 import { prologueBytesMax } from '../../src/base/limits.ts';
 import { Broker, type BrokerLimits } from '../../src/broker/broker.ts';
 import { Client } from '../../src/client/client.ts';
@@ -245,29 +245,31 @@ export class SimSession {
       });
       history.add({ kind: 'fault', what: `${process.name} owns epoch ${broker.epoch}` });
       if (isFollowed) {
-        history.add({ kind: 'owns', epoch: broker.epoch, start: this.#startOf(broker.epoch) });
+        const start = this.#startOf(broker.epoch);
+        if (start !== undefined) history.add({ kind: 'owns', epoch: broker.epoch, start });
       }
       this.#backoff.opened();
       this.#broker = broker;
       if (this.#closed) await broker.close();
     } catch (error) {
-      if (process.isDead) return;
       if (!(error instanceof IpcError)) throw error;
+      if (process.isDead) return;
       if (error.code !== 'no_broker') this.#backoff.failed(error);
     }
   }
 
-  /** The number of the first record of the epoch. A fault of a single call is meant for one of the broker. */
-  #startOf(epoch: number): number {
+  /** The number of the first record of the epoch; undefined if the process dies at this look. */
+  #startOf(epoch: number): number | undefined {
     const { process, folder } = this.#options;
     const id = { epoch, segment: 1 };
     const read = () => process.disk.readPart(segmentPath(folder, id), 0, prologueBytesMax);
-    let bytes: Buffer;
     try {
-      bytes = read();
-    } catch {
-      bytes = read();
+      return prologueOf(read(), id)?.ownStart ?? 0;
+    } catch (error) {
+      if (process.isDead) return undefined;
+      // A fault of a single call is meant for one of the broker.
+      if (systemErrorCode(error) !== 'EIO') throw error;
+      return prologueOf(read(), id)?.ownStart ?? 0;
     }
-    return prologueOf(bytes, id)?.ownStart ?? 0;
   }
 }
