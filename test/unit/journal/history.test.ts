@@ -125,6 +125,23 @@ test('an owner that dies at any step of moving and packing history, with or with
   assert(packed.size > 5, [...packed].join('\n'));
 });
 
+/** At each step of its opening an owner dies that merges all segments if there are more than `segmentsMerge`. */
+async function dieAtEachStep(
+  prepared: CrashDisk,
+  segmentsMerge: number,
+  check: (disk: CrashDisk, step: number) => Promise<void>,
+): Promise<void> {
+  for (let step = 1, isDone = false; !isDone; step++) {
+    const disk = prepared.clone();
+    const process = disk.process();
+    process.dieAt = step;
+    const options = { disk: process, limits: { ...limits, segmentsMerge }, history: month };
+    await openStore(options).catch(() => {});
+    isDone = !process.dead;
+    await check(disk, step);
+  }
+}
+
 test('what an owner carried over and wrote nothing behind is told, wherever its successor dies', async () => {
   const prepared = new CrashDisk('/home');
   const first = await openStore({ disk: prepared.process(), limits, history: month });
@@ -137,17 +154,11 @@ test('what an owner carried over and wrote nothing behind is told, wherever its 
   // A power loss takes what was not durable of the first segment.
   prepared.tamper(segment, prepared.files().get(segment)?.subarray(0, durableBytes));
   for (const segmentsMerge of [1, 4]) {
-    for (let step = 1, isDone = false; !isDone; step++) {
-      const disk = prepared.clone();
-      const process = disk.process();
-      process.dieAt = step;
-      const options = { disk: process, limits: { ...limits, segmentsMerge }, history: month };
-      await openStore(options).catch(() => {});
-      isDone = !process.dead;
+    await dieAtEachStep(prepared, segmentsMerge, async (disk, step) => {
       await postOnce(disk, 3);
       const expected = ['1 durable', '2 carried', '3 -2', '4 body 3', '5 -2'];
       assert.deepEqual(await told(disk), expected, `step ${step}, merging ${segmentsMerge}`);
-    }
+    });
   }
 });
 
@@ -168,21 +179,15 @@ async function carriedStore(
   return disk;
 }
 
-/** An owner merges all segments, and dies at each of its steps; then there is a power loss. */
+/** At each step of merging an owner dies; then there is a power loss. */
 async function dieMerging(prepared: CrashDisk, expected: readonly string[]): Promise<void> {
   const random = new Random(1);
-  for (let step = 1, isDone = false; !isDone; step++) {
-    const disk = prepared.clone();
-    const process = disk.process();
-    process.dieAt = step;
-    const options = { disk: process, limits: { ...limits, segmentsMerge: 1 }, history: month };
-    await openStore(options).catch(() => {});
-    isDone = !process.dead;
+  await dieAtEachStep(prepared, 1, async (disk, step) => {
     disk.losePower(random);
     await openStore({ disk: disk.process(), limits, history: month });
     const lines = await told(disk);
     assert.deepEqual(lines.slice(0, expected.length), expected, `step ${step}`);
-  }
+  });
 }
 
 test('what an owner carried over is told if a power loss takes all that it wrote itself', async () => {
@@ -243,18 +248,13 @@ test('what an owner moved before it died is told after a power loss, once its su
   await postOnce(prepared, 1);
   await postOnce(prepared, 2);
   const random = new Random(1);
-  for (let step = 1, isDone = false; !isDone; step++) {
-    for (let loss = 0; loss < 5; loss++) {
-      const disk = prepared.clone();
-      const process = disk.process();
-      process.dieAt = step;
+  for (let loss = 0; loss < 5; loss++) {
+    await dieAtEachStep(prepared, 1, async (disk, step) => {
       const options = { limits: { ...limits, segmentsMerge: 1 }, history: month };
-      await openStore({ disk: process, ...options }).catch(() => {});
-      isDone = !process.dead;
       await openStore({ disk: disk.process(), ...options });
       disk.losePower(random);
       assert.deepEqual(await told(disk), ['1 body 1', '2 body 2', '3 -1'], `step ${step}`);
-    }
+    });
   }
 });
 
@@ -272,17 +272,11 @@ test('what found no room in a segment is told from the prologue of the next one,
   );
   await first.journal.close();
   prepared.fileBytesMax = Number.POSITIVE_INFINITY;
-  for (let step = 1, isDone = false; !isDone; step++) {
-    const disk = prepared.clone();
-    const process = disk.process();
-    process.dieAt = step;
-    const options = { disk: process, limits: { ...limits, segmentsMerge: 1 }, history: month };
-    await openStore(options).catch(() => {});
-    isDone = !process.dead;
+  await dieAtEachStep(prepared, 1, async (disk, step) => {
     await openStore({ disk: disk.process(), limits, history: month });
-    const numbers = (await told(disk)).map((line) => line.slice(0, 5));
-    assert.deepEqual(numbers, ['1 xxx', '2 -1,', '3 -2,'], `step ${step}`);
-  }
+    const begins = (await told(disk)).map((line) => line.slice(0, 5));
+    assert.deepEqual(begins, ['1 xxx', '2 -1,', '3 -2,'], `step ${step}`);
+  });
 });
 
 test('the oldest files go beyond the bytes of the bound, and the rest is told without a hole', async () => {
