@@ -5,10 +5,9 @@ import type { Disk } from './disk.ts';
 import { inOrder } from './paths.ts';
 import { decodeStoreRecord, encodeRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
+  HeaderScan,
   isRecord,
   isValid,
-  nextRecord,
-  readHeader,
   readRecord,
   recordBytes,
   recordHeaderBytes,
@@ -174,13 +173,12 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
  * not hide those that follow it.
  */
 export function hasOwnRecords({ bytes, id }: FileContent): boolean {
-  const seed = segmentSeed(id);
   const own = findStamp((offset, count) => bytes.subarray(offset, offset + count), id);
   if (!own) return true;
-  for (let at = own.end; at < bytes.length; ) {
-    const header = readHeader(bytes, at, seed);
-    if (header && !isStoreType(typeAt(bytes, at))) return true;
-    at = header?.end ?? nextRecord(bytes, at + 1, bytes.length, seed);
+  const scan = new HeaderScan(bytes, bytes.length, segmentSeed(id));
+  while (scan.next()) {
+    if (scan.isLost || scan.offset < own.end) continue;
+    if (!isStoreType(typeAt(bytes, scan.offset))) return true;
   }
   return false;
 }

@@ -441,11 +441,11 @@ export class Journal {
     this.#sequence.wrote(numbered, stamp);
   }
 
-  #header(): SegmentRecord {
+  #header(): Omit<SegmentRecord, 'prologueBytes'> {
     const { storeId: store, nextNumber, format } = this;
     const { durable } = this.#logWriter;
     const earlier = this.#segments.extents();
-    return { kind: 'segment', format, store, nextNumber, prologueBytes: 0, durable, earlier };
+    return { kind: 'segment', format, store, nextNumber, durable, earlier };
   }
 
   /** `numbered`: how many of them are the engine's. */

@@ -1,4 +1,5 @@
-// What a segment begins with: its header twice, the records that come first, and the deduplication snapshot.
+// The prologue of a segment: its header twice, the records that an owner carries over or that found no room in the segment
+// before, the deduplication snapshot, and a stamp.
 import type { JournalRecord } from '../model/records.ts';
 import { encodeRecord } from './record-codec.ts';
 import type { Seed } from './record-framing.ts';
@@ -15,15 +16,15 @@ export interface SegmentPrologue {
   readonly snapshotBytes: number;
 }
 
-/** `header`: of a prologue of any length. `snapshot`: the state after the records. */
+/** `snapshot`: the state after the records, and the stamp. */
 export function encodePrologue(
-  header: SegmentRecord,
+  header: Omit<SegmentRecord, 'prologueBytes'>,
   records: EncodedRecords,
   snapshot: readonly (JournalRecord | StoreRecord)[],
   seed: Seed,
 ): SegmentPrologue {
   const behind = encodeAll(snapshot, seed).buffers;
-  const headerBytes = byteLength(encodeRecord(header, seed));
+  const headerBytes = byteLength(encodeRecord({ ...header, prologueBytes: 0 }, seed));
   const prologueBytes = headerBytes + byteLength(records.buffers) + byteLength(behind);
   const encoded = encodeRecord({ ...header, prologueBytes }, seed);
   // Twice: corruption of the only list of the segments that count would cost more than one message.

@@ -142,17 +142,31 @@ async function dieAtEachStep(
   }
 }
 
-test('what an owner carried over and wrote nothing behind is told, wherever its successor dies', async () => {
-  const prepared = new CrashDisk('/home');
-  const first = await openStore({ disk: prepared.process(), limits, history: month });
+interface CarriedOptions {
+  readonly carried?: readonly JournalRecord[];
+  readonly runtime?: typeof systemRuntime;
+}
+
+/** A store whose second owner has carried over `carried`, which is nowhere else by now; record 1 is durable. */
+async function carriedStore(
+  later: (store: OpenStore) => Promise<void> | void,
+  { carried = [postedRecord(2, 'carried')], ...options }: CarriedOptions = {},
+): Promise<CrashDisk> {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process(), limits, history: month });
   append(first, postedRecord(1, 'durable'));
   await first.journal.sync();
   const segment = `${storeFolder}/epochs/00000001/seg-000001.log`;
-  const durableBytes = prepared.files().get(segment)?.length;
-  append(first, postedRecord(2, 'carried'), settled(2));
-  await openStore({ disk: prepared.process(), limits, history: month });
-  // A power loss takes what was not durable of the first segment.
-  prepared.tamper(segment, prepared.files().get(segment)?.subarray(0, durableBytes));
+  const durableBytes = disk.files().get(segment)?.length;
+  append(first, ...carried);
+  await later(await openStore({ disk: disk.process(), limits, history: month, ...options }));
+  disk.tamper(segment, disk.files().get(segment)?.subarray(0, durableBytes));
+  return disk;
+}
+
+test('records that an owner carried over are told if it wrote none itself, wherever its successor dies', async () => {
+  const carried = [postedRecord(2, 'carried'), settled(2)];
+  const prepared = await carriedStore(() => {}, { carried });
   for (const segmentsMerge of [1, 4]) {
     await dieAtEachStep(prepared, segmentsMerge, async (disk, step) => {
       await postOnce(disk, 3);
@@ -161,23 +175,6 @@ test('what an owner carried over and wrote nothing behind is told, wherever its 
     });
   }
 });
-
-/** A store whose second owner has carried over record 2, which is nowhere else by now; record 1 is durable. */
-async function carriedStore(
-  later: (store: OpenStore) => Promise<void> | void,
-  options = {},
-): Promise<CrashDisk> {
-  const disk = new CrashDisk('/home');
-  const first = await openStore({ disk: disk.process(), limits, history: month });
-  append(first, postedRecord(1, 'durable'));
-  await first.journal.sync();
-  const segment = `${storeFolder}/epochs/00000001/seg-000001.log`;
-  const durableBytes = disk.files().get(segment)?.length;
-  append(first, postedRecord(2, 'carried'));
-  await later(await openStore({ disk: disk.process(), limits, history: month, ...options }));
-  disk.tamper(segment, disk.files().get(segment)?.subarray(0, durableBytes));
-  return disk;
-}
 
 /** At each step of merging an owner dies; then there is a power loss. */
 async function dieMerging(prepared: CrashDisk, expected: readonly string[]): Promise<void> {
@@ -190,12 +187,12 @@ async function dieMerging(prepared: CrashDisk, expected: readonly string[]): Pro
   });
 }
 
-test('what an owner carried over is told if a power loss takes all that it wrote itself', async () => {
+test('records that an owner carried over are told if a power loss takes all that it wrote itself', async () => {
   const prepared = await carriedStore((second) => append(second, settled(1)));
   await dieMerging(prepared, ['1 durable', '2 carried']);
 });
 
-test('what an owner carried over is told if it wrote only into its next segment', async () => {
+test('records that an owner carried over are told if it wrote only into its next segment', async () => {
   const prepared = await carriedStore(async (second) => {
     second.journal.beginErase();
     append(second, settled(1));
@@ -204,7 +201,7 @@ test('what an owner carried over is told if it wrote only into its next segment'
   await dieMerging(prepared, ['1 durable', '2 carried', '3 -1']);
 });
 
-test('what an owner wrote behind corruption is told, and not hidden by what it had carried over', async () => {
+test('valid records behind corruption are told, also if their owner had carried over others', async () => {
   let now = 1_700_000_000_000;
   const write = async (second: OpenStore) => {
     append(second, postedRecord(3, 'corrupt'), settled(1));
@@ -227,7 +224,7 @@ test('what an owner wrote behind corruption is told, and not hidden by what it h
   assert.deepEqual(events, ['1 stored', '2 stored', '4 settled', '5 settled']);
 });
 
-test('what one owner after the other carries over is in the log only a few times', async () => {
+test('the log does not grow while one owner after the other carries over the same records', async () => {
   const disk = await carriedStore((second) => {
     append(second, { kind: 'released', number: 2, attempt: 2 }, settled(1));
   });
@@ -243,7 +240,7 @@ test('what one owner after the other carries over is in the log only a few times
   assert.deepEqual(await told(disk), ['1 durable', '2 carried', '3 released', '4 -1']);
 });
 
-test('what an owner moved before it died is told after a power loss, once its successor has removed the folder', async () => {
+test('a segment that an owner moved into history before it died is told after a power loss', async () => {
   const prepared = new CrashDisk('/home');
   await postOnce(prepared, 1);
   await postOnce(prepared, 2);
@@ -258,7 +255,7 @@ test('what an owner moved before it died is told after a power loss, once its su
   }
 });
 
-test('what found no room in a segment is told from the prologue of the next one, wherever a later owner dies', async () => {
+test('records that found no room in a segment are told from the prologue of the next one, wherever a later owner dies', async () => {
   const prepared = new CrashDisk('/home');
   prepared.fileBytesMax = 8_000;
   const first = await openStore({ disk: prepared.process(), limits, history: month });
