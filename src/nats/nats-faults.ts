@@ -25,11 +25,24 @@ export class ConnectionEnded extends IpcError {
   }
 }
 
+/** A request was not answered, as by a cluster that is electing a leader. */
+export class NoAnswer extends IpcError {
+  constructor(url: string, cause: Error) {
+    super('unreachable', `${url} has not answered: ${cause.message}`, {
+      cause,
+      hint: 'check that a NATS server with JetStream runs there, and that its cluster has a leader',
+    });
+  }
+}
+
 /** A connection, or a request to the server, failed. `url` has no password. */
 export function natsFault(error: unknown, url: string): unknown {
   if (!(error instanceof Error) || error instanceof IpcError) return error;
   if (error.name === 'ClosedConnectionError') return new ConnectionEnded(url, error);
   const text = error.message;
+  if (error.name === 'TimeoutError' || /temporarily unavailable/i.test(text)) {
+    return new NoAnswer(url, error);
+  }
   if (/authoriz|authentication|expired/i.test(text)) {
     return new IpcError('not_authorized', `${url} refuses the credentials: ${text}`, {
       cause: error,

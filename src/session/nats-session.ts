@@ -27,7 +27,7 @@ import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { removeStaleMirrors } from '../nats/mirror-folder.ts';
-import { StreamGone, serverAway } from '../nats/nats-faults.ts';
+import { NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
@@ -204,7 +204,9 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     for (let dials = noDials(); ; ) {
-      const { nats, stream } = await this.#openLog();
+      const log = await this.#openLog(patience);
+      if (!log) continue;
+      const { nats, stream } = log;
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
@@ -320,13 +322,20 @@ export class NatsSession extends Client implements MailService {
     this.#isStreamGone = false;
   }
 
-  async #openLog() {
+  /** undefined: a cluster elects a leader, to be tried again. */
+  async #openLog(patience: Patience) {
     const nats = await this.#options.server.connection();
     if (this.#log?.nats === nats) return this.#log;
     this.#forgetLog();
     this.#tidying ??= removeStaleMirrors(this.#options.home);
     const stream = new JetStreamLog(nats, this.#options.port);
-    const found = await stream.open(this.#mayOwn());
+    const found = await stream.open(this.#mayOwn()).catch((error: unknown) => {
+      if (!(error instanceof NoAnswer) || patience.passedMs >= serverMsMax) throw error;
+    });
+    if (!found) {
+      await sleep(serverRetryMs);
+      return undefined;
+    }
     this.#log = { nats, stream, found };
     // Also claims that the server refuses are seen here.
     stream.follow(claimFile, () => void this.#noteClaim(stream));

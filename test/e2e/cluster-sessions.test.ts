@@ -7,7 +7,12 @@ import { type TestContext, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { IpcError } from '../../src/base/errors.ts';
 import { libraryPlace } from '../support/library.ts';
-import { example, startExampleCluster, whenAvailable } from '../support/nats/example-cluster.ts';
+import {
+  example,
+  kill,
+  startExampleCluster,
+  whenAvailable,
+} from '../support/nats/example-cluster.ts';
 import { natsMissing } from '../support/nats/nats-server.ts';
 import { reported } from '../support/processes/doctor.ts';
 import { shell } from '../support/processes/shell.ts';
@@ -74,6 +79,36 @@ test(
     await whenAvailable(post);
     const manager = await jetstreamManager(admin);
     assert.equal((await manager.streams.info(`ipc-${port}`)).config.num_replicas, 3);
+  },
+);
+
+test(
+  'a session that begins while its cluster has no leader asks until it has one',
+  server,
+  async (context) => {
+    const { cluster, session } = await teamPlace(context);
+    const [first = assert.fail(), second = assert.fail(), third = assert.fail()] = cluster.nodes;
+    const before = await session('ann');
+    await before.post('bob', 'hello');
+    await before.close();
+    const admin = await cluster.connect('admin', first);
+    const askedTwice = new Promise<string>((resolve) => {
+      let count = 0;
+      const callback = () => ++count === 2 && resolve('asked twice');
+      admin.subscribe('$JS.API.STREAM.INFO.*', { callback });
+    });
+    await admin.flush();
+    await Promise.all([second, third].map(({ child }) => kill(child)));
+
+    const late = session('ann');
+    const post = late.then((ann) => ann.post('bob', 'hello again'));
+    const ended = post.then(() => 'ended', String);
+    assert.equal(await Promise.race([askedTwice, ended]), 'asked twice');
+    await cluster.start(second.name);
+    // The servers may need longer for the election than a session waits.
+    await post.catch(() =>
+      whenAvailable(async () => (await session('ann')).post('bob', 'hello again')),
+    );
   },
 );
 
