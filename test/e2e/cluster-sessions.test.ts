@@ -94,7 +94,9 @@ test(
     const admin = await cluster.connect('admin', first);
     const askedTwice = new Promise<string>((resolve) => {
       let count = 0;
-      const callback = () => ++count === 2 && resolve('asked twice');
+      const callback = () => {
+      if (++count === 2) resolve('asked twice');
+    };
       admin.subscribe('$JS.API.STREAM.INFO.*', { callback });
     });
     await admin.flush();
