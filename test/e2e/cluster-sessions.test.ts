@@ -95,8 +95,8 @@ test(
     const askedTwice = new Promise<string>((resolve) => {
       let count = 0;
       const callback = () => {
-      if (++count === 2) resolve('asked twice');
-    };
+        if (++count === 2) resolve('asked twice');
+      };
       admin.subscribe('$JS.API.STREAM.INFO.*', { callback });
     });
     await admin.flush();
