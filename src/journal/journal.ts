@@ -14,7 +14,6 @@ import type { Name } from '../model/message.ts';
 import type { JournalRecord } from '../model/records.ts';
 import { BodyReader } from './body-reader.ts';
 import { type CarriedRecord, Compaction, rewriteAll } from './compaction.ts';
-import type { SegmentCorruption } from './corruption.ts';
 import { type Disk, realDisk } from './disk.ts';
 import {
   abandonEpoch,
@@ -74,8 +73,6 @@ export class Journal {
   readonly #bodies: WrittenBodies;
   readonly #quarantine: Quarantine;
   #fileSystemType: number | undefined;
-  /** Found by the replay. */
-  #corruption: readonly SegmentCorruption[] = [];
   readonly #logWriter: LogWriter;
   readonly #history: History;
   readonly #spaceCheck: SpaceCheck;
@@ -357,7 +354,10 @@ export class Journal {
       ...{ live: this.#live, segments: this.#segments, sequence: this.#sequence },
       isBallastShort: ballast.isShort,
     });
-    this.#corruption = corruption;
+    // Before the first segment is there: nobody reads again what was merged into it. What a successor removed is no
+    // corruption.
+    if (corruption.length > 0 && !this.passesFencing()) throw justReplaced();
+    for (const each of corruption) this.#quarantine.note(each);
     return carried;
   }
 
@@ -381,7 +381,6 @@ export class Journal {
       if (!this.passesFencing()) throw justReplaced();
       this.#fileSystemType = await this.#disk.fileSystemType(this.#folder);
       this.#fencing.trustsTimes = hasWallClock(this.#fileSystemType);
-      for (const each of this.#corruption) this.#quarantine.note(each);
       // Their records are in the first segment of this epoch, or do not matter any more.
       await this.#removed(this.#segments.removeOrphans());
       this.#seal();

@@ -478,3 +478,28 @@ test('a record of an unknown type that may be skipped is kept for newer versions
   assert.equal(next.model.state(), store.model.state());
   assert(contents(disk, path(2, 1)).includes('from the future'));
 });
+
+test('corruption in a segment that is merged is reported, wherever the owner dies that found it', async () => {
+  const disk = new CrashDisk('/home');
+  for (const number of [1, 2, 3]) {
+    const store = await openStore({ disk: disk.process(), limits: smallFiles });
+    append(store, postedRecord(number, `number ${number}`));
+    await store.journal.close();
+  }
+  const bytes = contents(disk, path(2, 1));
+  disk.tamper(path(2, 1), flipped(bytes, bytes.indexOf('number 2') - 1));
+  const limits = { ...smallFiles, segmentsMerge: 1 };
+  const what = '102 bytes at byte 305 are lost; messages that may have been there: #2';
+  for (let step = 1, hasDied = true; hasDied; step++) {
+    const copy = disk.clone();
+    const process = copy.process();
+    process.dieAt = step;
+    await openStore({ disk: process, limits }).catch(() => {});
+    hasDied = process.dead;
+    process.kill();
+    const { journal } = await openStore({ disk: copy.process(), limits });
+    const [report] = journal.warnings();
+    assert.equal(report, `segment 1 of epoch 2: ${what}`, `died at step ${step}`);
+    await journal.close();
+  }
+});
