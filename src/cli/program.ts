@@ -1,6 +1,6 @@
 // The tree of commands. Each command is in a file of commands/, with its arguments, options, examples and
 // fields. commander splits the command line; app/parameters.ts checks the values of operations.
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { lateCode } from '../base/late-code.ts';
 import { version } from '../base/version.ts';
 import { configureHelp, type Helped, reportWrongLines } from './help.ts';
@@ -45,6 +45,7 @@ export async function makeProgram(
   if (adding) (await lateCode(adding))(program);
   else (await lateCode(import('./commands/all.ts'))).addAll(program);
   addQuiet(program);
+  refuseRepeated(program);
   reportWrongLines(program);
   return program;
 }
@@ -61,6 +62,19 @@ function addQuiet(program: Command): void {
   for (const command of program.commands) {
     if (command.name() !== 'work') addHiddenQuiet(command);
   }
+}
+
+/** commander would take the last value. An option that may be repeated has a parser of its own. */
+function refuseRepeated(command: Command): void {
+  for (const option of command.options) {
+    if (option.required && !option.parseArg) option.argParser(onlyOnce);
+  }
+  for (const below of command.commands) refuseRepeated(below);
+}
+
+function onlyOnce(value: string, earlier: string | undefined): string {
+  if (earlier === undefined) return value;
+  throw new InvalidArgumentError('It may be given only once.');
 }
 
 function addHiddenQuiet(command: Command): void {

@@ -1,6 +1,6 @@
 // Reads stdin, up to a limit.
 import { fstatSync } from 'node:fs';
-import { IpcError } from '../base/errors.ts';
+import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { say } from './output.ts';
 
 /** After this time a note says what the command waits for: the writer of the pipe may never close it. */
@@ -12,6 +12,11 @@ export async function readInput(bytesMax: number, what: string): Promise<Buffer>
   const note = setTimeout(() => void say(`Reading the ${what} from stdin.`), noteMsMin);
   try {
     return await readAll(bytesMax);
+  } catch (error) {
+    if (error instanceof IpcError) throw error;
+    throw new IpcError('bad_body', `stdin cannot be read (${systemErrorCode(error)})`, {
+      cause: error,
+    });
   } finally {
     clearTimeout(note);
   }

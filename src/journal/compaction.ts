@@ -30,12 +30,25 @@ export class Compaction {
   /** Length of the header and the snapshot in the current segment, which each segment repeats. */
   snapshotBytes = 0;
   /** While mail is erased: the segment behind those that are to leave the log. */
-  eraseBelow: LogFile | undefined;
+  #eraseBelow: LogFile | undefined;
 
   constructor(segments: SegmentList, live: LiveIndex, limits: JournalLimits) {
     this.#segments = segments;
     this.#live = live;
     this.#limits = limits;
+  }
+
+  /** All segments before the current one are to leave the log. */
+  beginErase(): void {
+    this.#eraseBelow = this.#segments.current;
+  }
+
+  /** Returns whether all have left that were to leave. */
+  endErase(): boolean {
+    const below = this.#eraseBelow;
+    this.#eraseBelow = undefined;
+    const { oldest } = this.#segments;
+    return below !== undefined && !(oldest && inOrder(oldest, below) < 0);
   }
 
   /**
@@ -45,7 +58,7 @@ export class Compaction {
   messagesToCopy(isTight: boolean): number[] | undefined {
     const { oldest, bytes, count } = this.#segments;
     if (!oldest) return undefined;
-    const isErased = this.eraseBelow !== undefined && inOrder(oldest, this.eraseBelow) < 0;
+    const isErased = this.#eraseBelow !== undefined && inOrder(oldest, this.#eraseBelow) < 0;
     if (isErased) return this.#live.messagesIn(oldest);
     const { logBytesCompact, segmentsCompact } = this.#limits;
     if (bytes <= logBytesCompact && count <= segmentsCompact && !isTight) return undefined;

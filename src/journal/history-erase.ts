@@ -45,9 +45,11 @@ export class HistoryEraser {
         const all = envelopesOf(record);
         const left = all.filter((envelope) => !this.#isErased(envelope.to));
         for (const each of all) if (!left.includes(each)) this.#gone.add(each.number);
+        if (left.length === all.length) return record;
         const [envelope, ...also] = left;
-        if (left.length === all.length || !envelope) return envelope && record;
-        return { ...record, envelope, also };
+        if (envelope) return { ...record, envelope, also };
+        // What it settled may be of another mailbox.
+        return record.settles.length > 0 ? { kind: 'settled', numbers: record.settles } : undefined;
       }
       case 'copied':
         if (!this.#isErased(record.envelope.to)) return record;

@@ -174,10 +174,10 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
  */
 export function hasOwnRecords({ bytes, id }: FileContent): boolean {
   const own = findStamp((offset, count) => bytes.subarray(offset, offset + count), id);
-  if (!own) return true;
+  const begin = own?.end ?? 0;
   const scan = new HeaderScan(bytes, bytes.length, segmentSeed(id));
   while (scan.next()) {
-    if (scan.isLost || scan.offset < own.end) continue;
+    if (scan.isLost || scan.offset < begin) continue;
     if (!isStoreType(typeAt(bytes, scan.offset))) return true;
   }
   return false;

@@ -138,10 +138,10 @@ export class History {
     await this.#disk.syncFolder(path);
   }
 
-  /** Removes the oldest file, to make room. False if there is none. */
+  /** Removes the oldest file, to make room. False if there is none, or a newer owner has the store. */
   giveUpOldest(): boolean {
     const [oldest] = this.#files;
-    if (!oldest) return false;
+    if (!oldest || !this.mayChange()) return false;
     this.#disk.removeFile(historyFilePath(this.#folder, oldest));
     this.#files.shift();
     return true;

@@ -45,7 +45,7 @@ import { journalFormat, type SegmentRecord } from './segment-header.ts';
 import { SegmentList } from './segment-list.ts';
 import { encodePrologue } from './segment-prologue.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
-import { SpaceCheck } from './space-check.ts';
+import { noRoomToErase, SpaceCheck } from './space-check.ts';
 import { type Takeover, takeOver } from './takeover.ts';
 import { WrittenBodies } from './written-bodies.ts';
 
@@ -281,13 +281,17 @@ export class Journal {
    */
   beginErase(): void {
     this.#checkAlive();
+    const { current } = this.#segments;
     this.#beginNext();
-    this.#compaction.eraseBelow = this.#segments.current;
+    if (this.#segments.current !== current) this.#compaction.beginErase();
   }
 
-  /** Takes what was settled out of history, of this mailbox or all for ''. If it throws, a part is left, and the journal goes on. */
-  erase(mailbox: Name | ''): Promise<Erased> {
-    this.#compaction.eraseBelow = undefined;
+  /**
+   * Takes what was settled out of history, of this mailbox or all for ''. If it throws, a part is left, and the journal goes
+   * on: `store_full` if there was no room to empty the log before.
+   */
+  async erase(mailbox: Name | ''): Promise<Erased> {
+    if (!this.#compaction.endErase()) throw noRoomToErase();
     return this.#history.erase(mailbox, this.#segments.files);
   }
 

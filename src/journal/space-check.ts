@@ -10,6 +10,12 @@ import type { LogWriter } from './log-writer.ts';
 
 const fullWarning =
   'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
+/** What is settled lies in files beside what is not, which has to be written anew first. */
+export function noRoomToErase(): IpcError {
+  const what = 'the disk has no room to write the unsettled mail anew, so nothing was erased';
+  return new IpcError('store_full', what, { hint: 'free space there, then erase again' });
+}
+
 /** At most how much longer the record of a post is than its frame: envelope, header, and the stamp before it. */
 const postedBytesExtra = 676;
 /** The same for each further message of the post: number and id. */

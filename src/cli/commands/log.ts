@@ -285,8 +285,9 @@ class LogCommand {
     return true;
   }
 
-  #isKept({ life }: MessageStory): boolean {
+  #isKept({ stored, life }: MessageStory): boolean {
     if (this.#line.mailbox !== deadLetterMailbox) return true;
+    if (stored.envelope.to === deadLetterMailbox) return true;
     return life.some(({ kind }) => kind === 'deadLettered');
   }
 

@@ -2,6 +2,7 @@
 //
 // Like `ipc watch` it may end at any moment, so it is no standby; but a page without a broker would show nothing, so it
 // owns one if no other session does for a second.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
@@ -79,11 +80,13 @@ async function ui({ port, at: address, opens }: UiLine, { context, signal, json 
   });
   const url = page.newUrl();
   await writeUrl(url, json);
-  await say(
-    'Open it in a browser of this machine: it works once. Enter prints a new one, Ctrl-C ends the page.',
-  );
+  const readsInput = !(process.stdin.isTTY && isInBackground());
+  const more = readsInput
+    ? 'Enter prints a new one, Ctrl-C ends the page.'
+    : 'In the background no further one is printed.';
+  await say(`Open it in a browser of this machine: it works once. ${more}`);
   if (opens) void startBrowser(url);
-  printMore(page, json);
+  if (readsInput) printMore(page, json);
   await new Promise((resolve) => whenAborted(signal, resolve));
   await page.close();
   return exitSuccess;
@@ -93,11 +96,26 @@ function writeUrl(url: string, json: boolean): Promise<boolean> {
   return json ? writeJson({ url }) : writeReport(url);
 }
 
-/** A line of stdin, which Enter ends, asks for a further URL. In the background there is no stdin to read. */
+/** A line of stdin, which Enter ends, asks for a further URL. */
 function printMore(page: PageService, json: boolean): void {
-  process.on('SIGTTIN', () => {});
-  process.stdin.on('error', () => {});
-  createInterface({ input: process.stdin }).on('line', () => void writeUrl(page.newUrl(), json));
+  createInterface({ input: process.stdin })
+    .on('error', () => {})
+    .on('line', () => void writeUrl(page.newUrl(), json));
+}
+
+/**
+ * Whether another process group has the terminal: to read it would stop this process, or not return where it handles
+ * SIGTTIN, since libuv repeats a read that a signal interrupts. Only Linux tells; elsewhere false.
+ */
+function isInBackground(): boolean {
+  try {
+    // Behind the name of the program, which may have blanks in it.
+    const [, stat = ''] = /.*\) (.*)/s.exec(readFileSync('/proc/self/stat', 'utf8')) ?? [];
+    const [_state, _parent, group, _session, _terminal, groupInFront] = stat.split(' ');
+    return group !== groupInFront;
+  } catch {
+    return false;
+  }
 }
 
 async function startBrowser(url: string): Promise<void> {

@@ -27,6 +27,34 @@ test('an empty message is refused, however it comes about, and nothing is stored
   assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
 });
 
+test('a stdin that cannot be read is an error in one sentence, and nothing is stored', async (context) => {
+  const { line, run } = await shell(context);
+  for (const command of ['post ann', 'ask ann --mailbox ben', 'send 127.0.0.1:1', 'key import']) {
+    // Nothing is mapped at its beginning.
+    const { code, errors } = await line(`"$@" ${command} < /proc/self/mem`);
+    assert.match(
+      errors,
+      /^ipc: bad_body: stdin cannot be read \(EIO\)\. To do: [^\n]*\n$/,
+      command,
+    );
+    assert.equal(code, 2, command);
+  }
+  assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
+});
+
+test('an option that is given twice is a usage error, and nothing is done', async (context) => {
+  const { run } = await shell(context);
+  const erase = await run(['log', '--erase', '--yes', '--mailbox', 'ann', '--mailbox', 'ben']);
+  assert.equal(erase.code, 2);
+  assert.match(
+    erase.errors,
+    /--mailbox <mailbox>' argument 'ben' is invalid\. It may be given only once\./,
+  );
+  assert.equal((await run(['post', 'ann', 'hi', '--id', 'one', '--id', 'two'])).code, 2);
+  assert.equal((await run(['post', 'ann', 'hi', '--from', 'ben', '--from', 'eve'])).code, 2);
+  assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
+});
+
 test('with --empty an empty message is stored, and another one as it is', async (context) => {
   const { line, run } = await shell(context);
   for (const text of [

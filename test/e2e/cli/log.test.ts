@@ -81,6 +81,8 @@ test('log finds by sender, mailbox, name, text in any case, time, and thread', a
   assert.deepEqual(await numbers('--since', '2999-01-01'), []);
   assert.deepEqual(await numbers('--thread', 'q1'), [1, 2]);
   assert.deepEqual(await numbers('--mailbox', 'dead-letters'), []);
+  await place.run(['post', 'dead-letters', 'posted there']);
+  assert.deepEqual(await numbers('--mailbox', 'dead-letters'), [5]);
 });
 
 test('log --id shows the whole life of a message, with its text and its answers', async (context) => {

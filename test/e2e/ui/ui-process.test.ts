@@ -17,6 +17,7 @@ import { LiveReader } from '../../support/live-reader.ts';
 import { program } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
 import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
+import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
 import { nextErrorLine, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 import { enter, rawRequest, statusOf } from '../../support/told-page.ts';
 
@@ -113,6 +114,18 @@ test('it prints a URL on stdout and how to stop on stderr, and a signal ends it 
     await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
     await assert.rejects(fetch(`http://127.0.0.1:${broker}/`));
   }
+});
+
+test('in the background of a terminal it does not read it, and mail flows on', {
+  skip: noTerminal,
+}, async (context) => {
+  const opened = await shell(context);
+  const line = `set -m; ipc ui --port ${await freePort()} & read line; ipc post ann hi; kill %1; wait`;
+  const terminal = atTerminal(opened, line, null);
+  await shows(terminal, /In the background no further one is printed/);
+  const posted = shows(terminal, /Stored as #1/);
+  terminal.stdin?.write('typed\n');
+  await posted;
 });
 
 test('Enter prints a new URL, for another window', async (context) => {

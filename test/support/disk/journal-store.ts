@@ -62,6 +62,12 @@ export function append({ journal, model }: OpenStore, ...records: JournalRecord[
   journal.append(records);
 }
 
+/** Begins an erase, and takes out of the log all that is to leave it. */
+export async function leaveLog(store: OpenStore): Promise<void> {
+  store.journal.beginErase();
+  while (store.journal.compactable(true)) await removeOldest(store);
+}
+
 /** Copies what is live in the oldest segment, and removes it. */
 export async function removeOldest(store: OpenStore): Promise<void> {
   const numbers = store.journal.compactable();

@@ -84,3 +84,25 @@ test('an erase ends while other sessions go on with their mail', async (context)
   assert(exchanges < 5_000, 'the erase ended before the traffic did');
   assert.equal((await contentOf(folder)).includes('text of ann'), false);
 });
+
+test('an erase that finds no room on the disk is refused, and erases once there is room', async (context) => {
+  let isFull = false;
+  const disk: Disk = {
+    ...realDisk,
+    create(path) {
+      if (!isFull) return realDisk.create(path);
+      throw Object.assign(new Error('ENOSPC: no space left on device'), {
+        code: 'ENOSPC',
+        errno: -28,
+      });
+    },
+  };
+  const { client, folder } = await startBroker(context, { disk });
+  const agent = client();
+  await exchange(agent, ann, 'text of ann');
+  isFull = true;
+  await assert.rejects(agent.erase(ann), { code: 'store_full' });
+  isFull = false;
+  assert.equal((await agent.erase(ann)).messages, 1);
+  assert.equal((await contentOf(folder)).includes('text of ann'), false);
+});

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import { History } from '../../../src/journal/history.ts';
+import { checkHistory } from '../../../src/journal/history-check.ts';
 import { type HistoryBound, packRun } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { listSegments } from '../../../src/journal/paths.ts';
@@ -17,6 +18,7 @@ import { CrashDisk } from '../../support/disk/crash-disk.ts';
 import { postedRecord, settledRecord as settled } from '../../support/disk/journal-model.ts';
 import {
   append,
+  leaveLog,
   smallLimits as limits,
   type OpenStore,
   openStore,
@@ -420,8 +422,7 @@ test('erasing a mailbox takes its settled messages out of log and history, and n
   const store = await openStore({ disk: disk.process(), limits, history: month });
   append(store, postedRecord(31, 'to both', { to: 'secret', alsoTo: ['A'] }), settled(31, 32));
   const before = historyBytes(disk);
-  store.journal.beginErase();
-  while (store.journal.compactable(true)) await removeOldest(store);
+  await leaveLog(store);
   const erased = await store.journal.erase('secret' as Name);
   // Numbers 3, 5, ... 29, and 31; 1 is not settled.
   assert.equal(erased.messages, 15);
@@ -447,12 +448,40 @@ test('erasing a mailbox takes its settled messages out of log and history, and n
   assert.equal(next.model.state(), store.model.state());
 });
 
+test('erasing a mailbox leaves the ends of other messages, which answers to it had settled', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  append(store, postedRecord(1, 'question', { to: 'A' }));
+  append(store, postedRecord(2, 'answer', { to: 'secret', settles: [1] }), settled(2));
+  await leaveLog(store);
+  assert.equal((await store.journal.erase('secret' as Name)).messages, 1);
+  assert.deepEqual(await told(disk), ['1 question', '2 -1', '3 -2']);
+});
+
+test('an erase is refused while the log has segments from before it, as on a full disk', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  append(store, postedRecord(1, 'text', { to: 'secret' }), settled(1));
+  append(store, postedRecord(2, 'live', { to: 'A' }));
+  const erase = () => store.journal.erase('secret' as Name);
+  const isThere = () => [...disk.files().values()].some((bytes) => bytes.includes('text'));
+  disk.bytesMax = 0;
+  store.journal.beginErase();
+  await assert.rejects(erase(), { code: 'store_full' });
+  disk.bytesMax = Number.POSITIVE_INFINITY;
+  store.journal.beginErase();
+  await assert.rejects(erase(), { code: 'store_full' });
+  assert.equal(isThere(), true);
+  await leaveLog(store);
+  assert.equal((await erase()).messages, 1);
+  assert.equal(isThere(), false);
+});
+
 test('erasing all leaves nothing but unsettled mail', async () => {
   const disk = new CrashDisk('/home');
   for (let number = 1; number <= 30; number++) await postOnce(disk, number);
   const store = await openStore({ disk: disk.process(), limits, history: month });
-  store.journal.beginErase();
-  while (store.journal.compactable(true)) await removeOldest(store);
+  await leaveLog(store);
   assert.equal((await store.journal.erase('')).messages, 29);
   assert.deepEqual(historyOf(disk), []);
   const texts = [...disk.files()].map(([, bytes]) => bytes.toString('latin1')).join();
@@ -475,8 +504,7 @@ test('an owner that dies at any step of erasing a mailbox loses no message of an
       process.dieAt = step;
       const erase = async () => {
         const store = await openStore({ disk: process, limits, history: month });
-        store.journal.beginErase();
-        while (store.journal.compactable(true)) await removeOldest(store);
+        await leaveLog(store);
         await store.journal.erase('secret' as Name);
         await store.journal.close();
       };
@@ -502,8 +530,7 @@ test('when the disk has no room for the folder of history, segments are removed,
   };
   const store = await openStore({ disk: process, limits, history: month });
   append(store, postedRecord(1, 'body 1'), settled(1));
-  store.journal.beginErase();
-  while (store.journal.compactable(true)) await removeOldest(store);
+  await leaveLog(store);
   append(store, postedRecord(2, 'body 2'));
   await store.journal.close();
   assert.deepEqual(await told(disk), ['3 body 2']);
@@ -548,4 +575,31 @@ test('an owner that is replaced while its oldest file goes leaves the file that 
   await history.close();
   assert(isReplaced);
   assert(disk.files().has(path));
+});
+
+test('a segment that has no record is not moved into history', async () => {
+  for (const bytes of [0, 4_096]) {
+    const disk = new CrashDisk('/home');
+    const first = await openStore({ disk: disk.process(), limits, history: month });
+    append(first, postedRecord(1, 'one'), settled(1));
+    await first.journal.sync();
+    // As a power loss leaves a file that was just begun.
+    disk.tamper(`${storeFolder}/epochs/00000001/seg-000002.log`, Buffer.alloc(bytes));
+    const second = await openStore({ disk: disk.process(), limits, history: month });
+    await second.journal.close();
+    assert.deepEqual(historyOf(disk), []);
+    assert.deepEqual((await checkHistory(disk.process(), storeFolder)).faults, []);
+  }
+});
+
+test('an owner that was replaced removes no history when the disk is full', async () => {
+  const disk = new CrashDisk('/home');
+  for (let number = 1; number <= 8; number++) await postOnce(disk, number);
+  const stale = await openStore({ disk: disk.process(), limits, history: month });
+  await postOnce(disk, 9);
+  const before = historyOf(disk);
+  assert.notDeepEqual(before, []);
+  disk.bytesMax = 0;
+  assert.equal(stale.journal.hasSpaceForPost(1_000, 0), false);
+  assert.deepEqual(historyOf(disk), before);
 });
