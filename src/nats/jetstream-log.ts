@@ -38,7 +38,10 @@ const looksMax = 10;
 const lookMs = 50;
 /** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
-const messagesAhead = 2_000;
+/** Asked for ahead of what was read. A server cuts a connection that has 64 MB waiting for it. */
+const bytesAhead = 8 * 1024 ** 2;
+/** A consumer that sends nothing for this long, as after a loss of the connection, may never send again. */
+const readSilenceMsMax = 5_000;
 
 interface WaitingAppend {
   readonly count: number;
@@ -177,9 +180,9 @@ export class JetStreamLog implements LogStream {
   async *read(upTo: number): AsyncIterable<StreamMessage> {
     const { library, connection, manager } = this.#nats;
     const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
-    const messages = await consumer.consume({ max_messages: messagesAhead });
+    const messages = await consumer.consume({ max_bytes: bytesAhead });
     try {
-      for await (const message of messages) {
+      for await (const message of unlessSilent(messages)) {
         yield {
           sequence: message.seq,
           file: fileOf(message.subject),
@@ -273,6 +276,21 @@ export class JetStreamLog implements LogStream {
   #fault(error: unknown): unknown {
     const { url } = this.#nats;
     return apiCode(error) === noStream ? new StreamGone(this.#name, url) : natsFault(error, url);
+  }
+}
+
+/** Throws when nothing has come for `readSilenceMsMax`. */
+async function* unlessSilent<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  const iterator = messages[Symbol.asyncIterator]();
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_resolve, reject) => {
+      const what = `the stream has sent nothing for ${readSilenceMsMax} ms`;
+      timer = setTimeout(() => reject(new Error(what)), readSilenceMsMax);
+    });
+    const next = await Promise.race([iterator.next(), silence]).finally(() => clearTimeout(timer));
+    if (next.done) return;
+    yield next.value;
   }
 }
 

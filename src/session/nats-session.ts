@@ -275,9 +275,10 @@ export class NatsSession extends Client implements MailService {
       if (this.#backoff.error && patience.passedMs >= takeoverMsMax) throw this.#backoff.error;
       return false;
     }
-    const starting = this.#own(nats, stream, lastSequence).catch((error: unknown) => {
-      // Of a server that is slow: the next look tells whether the claim is there.
+    const starting = this.#own(nats, stream, lastSequence).catch(async (error: unknown) => {
+      // Of a server that is slow, or a connection that was lost: the next look tells whether the claim is there.
       if (!isUnreachable(error) || patience.passedMs >= serverMsMax) throw error;
+      await sleep(serverRetryMs);
     });
     this.#starting = starting;
     await starting;
@@ -311,7 +312,7 @@ export class NatsSession extends Client implements MailService {
       this.#owner = owner;
     } catch (error) {
       guests.close();
-      if (!(error instanceof IpcError)) throw error;
+      if (!(error instanceof IpcError) || isUnreachable(error)) throw error;
       if (error.code !== 'owner_replaced') this.#backoff.failed(error);
     }
   }

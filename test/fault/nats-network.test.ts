@@ -105,6 +105,28 @@ test('an idle owner that was cut off, and replaced meanwhile, gives up, and its 
   assert.equal((await owner.start()).role, 'client');
 });
 
+test('a session whose way breaks while it loads the log for a takeover loads it anew', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relay = await NatsRelay.open(context, server.port);
+  const { remote } = await natsTeam(context, server.url);
+  const owner = remote();
+  await owner.start();
+  for (let count = 0; count < 12; count++) await owner.post('box', 'x'.repeat(250_000));
+  const next = remote(relay.url);
+  await next.status();
+  relay.slowDown(3_000_000);
+  await owner.kill();
+  const loads = relay.passes(1_000_000);
+  const posting = next.post('other', 'stored after the takeover');
+  await loads;
+  relay.close();
+  await relay.reopen();
+  await posting;
+  const { deliveries } = await next.fetch('box');
+  assert.equal(deliveries.length, 12);
+});
+
 test('a session ends in time while nothing gets to its server: an owner that is idle, and one that takes over', async (context) => {
   const server = await natsServer(context);
   if (!server) return;

@@ -10,6 +10,7 @@ export class NatsRelay {
   readonly #sockets = new Set<Socket>();
   #isStill = false;
   #bytesPerSecond = Number.POSITIVE_INFINITY;
+  #awaited = { bytes: 0, resolve: () => {} };
 
   private constructor(port: number, to: number) {
     this.port = port;
@@ -56,8 +57,17 @@ export class NatsRelay {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
+  /** Resolves when so many more bytes have passed. */
+  passes(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaited = { bytes, resolve };
+    });
+  }
+
   #pass(from: Socket, to: Socket, bytes: Buffer): void {
     to.write(bytes);
+    this.#awaited.bytes -= bytes.length;
+    if (this.#awaited.bytes <= 0) this.#awaited.resolve();
     if (this.#bytesPerSecond === Number.POSITIVE_INFINITY) return;
     from.pause();
     const passedMs = (bytes.length / this.#bytesPerSecond) * 1_000;

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
 import type { Nats } from '../../../src/nats/nats-server.ts';
 import { settingsOf } from '../../../src/nats/stream-settings.ts';
+import { tickUntil } from '../../support/mocked-time.ts';
 
 interface Delivered {
   readonly seq: number;
@@ -11,13 +12,14 @@ interface Delivered {
   readonly pending: number;
 }
 
-/** A log whose consumer delivers these messages, and then ends, or fails. */
-function logOf(delivered: readonly Delivered[], failure?: Error): JetStreamLog {
+/** A log whose consumer delivers these messages, and then ends, fails, or does as the promise does. */
+function logOf(delivered: readonly Delivered[], after?: Error | Promise<never>): JetStreamLog {
   async function* messages() {
     for (const { seq, pending } of delivered) {
       yield { seq, subject: 'ipc.1.f.a', data: new Uint8Array(), info: { pending } };
     }
-    if (failure) throw failure;
+    if (after instanceof Error) throw after;
+    await after;
   }
   const consume = async () => Object.assign(messages(), { stop: () => {} });
   const consumer = { consume, info: async () => ({ name: 'c' }) };
@@ -81,4 +83,15 @@ test('a stream that another session is making is found, though the server says t
   const log = new JetStreamLog(nats as unknown as Nats, 1);
   assert.equal((await log.open(true)).isNew ?? false, false);
   assert.equal(looks, 3);
+});
+
+test('a read to which nothing comes for 5 s fails', async (context) => {
+  const silent = logOf([{ seq: 1, pending: 2 }], new Promise<never>(() => {}));
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const reading = sequencesOf(silent, 3);
+  await tickUntil(context.mock.timers, 5_000, reading);
+  await assert.rejects(reading, {
+    code: 'unreachable',
+    message: 'nats://here:4222: the stream has sent nothing for 5000 ms',
+  });
 });
