@@ -3,6 +3,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
+import { natsFault } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 import { WireSocket, type WireTransport } from './wire-socket.ts';
 
@@ -15,20 +16,27 @@ const dialMs = 2_500;
 const messageBytesMax = 256 * 1024;
 const idForm = /^[0-9a-v]{22}$/;
 
-/** `silent` also when the connection to the server is closed. */
+/** `silent` also when the connection to the server is closed. Throws `not_authorized`: then the owner may be well. */
 export async function dialOwner(
-  { connection }: Nats,
+  { connection, url }: Nats,
   port: number,
   claim: string,
 ): Promise<WireSocket | DialFailure> {
   const id = randomId(idCharacters);
   let socket: WireSocket | undefined;
+  let fault: Error | undefined;
   try {
     socket = openWire(connection, `ipcwire.${port}.c.${id}`, 'down', 'up');
+    socket.on('error', (error) => {
+      fault = error;
+    });
     await connection.request(dialSubject(port, claim), id, { timeout: dialMs });
+    if (fault) throw fault;
     return socket;
   } catch (error) {
     socket?.destroy();
+    const refusal = natsFault(error, url);
+    if (refusal instanceof IpcError && refusal.code === 'not_authorized') throw refusal;
     return isAbsent(error) ? 'absent' : 'silent';
   }
 }
@@ -118,7 +126,8 @@ function openWire(
   const socket = new WireSocket(transport);
   const subscription = connection.subscribe(received, {
     callback: (error, message) => {
-      if (error || message.headers?.code === 503) socket.destroy(gone());
+      if (error) socket.destroy(error);
+      else if (message.headers?.code === 503) socket.destroy(gone());
       else socket.receive(Buffer.from(message.data));
     },
   });

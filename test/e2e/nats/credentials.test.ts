@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { nkeys } from '@nats-io/transport-node';
 import { natsServer } from '../../support/nats/nats-server.ts';
 import { makeHome } from '../../support/places.ts';
-import { shell } from '../../support/processes/shell.ts';
+import { nextLine, shell } from '../../support/processes/shell.ts';
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
 
@@ -34,6 +34,26 @@ test('a token before the host lets a session in, and another one does not', asyn
   const { code, errors } = await other.run(['post', 'ann', 'hello']);
   assert.deepEqual([code, errors.split(':')[1]], [1, ' not_authorized']);
   assert.ok(!errors.includes('another-token'), errors);
+});
+
+test('a user who may not publish or subscribe to the subjects of connections is told so, and the owner stays', async (context) => {
+  const denied = { deny: ['ipcwire.>'] };
+  const users = [
+    { user: 'all', password: 'p' },
+    { user: 'mute', password: 'p', permissions: { publish: denied } },
+    { user: 'deaf', password: 'p', permissions: { subscribe: denied } },
+  ];
+  const server = await natsServer(context, { authorization: { users } });
+  if (!server) return;
+  const at = (user: string) => server.url.replace('://', `://${user}:p@`);
+  const { begin, line, run } = await shell(context, { IPC_BROKER: at('all') });
+  assert.match(await nextLine(begin(['broker'])), /epoch 1\)/);
+  for (const user of ['mute', 'deaf']) {
+    const { code, errors } = await line('"$@" post ann hello', { IPC_BROKER: at(user) });
+    assert.match(errors, /^ipc: not_authorized: .*Permissions Violation/, user);
+    assert.equal(code, 1);
+  }
+  assert.match((await run(['status'])).text, /epoch 1\b/);
 });
 
 test('a file of credentials, which has a JWT and a seed, lets a session in', async (context) => {
