@@ -8,6 +8,8 @@ const soundVersions = [
   [2, 14, 0],
 ] as const;
 const firstWithSyncAlways = [2, 10, 0] as const;
+/** Before it, a node that starts may repeat a purge of one subject as one of all (nats-server issue 4196). */
+const firstWithSoundPurges = [2, 9, 18] as const;
 
 /** What of a stream says how well it keeps mail. */
 export type StreamPromises = Pick<FoundStream, 'name' | 'replicas' | 'bytesMax' | 'isInMemory'>;
@@ -28,16 +30,7 @@ export function serverWeaknesses(
   info: ServerInfo | undefined,
   { replicas, name, bytesMax, isInMemory }: StreamPromises,
 ): Weakness[] {
-  const version = info?.version ?? '0.0.0';
-  const weaknesses: Weakness[] = [];
-  const soundServer = 'use 2.12.7, or 2.14 or newer, with `sync_interval: always`';
-  if (!isFrom(version, firstWithSyncAlways)) {
-    const what = `nats-server ${version} syncs its files every 2 minutes only: what it stored last is lost with its power`;
-    weaknesses.push({ what, remedy: soundServer, isFault: true });
-  } else if (!isSound(version)) {
-    const what = `nats-server ${version} has lost stored messages in known cases`;
-    weaknesses.push({ what, remedy: soundServer, isFault: true });
-  }
+  const weaknesses = info ? versionWeaknesses(info.version, replicas) : [];
   if (replicas === 1) {
     const what = `stream ${name} has one copy: the mail is gone with the disk of its server`;
     const remedy = `use a cluster of 3 and \`nats stream edit ${name} --replicas 3\``;
@@ -53,6 +46,19 @@ export function serverWeaknesses(
     weaknesses.push({ what, remedy, isFault: true });
   }
   return weaknesses;
+}
+
+function versionWeaknesses(version: string, replicas: number): Weakness[] {
+  const of = (what: string): Weakness => {
+    const remedy = 'use 2.12.7, or 2.14 or newer, with `sync_interval: always`';
+    return { what: `nats-server ${version} ${what}`, remedy, isFault: true };
+  };
+  if (isSound(version)) return [];
+  if (isFrom(version, firstWithSyncAlways)) return [of('has lost stored messages in known cases')];
+  const syncs = 'syncs its files every 2 minutes only: what it stored last is lost with its power';
+  if (replicas === 1 || isFrom(version, firstWithSoundPurges)) return [of(syncs)];
+  const purges = 'may lose all mail when the nodes of its cluster restart one after the other';
+  return [of(syncs), of(purges)];
 }
 
 function isSound(version: string): boolean {
