@@ -17,7 +17,12 @@ import { LiveReader } from '../../support/live-reader.ts';
 import { program } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
 import { exitCodeOf, Lines } from '../../support/processes/lines.ts';
-import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
+import {
+  atTerminal,
+  noTerminal,
+  shows,
+  showsAndEnds,
+} from '../../support/processes/pseudo-terminal.ts';
 import { nextErrorLine, nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 import { enter, rawRequest, statusOf } from '../../support/told-page.ts';
 
@@ -123,7 +128,7 @@ test('in the background of a terminal it does not read it, and mail flows on', {
   const line = `set -m; ipc ui --port ${await freePort()} & read line; ipc post ann hi; kill %1; wait`;
   const terminal = atTerminal(opened, line, null);
   await shows(terminal, /In the background no further one is printed/);
-  const posted = shows(terminal, /Stored as #1/);
+  const posted = showsAndEnds(terminal, /Stored as #1/);
   terminal.stdin?.write('typed\n');
   await posted;
 });
