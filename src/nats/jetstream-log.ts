@@ -40,8 +40,8 @@ const lookMs = 50;
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 /** Asked for ahead of what was read. A server cuts a connection that has 64 MB waiting for it. */
 const bytesAhead = 8 * 1024 ** 2;
-/** A consumer that sends nothing for this long, as after a loss of the connection, may never send again. */
-const readSilenceMsMax = 5_000;
+/** A consumer that sends nothing for this long may never send again. A message of 1 MB may take it, at 70 KB a second. */
+const readSilenceMsMax = 15_000;
 
 interface WaitingAppend {
   readonly count: number;
@@ -61,6 +61,8 @@ export class JetStreamLog implements LogStream {
   /** Of the messages whose outcome is not known. */
   #waitingBytes = 0;
   #found: FoundStream | undefined;
+  /** Ends the read that is under way: there is one at a time. */
+  #cutRead: (reason: string) => void = () => {};
 
   /** `port`: the number of the broker. */
   constructor(nats: Nats, port: number) {
@@ -182,7 +184,7 @@ export class JetStreamLog implements LogStream {
     const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
     const messages = await consumer.consume({ max_bytes: bytesAhead });
     try {
-      for await (const message of unlessSilent(messages)) {
+      for await (const message of this.#untilCut(messages)) {
         yield {
           sequence: message.seq,
           file: fileOf(message.subject),
@@ -221,8 +223,24 @@ export class JetStreamLog implements LogStream {
     this.#followed.push(this.#nats.connection.subscribe(this.#subject(file), { callback }));
   }
 
+  /** Throws when nothing has come for `readSilenceMsMax`, and after interrupt(): the server does not send again what it sent. */
+  async *#untilCut<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
+    const iterator = messages[Symbol.asyncIterator]();
+    const cut = new Promise<never>((_resolve, reject) => {
+      this.#cutRead = (reason) => reject(new Error(reason));
+    });
+    for (;;) {
+      const what = `the stream has sent nothing for ${readSilenceMsMax} ms`;
+      const timer = setTimeout(() => this.#cutRead(what), readSilenceMsMax);
+      const next = await Promise.race([iterator.next(), cut]).finally(() => clearTimeout(timer));
+      if (next.done) return;
+      yield next.value;
+    }
+  }
+
   /** The connection was lost meanwhile, and with it what was under way, or the response. */
   interrupt(reason = 'the connection to the server was lost'): void {
+    this.#cutRead(reason);
     for (const { end } of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
   }
 
@@ -276,21 +294,6 @@ export class JetStreamLog implements LogStream {
   #fault(error: unknown): unknown {
     const { url } = this.#nats;
     return apiCode(error) === noStream ? new StreamGone(this.#name, url) : natsFault(error, url);
-  }
-}
-
-/** Throws when nothing has come for `readSilenceMsMax`. */
-async function* unlessSilent<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
-  const iterator = messages[Symbol.asyncIterator]();
-  for (;;) {
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_resolve, reject) => {
-      const what = `the stream has sent nothing for ${readSilenceMsMax} ms`;
-      timer = setTimeout(() => reject(new Error(what)), readSilenceMsMax);
-    });
-    const next = await Promise.race([iterator.next(), silence]).finally(() => clearTimeout(timer));
-    if (next.done) return;
-    yield next.value;
   }
 }
 

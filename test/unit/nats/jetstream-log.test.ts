@@ -85,13 +85,25 @@ test('a stream that another session is making is found, though the server says t
   assert.equal(looks, 3);
 });
 
-test('a read to which nothing comes for 5 s fails', async (context) => {
+test('a read to which nothing comes for 15 s fails', async (context) => {
   const silent = logOf([{ seq: 1, pending: 2 }], new Promise<never>(() => {}));
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const reading = sequencesOf(silent, 3);
-  await tickUntil(context.mock.timers, 5_000, reading);
+  await tickUntil(context.mock.timers, 15_000, reading);
   await assert.rejects(reading, {
     code: 'unreachable',
-    message: 'nats://here:4222: the stream has sent nothing for 5000 ms',
+    message: 'nats://here:4222: the stream has sent nothing for 15000 ms',
   });
+});
+
+test('a read is ended by a loss of the connection, between two messages and while it waits', async () => {
+  const log = logOf([{ seq: 1, pending: 1 }], new Promise<never>(() => {}));
+  const lost = { code: 'unreachable', message: /connection to the server was lost$/ };
+  const waiting = sequencesOf(log, 2);
+  setImmediate(() => log.interrupt());
+  await assert.rejects(waiting, lost);
+  const between = async () => {
+    for await (const _ of log.read(2)) log.interrupt();
+  };
+  await assert.rejects(between(), lost);
 });
