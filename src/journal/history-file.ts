@@ -169,8 +169,8 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
 }
 
 /**
- * Whether there is a record of the engine behind the prologue; also if an earlier version wrote the file. Corruption does
- * not hide those that follow it.
+ * Whether there is a record of the engine behind the prologue; anywhere in a file of an earlier version, which does not
+ * say where its prologue ends. Corruption does not hide the records that follow it.
  */
 export function hasOwnRecords({ bytes, id }: FileContent): boolean {
   const own = findStamp((offset, count) => bytes.subarray(offset, offset + count), id);

@@ -358,8 +358,8 @@ export class Journal {
       ...{ live: this.#live, segments: this.#segments, sequence: this.#sequence },
       isBallastShort: ballast.isShort,
     });
-    // Before the first segment is there: nobody reads again what was merged into it. What a successor removed is no
-    // corruption.
+    // Before the first segment is written, since later owners do not read the segments that are merged into it. A
+    // successor may have removed files meanwhile: what is missing then is not corrupt.
     if (corruption.length > 0 && !this.passesFencing()) throw justReplaced();
     for (const each of corruption) this.#quarantine.note(each);
     return carried;

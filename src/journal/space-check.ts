@@ -10,12 +10,6 @@ import type { LogWriter } from './log-writer.ts';
 
 const fullWarning =
   'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
-/** What is settled lies in files beside what is not, which has to be written anew first. */
-export function noRoomToErase(): IpcError {
-  const what = 'the disk has no room to write the unsettled mail anew, so nothing was erased';
-  return new IpcError('store_full', what, { hint: 'free space there, then erase again' });
-}
-
 /** At most how much longer the record of a post is than its frame: envelope, header, and the stamp before it. */
 const postedBytesExtra = 676;
 /** The same for each further message of the post: number and id. */
@@ -112,4 +106,10 @@ export class SpaceCheck {
     if (lack && this.#logWriter.fitsInNext(bytes + settleReserveBytes)) this.isNextWanted = true;
     return lack;
   }
+}
+
+/** The error of an erase: unsettled mail has to be written again before the segments that it lies in can go. */
+export function noRoomToErase(): IpcError {
+  const what = 'the disk has no room to write the unsettled mail again, so nothing was erased';
+  return new IpcError('store_full', what, { hint: 'free space there, then erase again' });
 }

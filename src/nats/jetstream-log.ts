@@ -223,7 +223,7 @@ export class JetStreamLog implements LogStream {
     this.#followed.push(this.#nats.connection.subscribe(this.#subject(file), { callback }));
   }
 
-  /** Throws when nothing has come for `readSilenceMsMax`, and after interrupt(): the server does not send again what it sent. */
+  /** Throws when nothing has come for `readSilenceMsMax`, and after interrupt(): what was lost is not sent again. */
   async *#untilCut<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
     const iterator = messages[Symbol.asyncIterator]();
     const cut = new Promise<never>((_resolve, reject) => {

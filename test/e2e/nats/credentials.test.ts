@@ -36,7 +36,7 @@ test('a token before the host lets a session in, and another one does not', asyn
   assert.ok(!errors.includes('another-token'), errors);
 });
 
-test('a user who may not publish or subscribe to the subjects of connections is told so, and the owner stays', async (context) => {
+test('a user without permission for the subjects of connections gets not_authorized, and the owner stays', async (context) => {
   const denied = { deny: ['ipcwire.>'] };
   const users = [
     { user: 'all', password: 'p' },

@@ -38,7 +38,7 @@ test('a stream in memory, or without a limit, is a warning', () => {
   assert.match(serverWarnings(sound, unlimited).join(), /ipc-7 has no limit/);
 });
 
-test('without a connection nothing is said of the version', () => {
+test('while there is no connection, no warning is about the version of the server', () => {
   const found = { name: 'ipc-7', replicas: 3, bytesMax: 1, isInMemory: false };
   assert.deepEqual(serverWarnings(undefined, found), []);
 });
