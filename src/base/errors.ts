@@ -320,6 +320,14 @@ export function unreachable(value: never): never {
   throw new Error(`not a case: ${JSON.stringify(value)}`);
 }
 
+/**
+ * A fault of this program: the message with that number ought to be live. For places that each post passes: an assert()
+ * makes its text even if nothing is wrong.
+ */
+export function notLive(number: number): Error {
+  return new Error(`message ${number} is not live`);
+}
+
 /** The caller cancelled the call. */
 export function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');

@@ -1,6 +1,6 @@
 // The unsettled messages, by number and by id. Those that a replay finds only wait, perhaps a million of them, so their
 // envelopes are packed. A message becomes an object when somebody asks for it to deliver or change it.
-import assert from 'node:assert/strict';
+import { notLive } from '../base/errors.ts';
 import { NumberMap } from '../base/number-map.ts';
 import {
   countIn,
@@ -122,7 +122,7 @@ export class MessageTable {
   /** The id of a message that is in #generatedIds. */
   #generatedIdOf(number: number): GeneratedId {
     const found = this.#messages.get(number);
-    assert(found !== undefined, `message ${number} is live`);
+    if (found === undefined) throw notLive(number);
     if (typeof found === 'number') return this.#packed.idAt(found);
     const { id } = found.envelope;
     return { session: sessionIn(id), count: countIn(id) };

@@ -1,7 +1,6 @@
 // The durable state of the engine: the fold of all records, both in operation and in replay. Only `apply`
 // changes it, so a replay cannot lead to another state.
-import assert from 'node:assert/strict';
-import { unreachable } from '../base/errors.ts';
+import { notLive, unreachable } from '../base/errors.ts';
 import {
   type Envelope,
   type Hold,
@@ -472,7 +471,7 @@ export class State {
 }
 
 function found(message: LiveMessage | undefined, number: number): LiveMessage {
-  assert(message, `message ${number} is live`);
+  if (!message) throw notLive(number);
   return message;
 }
 

@@ -1,6 +1,6 @@
 // Reads the bodies of live messages, from memory or from the log, many with one read: mail is mostly delivered in the order
 // of the log. A body that does not fit its checksum any more is corrupt: it is undefined here, and in the layers above.
-import assert from 'node:assert/strict';
+import { notLive } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
 import { diskFault } from './epoch.ts';
 import type { LiveIndex, Location, LogFile } from './live-index.ts';
@@ -72,7 +72,7 @@ export class BodyReader {
 
   #locate(number: number): Location {
     const location = this.#live.locate(number);
-    assert(location, `message ${number} is live`);
+    if (!location) throw notLive(number);
     return location;
   }
 
