@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type LiveOptions, liveEvents, StoreTail } from '../../../src/app/live-events.ts';
+import { liveEvents, StoreTail } from '../../../src/app/live-events.ts';
 import { readPast } from '../../../src/app/store-past.ts';
 import { IpcError } from '../../../src/base/errors.ts';
 import { open } from '../../../src/index.ts';
