@@ -166,11 +166,13 @@ export class NatsSession extends Client implements MailService {
   override async close(graceMs = closeMsDefault): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#claimChecks);
+    const ends = performance.now() + graceMs;
+    const leftMs = () => Math.max(0, ends - performance.now());
     await super.close(graceMs);
     const started = this.#starting.catch(() => {});
-    await Promise.race([started, sleep(graceMs, undefined, { ref: false })]);
+    await Promise.race([started, sleep(leftMs(), undefined, { ref: false })]);
     try {
-      await this.#owner?.close(graceMs);
+      await this.#owner?.close(leftMs());
     } finally {
       this.#owner = undefined;
       this.#log?.stream.close();
