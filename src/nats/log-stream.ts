@@ -21,8 +21,15 @@ export type AppendResult =
   | { readonly kind: 'stored'; readonly sequence: number }
   /** Another message is the last one. */
   | { readonly kind: 'refused' }
-  /** It may be stored or not: no response, or one that says nothing about that. `isFull`: the server has no room. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly isFull?: boolean };
+  | UnknownResult;
+
+/** It may be stored or not: no response, or one that says nothing about that. */
+export interface UnknownResult {
+  readonly kind: 'unknown';
+  readonly reason: string;
+  /** The server has no room. */
+  readonly isFull?: boolean;
+}
 
 export interface LogStream {
   /** The largest message that the server takes, in bytes, without its headers. */

@@ -306,7 +306,7 @@ export class NatsSession extends Client implements MailService {
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
-          if (error.code !== 'owner_replaced') this.#backoff.failed(error);
+          if (!isOfServer(error)) this.#backoff.failed(error);
           if (this.#owner?.claim === claim) this.#owner = undefined;
         },
       });
@@ -315,7 +315,7 @@ export class NatsSession extends Client implements MailService {
     } catch (error) {
       guests.close();
       if (!(error instanceof IpcError) || isUnreachable(error)) throw error;
-      if (error.code !== 'owner_replaced') this.#backoff.failed(error);
+      if (!isOfServer(error)) this.#backoff.failed(error);
     }
   }
 
@@ -370,4 +370,9 @@ export class NatsSession extends Client implements MailService {
 
 function isUnreachable(error: unknown): boolean {
   return error instanceof IpcError && error.code === 'unreachable';
+}
+
+/** It says nothing about the store: the next look at the server tells whether there is one. */
+function isOfServer(error: IpcError): boolean {
+  return error.code === 'owner_replaced' || isUnreachable(error);
 }
