@@ -5,6 +5,7 @@ import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Origin } from '../model/message.ts';
 import { claimFile, type LogStream } from './log-stream.ts';
+import { checkServerHint } from './nats-faults.ts';
 
 /** Who owns the store. */
 export interface Claim {
@@ -42,7 +43,7 @@ export async function makeClaim(
   const found = await stream.last(claimFile);
   if (found && parseClaim(found.data)?.claim === claim.claim) return found.sequence;
   throw new IpcError('unreachable', `the stream takes no message: ${result.reason}`, {
-    hint: 'check the NATS server: its disk may hang, or its cluster may have no leader',
+    hint: checkServerHint,
   });
 }
 

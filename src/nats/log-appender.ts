@@ -9,7 +9,7 @@ import { IpcError } from '../base/errors.ts';
 import { Patience } from '../base/standstill.ts';
 import { decodeLogMessage, encodeLogMessage, type LogMessage } from './log-message.ts';
 import type { LogStream, UnknownResult } from './log-stream.ts';
-import { ConnectionEnded, StreamGone } from './nats-faults.ts';
+import { ConnectionEnded, checkServerHint, StreamGone } from './nats-faults.ts';
 
 export type FileChangeMessage = Omit<LogMessage, 'claim' | 'count'> & { readonly file: string };
 
@@ -207,7 +207,7 @@ function notStored(reason: string, isFull: boolean): IpcError {
   const code = isFull ? 'storage_failed' : 'unreachable';
   const hint = isFull
     ? 'make room for JetStream on the NATS server, or give the stream a `max_bytes` that it has room for'
-    : 'check the NATS server: its disk may hang, or its cluster may have no leader';
+    : checkServerHint;
   return new IpcError(code, `the mail is not stored: ${reason}`, { hint });
 }
 

@@ -27,7 +27,7 @@ import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { removeStaleMirrors } from '../nats/mirror-folder.ts';
-import { NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
+import { checkServerHint, NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
@@ -72,6 +72,8 @@ const absentDialsOfCluster = 3;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
+/** A server that has not answered for this long may keep mail from a wait that ends now; a takeover is shorter. */
+const unansweredMsMin = 1_000;
 /** An owner looks for a newer claim this often: it gets no message of one that was made while it was cut off. */
 const claimCheckMs = 5_000;
 /** A takeover loads all of it. Two segments: one that is too large for the bound goes whole. */
@@ -109,6 +111,8 @@ export class NatsSession extends Client implements MailService {
   #tidying: Promise<void> | undefined;
   /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
+  /** The server is asked for the owner, since this time, on the clock of performance.now(), and why it is in vain so far. */
+  #asking: { readonly since: number; error?: IpcError } | undefined;
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: NatsSessionOptions) {
@@ -118,6 +122,7 @@ export class NatsSession extends Client implements MailService {
       {
         connect: () => withPatience(connectMsMax, (patience) => this.#connect(patience)),
         describeSilentOwner: async () => this.#silent(),
+        whyUnread: (sent) => this.#whyUnread(sent),
         silenceMs,
         welcomed: (welcome) => welcomes.add(welcome),
         isStandby: () => this.#mayOwn() && options.ownership === undefined,
@@ -206,12 +211,14 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     for (let dials = noDials(); ; ) {
+      this.#asking ??= { since: performance.now() };
       const log = await this.#openLog(patience);
       if (!log) continue;
       const { nats, stream } = log;
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
+      this.#asking = undefined;
       const { lastSequence, claim } = seen;
       if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
@@ -239,6 +246,7 @@ export class NatsSession extends Client implements MailService {
       this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
+      this.#noteVain(error);
       this.#isStreamGone = error instanceof StreamGone;
       const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable(error) ? serverMsMax : 0;
       if (patience.passedMs >= waitMs) throw error;
@@ -278,6 +286,7 @@ export class NatsSession extends Client implements MailService {
       return false;
     }
     const starting = this.#own(nats, stream, lastSequence).catch(async (error: unknown) => {
+      this.#noteVain(error);
       // Of a server that is slow, or a connection that was lost: the next look tells whether the claim is there.
       if (!isUnreachable(error) || patience.passedMs >= serverMsMax) throw error;
       await sleep(serverRetryMs);
@@ -333,6 +342,7 @@ export class NatsSession extends Client implements MailService {
     this.#tidying ??= removeStaleMirrors(this.#options.home);
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn()).catch((error: unknown) => {
+      this.#noteVain(error);
       if (!(error instanceof NoAnswer) || patience.passedMs >= serverMsMax) throw error;
     });
     if (!found) {
@@ -356,6 +366,24 @@ export class NatsSession extends Client implements MailService {
     this.#connection?.destroy(broken());
     this.#owner?.interrupt();
     if (this.#log?.nats.connection.isClosed()) this.#owner?.broker.abandon(broken());
+  }
+
+  #noteVain(error: unknown): void {
+    if (!(error instanceof IpcError)) return;
+    this.#asking = { since: this.#asking?.since ?? performance.now(), error };
+  }
+
+  /** A wait that a broker has had survives what is over soon, so that a loop of waits does. */
+  #whyUnread(wasSent: boolean): IpcError | undefined {
+    const stalled = this.#owner?.trouble;
+    if (stalled !== undefined) {
+      return new IpcError('unreachable', `${this.#url}: ${stalled}`, { hint: checkServerHint });
+    }
+    if (!this.#asking) return undefined;
+    const { since, error } = this.#asking;
+    const ms = performance.now() - since;
+    if (ms < (wasSent ? serverMsMax : unansweredMsMin)) return undefined;
+    return error ?? new NoAnswer(this.#url, new Error(`for ${Math.round(ms / 1_000)} s`));
   }
 
   #silent(): IpcError {
