@@ -143,6 +143,7 @@ export class LogAppender {
         if (this.#failure) return;
         if (result === 'replaced') return this.#lost(replaced());
         if (result === 'stored') break;
+        if (result.forbidden) return this.#lost(result.forbidden);
         this.#trouble = result.reason;
         isFull = result.isFull === true;
         await this.#checkStream();

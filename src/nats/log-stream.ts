@@ -1,4 +1,5 @@
 // The seam to the stream of a store: messages in one order, which the server appends by compare and swap.
+import type { IpcError } from '../base/errors.ts';
 
 /** Messages of a stream as it is now. */
 export interface StreamState {
@@ -29,6 +30,8 @@ export interface UnknownResult {
   readonly reason: string;
   /** The server has no room. */
   readonly isFull?: boolean;
+  /** This user may not append: no repetition will be stored. */
+  readonly forbidden?: IpcError;
 }
 
 export interface LogStream {

@@ -44,6 +44,8 @@ export class NatsServer {
   isLost = false;
   /** Called whenever it is made again. */
   readonly onBack = new Set<() => void>();
+  /** Called with the subject of each message that this user may not publish. */
+  readonly onForbidden = new Set<(subject: string, error: Error) => void>();
   /** When the connection was made again after it was lost, on the clock of performance.now(). */
   #reconnected = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -131,11 +133,19 @@ export class NatsServer {
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
-    for await (const { type } of connection.status()) {
-      if (type === 'reconnect') this.#back();
-      if (type === 'disconnect') this.#lost();
+    for await (const status of connection.status()) {
+      if (status.type === 'reconnect') this.#back();
+      if (status.type === 'disconnect') this.#lost();
+      if (status.type === 'error') this.#refused(status.error);
     }
     for (const lost of [...this.onLost]) lost();
+  }
+
+  /** The server says so once, and answers the message with nothing. */
+  #refused(error: Error): void {
+    const [, subject] = /^Permissions Violation for Publish to "(\S+)"/i.exec(error.message) ?? [];
+    if (subject === undefined) return;
+    for (const forbidden of [...this.onForbidden]) forbidden(subject, error);
   }
 
   #login(library: Library): { authenticator: Authenticator } | Record<string, string> {

@@ -133,6 +133,9 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
+    options.server.onForbidden.add((subject, error) => {
+      this.#log?.stream.forbidden(subject, error);
+    });
     options.server.onBack.add(() => {
       this.#log?.stream.interrupt();
       void this.#owner?.checkClaim();

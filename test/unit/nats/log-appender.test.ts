@@ -218,3 +218,14 @@ test('a server that does not answer for long ends the owner with unreachable, an
   assert.deepEqual(done, ['stored']);
   assert.throws(() => appender.add(change('no more')), { code: 'unreachable' });
 });
+
+test('an owner that may not append any more ends at once with the reason', async () => {
+  const server = new FakeServer();
+  const stream = new FakeStream(server, new Random(1));
+  const { appender, lost } = await own(server, stream, claimA);
+  const forbidden = new IpcError('not_authorized', 'Permissions Violation');
+  stream.append = async () => ({ kind: 'unknown', reason: forbidden.message, forbidden });
+  appender.add(change('refused'));
+  await assert.rejects(appender.stored(), forbidden);
+  assert.deepEqual(lost, [forbidden]);
+});
