@@ -221,11 +221,15 @@ export class NatsSession extends Client implements MailService {
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
-      this.#asking = undefined;
+      // One that answers may still take no claim.
+      if (!this.#asking?.error) this.#asking = undefined;
       const { lastSequence, claim } = seen;
       if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
-      if (typeof dialed === 'object') return dialed;
+      if (typeof dialed === 'object') {
+        this.#asking = undefined;
+        return dialed;
+      }
       dials[dialed]++;
       const isGone = claim === undefined || this.#isGone(dials, nats);
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
