@@ -218,7 +218,10 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
     history: options.history,
     disk,
     isLogRemote: true,
-    warnings: () => [...options.warnings(), ...[troubleOf(appender) ?? []].flat()],
+    warnings: () => {
+      const trouble = troubleOf(appender);
+      return [...options.warnings(), ...(trouble === undefined ? [] : [trouble])];
+    },
     onFailed: failed,
   });
   broker = await starting.catch((error: unknown) => {
