@@ -24,6 +24,13 @@ const stampBytes = encodeRecord(stampOfNone, segmentSeed({ epoch: 0, segment: 0 
   0,
 );
 
+/** The name of the residue: epochs count from 1, so it is before all others. */
+export const residueId: SegmentId = { epoch: 0, segment: 0 };
+
+export function isResidue({ epoch }: SegmentId): boolean {
+  return epoch === residueId.epoch;
+}
+
 /** A file that was read as a whole. */
 export interface FileContent {
   readonly id: SegmentId;
