@@ -13,7 +13,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import {
   beginOf,
@@ -187,7 +187,10 @@ export class History {
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
-    if (bytesBefore > 0) await this.#disk.syncFolder(historyPath(this.#folder));
+    this.#isUnsynced = true;
+    await this.sync();
+    // Without room for history, segments were unlinked in the log.
+    await syncEpochs(this.#disk, this.#folder);
     return { messages: eraser.messages, bytes: bytesBefore - this.bytes };
   }
 

@@ -25,6 +25,7 @@ import {
   storeFolder,
 } from '../../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../../support/disk/past.ts';
+import { Random } from '../../support/random.ts';
 
 const history: HistoryBound = { bytesMax: 1_000_000, ageMsMax: Number.POSITIVE_INFINITY };
 const secret = 'secret' as Name;
@@ -183,3 +184,25 @@ test('an erase leaves what is told of a file whose stamp behind the prologue is 
     false,
   );
 });
+
+for (const bytesMax of [0, 1_000_000]) {
+  test(`no power loss brings back what was erased, with a history of ${bytesMax} bytes`, async () => {
+    const random = new Random(1);
+    for (let loss = 0; loss < 40; loss++) {
+      const disk = new CrashDisk('/home');
+      const bound = { ...history, bytesMax };
+      const first = await openStore({ disk: disk.process(), limits, history: bound });
+      append(first, postedRecord(1, 'secret text'), postedRecord(2, 'live'), settled(1));
+      await first.journal.close();
+      const store = await openStore({ disk: disk.process(), limits, history: bound });
+      await erase(store, '');
+      disk.losePower(random);
+      const files = [...disk.files()].filter(([, bytes]) => bytes.includes('secret text'));
+      assert.deepEqual(
+        files.map(([path]) => path),
+        [],
+        `loss ${loss}`,
+      );
+    }
+  });
+}
