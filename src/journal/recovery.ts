@@ -268,6 +268,18 @@ function hasPrologue(images: readonly Image[], newest: Image | undefined): boole
 }
 
 /**
+ * Whether the segment is of an epoch that never opened: its prologue is not complete, and there is no sync point. Such an
+ * epoch has no other segment.
+ */
+export async function isUnopened(disk: Disk, folder: string, id: SegmentId): Promise<boolean> {
+  if (id.segment !== 1 || readSealed(disk, folder, id.epoch)) return false;
+  const image = await readImage(disk, folder, id);
+  if (image.durable.segment > 0 || hasPrologue([image], image.header && image)) return false;
+  // It may have been moved meanwhile.
+  return disk.size(segmentPath(folder, id)) !== undefined;
+}
+
+/**
  * What stands in for the headers of an epoch if all are corrupt: what its owner found in the epochs
  * before, as far as it is still there.
  */
