@@ -8,7 +8,7 @@ import type { JournalRecord } from '../model/records.ts';
 import { type FileContent, isResidue, prologueOf } from './history-file.ts';
 import { kindOfType } from './record-codec.ts';
 import { type RecordHeader, typeAt } from './record-framing.ts';
-import type { StampRecord } from './record-types.ts';
+import { type StampRecord, typeOf } from './record-types.ts';
 import { readEach } from './recovery.ts';
 import type { RecordPlace } from './sequence.ts';
 
@@ -38,18 +38,22 @@ export interface CountingFile extends FileContent {
 export function* readCounting(file: CountingFile, reader: CountingReader): Generator<void> {
   const { id, bytes, end } = file;
   const hole = new Hole(file, reader);
+  // The first stamp of a packed file says where it begins.
+  let isBegin = bytes.length > 0 && typeAt(bytes, 0) === typeOf.stamp;
   let isOver = false;
   yield* readEach(
     bytes,
     { ...id, bytes: bytes.length },
     {
       lost: () => {
+        isBegin = false;
         reader.lost?.();
         hole.begin();
       },
       stamp: (stamp) => {
         hole.end(stamp);
-        isOver ||= stamp.sequence >= end;
+        isOver ||= stamp.sequence >= end && !isBegin;
+        isBegin = false;
       },
       header: (header, place) => {
         if (isOver) return;

@@ -282,8 +282,9 @@ export class PastFold {
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
     this.#endHole(file, sequence);
-    // The numbers of a file ascend: nothing behind this counts.
-    if (sequence >= file.numberEnd) file.offset = file.length;
+    // The numbers of a file ascend: nothing behind this counts. The first stamp of a packed file says where it begins.
+    const isBegin = file.isPacked && file.reached === 0;
+    if (sequence >= file.numberEnd && !isBegin) file.offset = file.length;
     if (sequence > 0) this.#endRestated(file, file.restated.keys());
     file.next = sequence;
     file.reached = Math.max(file.reached, sequence - 1);

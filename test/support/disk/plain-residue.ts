@@ -79,7 +79,9 @@ function placeOf(
 ): 'numbered' | 'unnumbered' | undefined {
   const isStamp = (part: Part): part is StampRecord => part !== 'lost' && 'sequence' in part;
   const before = parts.slice(0, index);
-  if (before.some((part) => isStamp(part) && part.sequence >= end)) return undefined;
+  // The first stamp of a packed file says where it begins.
+  const isOver = (part: Part, at: number) => isStamp(part) && part.sequence >= end && at > 0;
+  if (before.some(isOver)) return undefined;
   const stampAt = before.findLastIndex(isStamp);
   const run = before.slice(stampAt + 1);
   const holeAt = run.lastIndexOf('lost');

@@ -118,6 +118,13 @@ test('a repeated post to several mailboxes is told to nobody who asks for one of
   for (const filter of filters) assert.deepEqual(await told(disk, filter), []);
 });
 
+test('what a packed file has without numbers is told, although the next file begins at the same number', async () => {
+  const disk = new CrashDisk('/home');
+  writeFile(disk, { epoch: 1, segment: 1 }, stamp, stampOfNone, postedRecord(1, 'merged'));
+  writeFile(disk, { epoch: 2, segment: 1 }, stamp, postedRecord(2, 'next'));
+  assert.deepEqual(await told(disk), ['stored #1 merged', 'stored #2 next']);
+});
+
 for (const stampMs of [0, 1_000]) {
   const where = stampMs > 0 ? 'stamps' : 'no stamps';
   test(`an erase leaves what is told behind a damaged record, with ${where} behind it`, async () => {
