@@ -44,7 +44,7 @@ export class Quarantine {
     try {
       this.#withBallast(() => {
         this.#disk.makeFolder(this.#path);
-        this.#disk.writeNote(join(this.#path, name), textOf(corruption).toString());
+        this.#disk.writeNote(join(this.#path, name), textOf(corruption));
       });
       this.#unwritten.delete(name);
     } catch {
@@ -72,7 +72,7 @@ export class Quarantine {
     this.#disk.removeFile(aside);
     const file = this.#disk.create(aside);
     try {
-      for (const _ of writeParts(file, [textOf(corruption)]));
+      for (const _ of writeParts(file, [Buffer.from(textOf(corruption))]));
       await file.sync();
     } catch (error) {
       this.#disk.removeFile(aside);
@@ -151,8 +151,8 @@ function nameOf({ epoch, segment }: SegmentId): string {
   return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}`;
 }
 
-function textOf(corruption: SegmentCorruption): Buffer {
-  return Buffer.from(`${JSON.stringify(corruption)}\n`);
+function textOf(corruption: SegmentCorruption): string {
+  return `${JSON.stringify(corruption)}\n`;
 }
 
 function nothing({ epoch, segment }: SegmentId): SegmentCorruption {
