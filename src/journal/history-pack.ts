@@ -68,10 +68,10 @@ const corrupt = Symbol('corrupt');
 export class Packer {
   readonly #seed: Seed;
   readonly #buffers: Buffer[] = [];
-  /** The places of the first record with a number, and of the record that was added last. */
+  /** The places of the first record with a number, of the one with the highest, and of the record that was added last. */
   #first: RecordPlace | undefined;
+  #highest: RecordPlace = stampOfNone;
   #last: RecordPlace = stampOfNone;
-  #highest = 0;
   readonly #known = new Set<number>();
   /** Messages that were stored before the first of these files. */
   readonly #earlier = new Set<number>();
@@ -92,7 +92,12 @@ export class Packer {
 
   /** The bytes of the packed file, which begins with the stamp `start`. */
   buffers(start: StampRecord): readonly Buffer[] {
-    return [...encodeRecord(start, this.#seed), ...this.#buffers];
+    const sequence = Math.max(start.sequence, this.#highest.sequence + 1);
+    const time = Math.max(start.time, this.#highest.time);
+    // As behind the prologue that the last records without numbers are of. The residue has no other.
+    const isOpen = this.#last === stampOfNone && this.#buffers.length > 0 && start.sequence > 0;
+    const end = isOpen ? encodeRecord({ kind: 'stamp', sequence, time }, this.#seed) : [];
+    return [...encodeRecord(start, this.#seed), ...this.#buffers, ...end];
   }
 
   /** Adds the records that count. True if some of them are lost. */
@@ -114,7 +119,7 @@ export class Packer {
         isAfterLost = true;
       },
       take: (header, place) => {
-        if (place && place.sequence <= this.#highest) return;
+        if (place && place.sequence <= this.#highest.sequence) return;
         const isWhole = isValid(rawRecordAt(bytes, header));
         // A corrupt body keeps its checksum, so it stays corrupt.
         const raw = rawRecordAt(bytes, header, false);
@@ -170,7 +175,7 @@ export class Packer {
       ? resealRecord(raw, this.#seed)
       : encodeRecord(edited ?? emptyRecord, this.#seed);
     this.#buffers.push(...whole);
-    if (place) this.#highest = place.sequence;
+    if (place) this.#highest = place;
     for (const number of placedBy(edited)) {
       this.#known.add(number);
       if (!place) this.#earlier.add(number);

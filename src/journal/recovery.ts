@@ -39,12 +39,16 @@ import {
   type ValidRecord,
 } from './record-framing.ts';
 import { type StampRecord, type StoreRecord, typeOf } from './record-types.ts';
-import { type Extent, type Position, readFormat, type SegmentRecord } from './segment-header.ts';
+import {
+  type Extent,
+  headersBytesRead,
+  type Position,
+  readFormat,
+  type SegmentRecord,
+} from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 import { inTurns } from './turns.ts';
 
-/** Both copies of a header are within it, unless the store has more than a thousand segments. */
-const headersBytesRead = 65_536;
 /** One copy of a header is, in most stores. */
 const headerBytesRead = 1_024;
 
