@@ -7,6 +7,7 @@ import { type Disk, type FolderIdentity, isSameFolder } from './disk.ts';
 import {
   epochPath,
   epochsPath,
+  listEpochs,
   newestEpoch,
   type OwnerNote,
   removeEpoch,
@@ -47,6 +48,14 @@ export async function makeEpoch(
 export async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(folder);
   await disk.syncFolder(dirname(folder));
+}
+
+/** What was unlinked in them, or removed with them, is not there after a power loss. */
+export async function syncEpochs(disk: Disk, folder: string): Promise<void> {
+  const epochs = listEpochs(disk, folder).map((epoch) => epochPath(folder, epoch));
+  for (const path of [...epochs, epochsPath(folder)]) {
+    if (disk.identity(path) !== undefined) await disk.syncFolder(path);
+  }
 }
 
 async function announce(disk: Disk, folder: string, own: Epoch, owner: OwnerNote): Promise<void> {

@@ -1,8 +1,7 @@
 // What history has, and what of it is corrupt. Changes nothing.
 import { envelopesOf } from '../model/post.ts';
 import type { Disk } from './disk.ts';
-import { type FileStart, readKept, startBehind, startIn } from './history-file.ts';
-import { isResidue } from './history-residue.ts';
+import { type FileStart, isResidue, readKept, startBehind, startIn } from './history-file.ts';
 import { historyFilePath, listEpochs, listHistory, listSegments, segmentPath } from './paths.ts';
 import { isValid } from './record-framing.ts';
 import { readEach } from './recovery.ts';

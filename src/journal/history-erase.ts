@@ -3,9 +3,12 @@
 import type { Name } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { type FileContent, startOf } from './history-file.ts';
+import type { CountingFile } from './counting-records.ts';
+import { isResidue, startOf } from './history-file.ts';
 import { Packer } from './history-pack.ts';
+import { PostRepeats } from './post-repeats.ts';
 import { segmentSeed } from './record-framing.ts';
+import { stampOfNone } from './sequence.ts';
 
 /** Decides record by record, over all files of history in their order. */
 export class HistoryEraser {
@@ -13,6 +16,7 @@ export class HistoryEraser {
   readonly #isLive: (number: number) => boolean;
   /** Numbers of messages that are erased. */
   readonly #gone = new Set<number>();
+  readonly #repeats = new PostRepeats();
 
   /** `isLive`: the message is not settled. It stays in the log, and is not counted. */
   constructor(mailbox: Name | '', isLive: (number: number) => boolean) {
@@ -26,32 +30,41 @@ export class HistoryEraser {
   }
 
   /**
-   * Returns what is left of a file; undefined if nothing is. Records with the number `end` or a higher one do not count.
-   * A file of an earlier version, without stamps, is left out as a whole.
+   * Returns what is left of a file; undefined if nothing is. A file of an earlier version, without stamps, is left out as a
+   * whole.
    */
-  rest({ id, bytes }: FileContent, end: number): readonly Buffer[] | undefined {
-    const start = startOf(bytes, id);
-    const first = start ?? { kind: 'stamp', sequence: Number.MAX_VALUE, time: 0 };
+  rest(file: CountingFile): readonly Buffer[] | undefined {
+    const { id, bytes } = file;
     // Of what records without a number say, nothing is left out.
-    const packer = new Packer(segmentSeed(id), first, true);
-    packer.add(bytes, id, end, (record) => this.#edit(record));
-    return this.#mailbox === '' || !start ? undefined : packer.buffers;
+    const packer = new Packer(segmentSeed(id), true);
+    packer.add(file, (record, isNumbered) => {
+      if (record?.kind === 'copied' && isResidue(id)) this.#repeats.reach(record.envelope.number);
+      return record && this.#edit(record, isNumbered);
+    });
+    // The stamp that says where it begins may be corrupt.
+    const start = startOf(bytes, id) ?? (isResidue(id) ? stampOfNone : packer.start);
+    return this.#mailbox === '' || !start ? undefined : packer.buffers(start);
   }
 
   /** The record as it stays; undefined if nothing of it does. */
-  #edit(record: JournalRecord | undefined): JournalRecord | undefined {
-    switch (record?.kind) {
+  #edit(record: JournalRecord, isNumbered: boolean): JournalRecord | undefined {
+    switch (record.kind) {
       case 'posted': {
         const all = envelopesOf(record);
+        const isRepeated = !isNumbered && all.length > 1;
+        const fresh = isRepeated ? this.#repeats.newIn(all) : all;
+        this.#repeats.apply(record, fresh);
         const left = all.filter((envelope) => !this.#isErased(envelope.to));
         for (const each of all) if (!left.includes(each)) this.#gone.add(each.number);
         if (left.length === all.length) return record;
-        const [envelope, ...also] = left;
+        // Without the others, it would not be known that a record repeats one.
+        const [envelope, ...also] = left.filter((each) => fresh.includes(each));
         if (envelope) return { ...record, envelope, also };
         // What it settled may be of another mailbox.
         return record.settles.length > 0 ? { kind: 'settled', numbers: record.settles } : undefined;
       }
       case 'copied':
+        this.#repeats.apply(record);
         if (!this.#isErased(record.envelope.to)) return record;
         this.#gone.add(record.envelope.number);
         return undefined;
@@ -60,6 +73,7 @@ export class HistoryEraser {
       case 'moved':
         return this.#gone.has(record.number) ? undefined : record;
       default:
+        this.#repeats.apply(record);
         return record;
     }
   }

@@ -8,6 +8,7 @@ import {
   HeaderScan,
   isRecord,
   isValid,
+  nextRecord,
   readRecord,
   recordBytes,
   recordHeaderBytes,
@@ -17,12 +18,20 @@ import {
   typeAt,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
+import { headersBytesRead } from './segment-header.ts';
 import { stampOfNone } from './sequence.ts';
 
 const stampBytes = encodeRecord(stampOfNone, segmentSeed({ epoch: 0, segment: 0 })).reduce(
   (sum, { length }) => sum + length,
   0,
 );
+
+/** The name of the residue: epochs count from 1, so it is before all others. */
+export const residueId: SegmentId = { epoch: 0, segment: 0 };
+
+export function isResidue({ epoch }: SegmentId): boolean {
+  return epoch === residueId.epoch;
+}
 
 /** A file that was read as a whole. */
 export interface FileContent {
@@ -122,11 +131,17 @@ function findStamp(readPart: ReadPart, id: SegmentId): OwnStamp | undefined {
     return { stamp: first.record, end: first.end, isPacked: true };
   }
   // A segment begins with two copies of its header, and the first may be corrupt.
-  const second = first ?? storeRecordAt(readPart, recordBytes(readPart(0, recordHeaderBytes)), id);
+  const second = first ?? storeRecordAt(readPart, nextOffset(readPart, id), id);
   if (second?.record.kind !== 'segment') return undefined;
   const end = (first ? second.end : second.offset) + second.record.prologueBytes;
   const last = storeRecordAt(readPart, end - stampBytes, id);
   return last?.record.kind === 'stamp' ? { stamp: last.record, end, isPacked: false } : undefined;
+}
+
+/** Where the first record behind the begin of the file begins. */
+function nextOffset(readPart: ReadPart, id: SegmentId): number {
+  const bytes = readPart(0, headersBytesRead);
+  return nextRecord(bytes, 1, bytes.length, segmentSeed(id));
 }
 
 /** The prologue of a segment. */

@@ -1,5 +1,5 @@
 // How much history is kept in how many files: which small files are packed into one, and how much goes at a time.
-import { isResidue } from './history-residue.ts';
+import { isResidue } from './history-file.ts';
 import type { JournalLimits } from './journal-options.ts';
 import { inOrder } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';

@@ -2,18 +2,19 @@
 // before. Prologues, zeros, and records that do not count are left out. Does no I/O.
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
+import { type CountingFile, readCounting } from './counting-records.ts';
 import { type FileContent, startOf } from './history-file.ts';
-import { encodeRecord } from './record-codec.ts';
+import { decodeRecord, encodeRecord, unlessCorrupt } from './record-codec.ts';
 import {
   isValid,
   type RawRecord,
+  rawRecordAt,
   resealRecord,
   type Seed,
   type SegmentId,
   segmentSeed,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
-import { readEach } from './recovery.ts';
 import { type RecordPlace, stampOfNone } from './sequence.ts';
 
 export interface Packed {
@@ -42,31 +43,35 @@ export async function packed(
     sequence: Math.min(...sequences),
     time: starts[0]?.time ?? 0,
   } as const;
-  const packer = new Packer(segmentSeed(target), first, isBehindEarlier);
+  const packer = new Packer(segmentSeed(target), isBehindEarlier);
   const left: SegmentId[] = [];
   for (const [index, { id, bytes }] of sources.entries()) {
     const start = starts[index]?.sequence;
     const end = Math.min(endBehind, ...sequences.slice(index + 1));
     // A later file that begins before this one has all of it: another owner died while it packed them.
     if (start !== undefined && start > end) continue;
-    const isCorrupt = start !== undefined && (await run(packer.steps(bytes, id, end)));
+    const isCorrupt =
+      start !== undefined && (await run(packer.steps({ id, bytes, end, startBehind: 0 })));
     if (start === undefined || isCorrupt) left.push(id);
   }
-  return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers, left: [] };
+  return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers(first), left: [] };
 }
 
 /** The record as it is to be written; undefined for an empty one in its place. */
-type Edit = (record: JournalRecord | undefined) => JournalRecord | undefined;
+type Edit = (record: JournalRecord | undefined, isNumbered: boolean) => JournalRecord | undefined;
 
 /** It says nothing, and keeps a number. */
 const emptyRecord: JournalRecord = { kind: 'settled', numbers: [] };
+/** A record that breaks a rule of its type, although its checksum fits. */
+const corrupt = Symbol('corrupt');
 
 export class Packer {
   readonly #seed: Seed;
-  readonly buffers: Buffer[] = [];
-  /** The place of the record that was added last. */
+  readonly #buffers: Buffer[] = [];
+  /** The places of the first record with a number, of the one with the highest, and of the record that was added last. */
+  #first: RecordPlace | undefined;
+  #highest: RecordPlace = stampOfNone;
   #last: RecordPlace = stampOfNone;
-  #highest = 0;
   readonly #known = new Set<number>();
   /** Messages that were stored before the first of these files. */
   readonly #earlier = new Set<number>();
@@ -75,15 +80,29 @@ export class Packer {
   readonly #isBehindEarlier: boolean;
 
   /** `isBehindEarlier`: what a record without a number says may be in no record that has one. */
-  constructor(seed: Seed, first: StampRecord, isBehindEarlier: boolean) {
+  constructor(seed: Seed, isBehindEarlier: boolean) {
     this.#seed = seed;
     this.#isBehindEarlier = isBehindEarlier;
-    if (first.sequence < Number.MAX_VALUE) this.buffers.push(...encodeRecord(first, seed));
   }
 
-  /** Adds the records below the number `end`. True if some of them are lost. */
-  add(bytes: Buffer, id: SegmentId, end: number, edit?: Edit): boolean {
-    const steps = this.steps(bytes, id, end, edit);
+  /** The stamp of the first record with a number; undefined if there is none. */
+  get start(): StampRecord | undefined {
+    return this.#first && { kind: 'stamp', ...this.#first };
+  }
+
+  /** The bytes of the packed file, which begins with the stamp `start`. */
+  buffers(start: StampRecord): readonly Buffer[] {
+    const sequence = Math.max(start.sequence, this.#highest.sequence + 1);
+    const time = Math.max(start.time, this.#highest.time);
+    // As behind the prologue that the last records without numbers are of. The residue has no other.
+    const isOpen = this.#last === stampOfNone && this.#buffers.length > 0 && start.sequence > 0;
+    const end = isOpen ? encodeRecord({ kind: 'stamp', sequence, time }, this.#seed) : [];
+    return [...encodeRecord(start, this.#seed), ...this.#buffers, ...end];
+  }
+
+  /** Adds the records that count. True if some of them are lost. */
+  add(file: CountingFile, edit?: Edit): boolean {
+    const steps = this.steps(file, edit);
     for (;;) {
       const { done, value } = steps.next();
       if (done) return value;
@@ -91,30 +110,25 @@ export class Packer {
   }
 
   /** The same, with 64 KB of records at each step. */
-  *steps(
-    bytes: Buffer,
-    id: SegmentId,
-    end: number,
-    edit: Edit = (record) => record,
-  ): Generator<void, boolean> {
+  *steps(file: CountingFile, edit: Edit = (record) => record): Generator<void, boolean> {
+    const { bytes } = file;
     let isCorrupt = false;
     let isAfterLost = false;
-    yield* readEach(
-      bytes,
-      { ...id, bytes: bytes.length },
-      {
-        lost: () => {
-          isAfterLost = true;
-        },
-        record: (raw, record, place) => {
-          if (!place && isAfterLost) return;
-          if (place && (place.sequence >= end || place.sequence <= this.#highest)) return;
-          if (!place && !this.#teaches(record)) return;
-          if (!isValid(raw) || isAfterLost) isCorrupt = true;
-          else this.#add(raw, record, place, edit);
-        },
+    yield* readCounting(file, {
+      lost: () => {
+        isAfterLost = true;
       },
-    );
+      take: (header, place) => {
+        if (place && place.sequence <= this.#highest.sequence) return;
+        const isWhole = isValid(rawRecordAt(bytes, header));
+        // A corrupt body keeps its checksum, so it stays corrupt.
+        const raw = rawRecordAt(bytes, header, false);
+        const record = unlessCorrupt(decodeRecord, raw, corrupt);
+        if (!place && !this.#teaches(record === corrupt ? undefined : record)) return;
+        if (!isWhole || record === corrupt || isAfterLost) isCorrupt = true;
+        this.#add(raw, record, place, edit);
+      },
+    });
     return isCorrupt;
   }
 
@@ -143,25 +157,25 @@ export class Packer {
 
   #add(
     raw: RawRecord,
-    record: JournalRecord | undefined,
+    record: JournalRecord | typeof corrupt | undefined,
     place: RecordPlace | undefined,
     edit: Edit,
   ): void {
-    if (!isValid(raw)) return;
-    const edited = edit(record);
+    const edited = record === corrupt ? undefined : edit(record, place !== undefined);
     if (!edited && record && !place) return;
     const isNext = place
       ? place.sequence === this.#last.sequence + 1 && place.time === this.#last.time
-      : this.#last === stampOfNone && this.buffers.length > 1;
+      : this.#last === stampOfNone && this.#buffers.length > 0;
     this.#last = place ?? stampOfNone;
+    this.#first ??= place;
     const stamp = { kind: 'stamp', ...this.#last } as const;
-    if (!isNext) this.buffers.push(...encodeRecord(stamp, this.#seed));
-    const isSame = edited === record;
+    if (!isNext) this.#buffers.push(...encodeRecord(stamp, this.#seed));
+    const isSame = edited === record && isValid(raw);
     const whole = isSame
       ? resealRecord(raw, this.#seed)
       : encodeRecord(edited ?? emptyRecord, this.#seed);
-    this.buffers.push(...whole);
-    if (place) this.#highest = place.sequence;
+    this.#buffers.push(...whole);
+    if (place) this.#highest = place;
     for (const number of placedBy(edited)) {
       this.#known.add(number);
       if (!place) this.#earlier.add(number);

@@ -2,21 +2,16 @@
 // have their ends, and a reader must know whose they are. One file in front of the others has them, as copies without
 // numbers; each file that goes is folded into it. Does no I/O.
 import { ByteWriter } from '../base/binary.ts';
+import { isResidue, residueId } from './history-file.ts';
 import { writeCopyOfPost } from './post-copies.ts';
 import { encodeRecord, kindOfType, writeRecord } from './record-codec.ts';
-import { type SegmentId, segmentSeed, typeAt } from './record-framing.ts';
+import { segmentSeed, typeAt } from './record-framing.ts';
 import { copiedBytesMax } from './segment-entries.ts';
 import { byteLength } from './segment-writer.ts';
 import { stampOfNone } from './sequence.ts';
 import { decoded, type RecordOfMessage, type UnendedMail } from './unended-mail.ts';
 
-/** The name of the residue: epochs count from 1, so it is before all others. */
-export const residueId: SegmentId = { epoch: 0, segment: 0 };
 const seed = segmentSeed(residueId);
-
-export function isResidue({ epoch }: SegmentId): boolean {
-  return epoch === residueId.epoch;
-}
 
 /** Messages that are copied in one step. */
 const stepMessages = 64;

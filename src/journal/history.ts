@@ -13,19 +13,22 @@ import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import {
   beginOf,
   type FileContent,
   type FileStart,
+  isResidue,
+  ownStartIn,
   readKept,
+  residueId,
   startBehind,
   startIn,
 } from './history-file.ts';
 import { type HistoryBound, type HistoryLimits, historyLimits, packRun } from './history-limits.ts';
 import { type Packed, packed } from './history-pack.ts';
-import { isResidue, residueId, residueOf } from './history-residue.ts';
+import { residueOf } from './history-residue.ts';
 import type { JournalLimits } from './journal-options.ts';
 import {
   historyFilePath,
@@ -179,11 +182,15 @@ export class History {
       const path = historyFilePath(this.#folder, file);
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
-      const rest = eraser.rest({ id: file, bytes }, startBehind(file, starts));
+      const end = startBehind(file, starts);
+      const rest = eraser.rest({ id: file, bytes, end, startBehind: this.#startBehind(file) });
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
-    if (bytesBefore > 0) await this.#disk.syncFolder(historyPath(this.#folder));
+    this.#isUnsynced = true;
+    await this.sync();
+    // Without room for history, segments were unlinked in the log.
+    await syncEpochs(this.#disk, this.#folder);
     return { messages: eraser.messages, bytes: bytesBefore - this.bytes };
   }
 
@@ -230,6 +237,14 @@ export class History {
     const start = startIn(this.#disk, path, id)?.sequence;
     if (start !== undefined) this.#fileStarts.set(id, start);
     return { id, start };
+  }
+
+  /** The number behind the prologue of the next segment of its epoch, which the last records of a damaged file are counted by. */
+  #startBehind({ epoch, segment }: SegmentId): number {
+    const next = { epoch, segment: segment + 1 };
+    const paths = [historyFilePath(this.#folder, next), segmentPath(this.#folder, next)];
+    const starts = paths.map((path) => ownStartIn(this.#disk, path, next));
+    return starts.find((start) => start !== undefined) ?? 0;
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -345,8 +360,8 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) continue;
       fileMemory.hold(bytes);
-      const source = { id: file, bytes };
-      await this.#besideMail(mail.read(source, end));
+      const source = { id: file, bytes, end, startBehind: this.#startBehind(file) };
+      await this.#besideMail(mail.read(source));
       sources.push(source);
       const needless = sources.filter((each) => !mail.needs(each));
       // Before the next file is read, which may get this memory.

@@ -361,7 +361,7 @@ export class Journal {
     // Before the first segment is written, since later owners do not read the segments that are merged into it. A
     // successor may have removed files meanwhile: what is missing then is not corrupt.
     if (corruption.length > 0 && !this.passesFencing()) throw justReplaced();
-    for (const each of corruption) this.#quarantine.note(each);
+    await this.#quarantine.noteAll(corruption);
     return carried;
   }
 

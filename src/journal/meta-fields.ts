@@ -23,6 +23,13 @@ export function isPlainPostAt(bytes: Buffer, type: number, meta: number): boolea
   return type === typeOf.posted || bytes.readUInt32BE(at + 4) === 0;
 }
 
+/** Whether a `posted` of this type has more than one message. `settles`: as of settlesAt(). */
+export function hasMoreAt(bytes: Buffer, type: number, settles: number): boolean {
+  if (type === typeOf.posted || settles + 4 > bytes.length) return false;
+  const also = settles + 4 + 8 * bytes.readUInt32BE(settles);
+  return also + 4 <= bytes.length && bytes.readUInt32BE(also) > 0;
+}
+
 export function numberAt(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }

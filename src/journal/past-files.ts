@@ -12,7 +12,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { survey } from './recovery.ts';
+import { isUnopened, survey } from './recovery.ts';
 
 /** A file of the past. */
 export interface PastFile extends SegmentId {
@@ -50,9 +50,11 @@ export async function listPast(disk: Disk, folder: string): Promise<Past> {
     const last = log.segments.at(-1);
     const counting = new Set(log.segments.map(keyOf));
     // Segments that no longer count, and are not in history yet.
-    const leaving = before.filter((id) => {
-      return last !== undefined && inOrder(id, last) < 0 && !counting.has(keyOf(id));
-    });
+    const leaving: SegmentId[] = [];
+    for (const id of before) {
+      if (last === undefined || inOrder(id, last) >= 0 || counting.has(keyOf(id))) continue;
+      if (!(await isUnopened(disk, folder, id))) leaving.push(id);
+    }
     const files = [
       ...kept,
       ...leaving.map((id) => fileOf(folder, id, undefined)),

@@ -10,11 +10,12 @@ import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { prologueOf, startOf } from './history-file.ts';
-import { isResidue } from './history-residue.ts';
+import { snapshotKinds } from './counting-records.ts';
+import { isResidue, prologueOf, startOf } from './history-file.ts';
 import { MailTracker } from './known-mail.ts';
-import { numberAt, settlesAt } from './meta-fields.ts';
+import { hasMoreAt, numberAt, settlesAt } from './meta-fields.ts';
 import { type PastFilter, wantedOf } from './past-filter.ts';
+import { PostRepeats } from './post-repeats.ts';
 import {
   decodeRecord,
   decodeStoreRecord,
@@ -53,14 +54,6 @@ export interface FileToFold extends SegmentId {
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
 const noBytes: Buffer = Buffer.alloc(0);
-/** Records of these kinds are in prologues, without numbers; two of them may be elsewhere as well. */
-const snapshotKinds: ReadonlySet<string> = new Set([
-  'session',
-  'named',
-  'fingerprints',
-  'settledById',
-  'paused',
-]);
 /** What one step reads, unless a record is longer. */
 const stepRecords = 256;
 const stepBytes = 256 * 1024;
@@ -108,14 +101,14 @@ export class PastFold {
   readonly #partBytesMax: number;
   readonly #filter: PastFilter | undefined;
   readonly #mail = new MailTracker();
+  /** Of all messages, also of those that are not wanted. */
+  readonly #repeats = new PostRepeats();
   #file: OpenFile | undefined;
   /** The highest number of a record so far, and its epoch; 0 before the first one. */
   #last = 0;
   #epoch = 0;
   /** When the next record was written, as far as that is known. */
   #time = 0;
-  /** The highest number of a message so far. */
-  #newest = 0;
   #ready: EventBatch[] = [];
   #events: MailEvent[] = [];
   #eventBytes = 0;
@@ -224,7 +217,8 @@ export class PastFold {
     if (sequence >= file.numberEnd) return;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
-    const isBehindHole = file.isLost && offset >= file.prologueEnd && !file.isWithoutStamps;
+    const isUnnumbered = file.isWithoutStamps || isResidue(file) || offset < file.prologueEnd;
+    const isBehindHole = file.isLost && !isUnnumbered;
     const isNext = sequence > 0 && !isSeen;
     if (isNext) this.#reach(file, sequence);
     if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
@@ -255,7 +249,11 @@ export class PastFold {
       case 'posted': {
         const mayWant =
           this.#filter?.mayWant?.({ bytes, fields: meta, body: bodyOffset, end }) ?? true;
-        return !mayWant && !this.#knowsAny(bytes, settlesAt(bytes, meta));
+        const settles = settlesAt(bytes, meta);
+        if (mayWant || hasMoreAt(bytes, typeAt(bytes, offset), settles)) return false;
+        if (this.#knowsAny(bytes, settles)) return false;
+        this.#repeats.reach(numberAt(bytes, meta));
+        return true;
       }
       case 'offered':
       case 'released':
@@ -276,15 +274,17 @@ export class PastFold {
     const count = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0;
     const end = Math.min(at + 4 + 8 * count, bytes.length - 7);
     for (let item = at + 4; item < end; item += 8) {
-      if (this.#mail.has(numberAt(bytes, item))) return true;
+      const number = numberAt(bytes, item);
+      if (this.#mail.has(number) || this.#repeats.has(number)) return true;
     }
     return false;
   }
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
     this.#endHole(file, sequence);
-    // The numbers of a file ascend: nothing behind this counts.
-    if (sequence >= file.numberEnd) file.offset = file.length;
+    // The numbers of a file ascend: nothing behind this counts. The first stamp of a packed file says where it begins.
+    const isBegin = file.isPacked && file.reached === 0;
+    if (sequence >= file.numberEnd && !isBegin) file.offset = file.length;
     if (sequence > 0) this.#endRestated(file, file.restated.keys());
     file.next = sequence;
     file.reached = Math.max(file.reached, sequence - 1);
@@ -298,7 +298,7 @@ export class PastFold {
     if (!records) return;
     file.behindHole = undefined;
     // Of a prologue whose header is corrupt: its records have no numbers.
-    const next = records.some((record) => snapshotKinds.has(record?.kind ?? '')) ? 0 : nextKnown;
+    const next = records.some((record) => record && snapshotKinds.has(record.kind)) ? 0 : nextKnown;
     // Records that may be behind the end of what counts of the file do not count.
     if (next === 0 && Number.isFinite(file.numberEnd)) return;
     for (const [index, record] of records.entries()) {
@@ -340,9 +340,9 @@ export class PastFold {
       case 'copied': {
         const { number } = record.envelope;
         // It may be read again when it has more; a message that is unknown by then has ended.
-        const isEnded = isResidue(file) && number <= this.#newest;
+        const isEnded = isResidue(file) && this.#repeats.isReached(number);
         if (this.#isUnknown(record.envelope) && !isSeen && !isEnded) this.#learn(file, record);
-        if (isResidue(file)) this.#newest = Math.max(this.#newest, number);
+        if (isResidue(file)) this.#repeats.reach(number);
         return;
       }
       case 'offered':
@@ -356,16 +356,11 @@ export class PastFold {
     }
   }
 
-  /**
-   * The messages of a repeated record of which nothing was told. Of a post to several mailboxes, some may have been settled,
-   * and forgotten here: those with a number that was reached, and those of a post of which another message is known.
-   */
+  /** The messages of a repeated record of which nothing was told. */
   #newIn(messages: readonly Envelope[], isSeen: boolean): readonly Envelope[] {
     if (isSeen) return [];
-    const unknown = messages.filter((each) => this.#isUnknown(each));
-    if (messages.length === 1) return unknown;
-    if (unknown.length < messages.length) return [];
-    return unknown.filter(({ number }) => number > this.#newest);
+    if (messages.length > 1) return this.#repeats.newIn(messages);
+    return messages.filter((each) => this.#isUnknown(each));
   }
 
   #restate({ restated }: OpenFile, record: StateRecord): void {
@@ -416,9 +411,7 @@ export class PastFold {
       }
     }
     this.#mail.apply(record, kept);
-    if (record.kind === 'posted') {
-      for (const { number } of envelopesOf(record)) this.#newest = Math.max(this.#newest, number);
-    }
+    this.#repeats.apply(record);
     const isFull = this.#events.length >= batchEventsMax || this.#eventBytes >= batchBytesMax;
     if (isFull) this.#ready.push(this.#batch(true));
   }

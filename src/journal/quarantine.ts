@@ -8,6 +8,7 @@ import { describeCorruption, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
 import { segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
+import { writeParts } from './write-parts.ts';
 
 const noteName = /^[0-9]{8,9}-[0-9]{6,9}\.json$/;
 const noteBytesMax = 65_536;
@@ -43,12 +44,43 @@ export class Quarantine {
     try {
       this.#withBallast(() => {
         this.#disk.makeFolder(this.#path);
-        this.#disk.writeNote(join(this.#path, name), `${JSON.stringify(corruption)}\n`);
+        this.#disk.writeNote(join(this.#path, name), textOf(corruption));
       });
       this.#unwritten.delete(name);
     } catch {
       this.#unwritten.add(name);
     }
+  }
+
+  /** The same, durable when it returns: the segments may be merged and go then, and nothing else says what they lost. */
+  async noteAll(all: readonly SegmentCorruption[]): Promise<void> {
+    for (const each of all) this.note(each);
+    try {
+      for (const each of all) await this.#writeSynced(each);
+      for (const path of all.length > 0 ? [this.#path, this.#folder] : []) {
+        await this.#disk.syncFolder(path);
+      }
+    } catch {
+      // It is reported all the same, and written, unless that failed, too.
+    }
+  }
+
+  /** Puts a synced file in the place of the note. */
+  async #writeSynced(corruption: SegmentCorruption): Promise<void> {
+    const path = join(this.#path, `${nameOf(corruption)}.json`);
+    const aside = `${path}.new`;
+    this.#disk.removeFile(aside);
+    const file = this.#disk.create(aside);
+    try {
+      for (const _ of writeParts(file, [Buffer.from(textOf(corruption))]));
+      await file.sync();
+    } catch (error) {
+      this.#disk.removeFile(aside);
+      throw error;
+    } finally {
+      file.close();
+    }
+    this.#disk.rename(aside, path);
   }
 
   /** Notes a corrupt body that was valid when the log was read. */
@@ -117,6 +149,10 @@ export class Quarantine {
 
 function nameOf({ epoch, segment }: SegmentId): string {
   return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}`;
+}
+
+function textOf(corruption: SegmentCorruption): string {
+  return `${JSON.stringify(corruption)}\n`;
 }
 
 function nothing({ epoch, segment }: SegmentId): SegmentCorruption {

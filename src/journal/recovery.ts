@@ -39,12 +39,16 @@ import {
   type ValidRecord,
 } from './record-framing.ts';
 import { type StampRecord, type StoreRecord, typeOf } from './record-types.ts';
-import { type Extent, type Position, readFormat, type SegmentRecord } from './segment-header.ts';
+import {
+  type Extent,
+  headersBytesRead,
+  type Position,
+  readFormat,
+  type SegmentRecord,
+} from './segment-header.ts';
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 import { inTurns } from './turns.ts';
 
-/** Both copies of a header are within it, unless the store has more than a thousand segments. */
-const headersBytesRead = 65_536;
 /** One copy of a header is, in most stores. */
 const headerBytesRead = 1_024;
 
@@ -265,6 +269,18 @@ async function readImages(disk: Disk, folder: string, epoch: number): Promise<Im
 function hasPrologue(images: readonly Image[], newest: Image | undefined): boolean {
   const first = images.find(({ id }) => id.segment === 1);
   return newest !== undefined && (!first || first.validBytes >= first.prologueEnd);
+}
+
+/**
+ * Whether the segment is of an epoch that never opened: its prologue is not complete, and there is no sync point. Such an
+ * epoch has no other segment.
+ */
+export async function isUnopened(disk: Disk, folder: string, id: SegmentId): Promise<boolean> {
+  if (id.segment !== 1 || readSealed(disk, folder, id.epoch)) return false;
+  const image = await readImage(disk, folder, id);
+  if (image.durable.segment > 0 || hasPrologue([image], image.header && image)) return false;
+  // It may have been moved meanwhile.
+  return disk.size(segmentPath(folder, id)) !== undefined;
 }
 
 /**

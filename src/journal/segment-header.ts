@@ -6,6 +6,9 @@ import type { SegmentId } from './record-framing.ts';
 /** Raised when an older version can no longer read the store. */
 export const journalFormat = 1;
 
+/** Both copies of a header are within it, unless the store has more than a thousand segments. */
+export const headersBytesRead = 65_536;
+
 /** A segment, and how many of its first bytes count. */
 export interface Extent extends SegmentId {
   readonly bytes: number;

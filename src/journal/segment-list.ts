@@ -8,6 +8,7 @@ import type { LiveIndex, LogFile } from './live-index.ts';
 import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { SegmentId } from './record-framing.ts';
+import { isUnopened } from './recovery.ts';
 import type { Extent } from './segment-header.ts';
 
 export interface Epochs {
@@ -124,6 +125,7 @@ export class SegmentList {
     if (id.epoch === own) return true;
     if (id.epoch > opened) return false;
     if (counted.some((each) => isSameSegment(each, id))) return true;
+    if (await isUnopened(this.#disk, this.#folder, id)) return false;
     const bytes = await readKept(this.#disk, segmentPath(this.#folder, id));
     if (!bytes || hasOwnRecords({ id, bytes })) return true;
     const { ownStart = 0 } = prologueOf(bytes, id) ?? {};

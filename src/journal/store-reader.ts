@@ -9,8 +9,7 @@
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { type FileStart, readKept, startBehind } from './history-file.ts';
-import { isResidue } from './history-residue.ts';
+import { type FileStart, isResidue, readKept, startBehind } from './history-file.ts';
 import { listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import { inOrder } from './paths.ts';

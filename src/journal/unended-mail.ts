@@ -9,11 +9,11 @@
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
+import { type CountingFile, readCounting } from './counting-records.ts';
 import type { FileContent } from './history-file.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
 import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
 import { type RecordHeader, rawRecordAt, recordHeaderBytes, typeAt } from './record-framing.ts';
-import { readEach } from './recovery.ts';
 
 /** A record of a message that has not ended. */
 export interface RecordOfMessage {
@@ -31,19 +31,10 @@ export class UnendedMail {
   /** The highest number of a message that was posted so far. */
   #newest = 0;
 
-  /** Records with the number `end` or a higher one do not count. */
-  *read(file: FileContent, end: number): Generator<void> {
-    yield* readEach(
-      file.bytes,
-      { ...file.id, bytes: file.bytes.length },
-      {
-        lost: () => {},
-        header: (header, place) => {
-          if (!(place && place.sequence >= end)) this.#take(file, header, place !== undefined);
-        },
-        record: () => {},
-      },
-    );
+  read(file: CountingFile): Generator<void> {
+    return readCounting(file, {
+      take: (header, place) => this.#take(file, header, place !== undefined),
+    });
   }
 
   /** Whether the file has records of messages that have not ended. If not, its bytes are not needed any more. */

@@ -2,7 +2,7 @@
 // has. SEED repeats a case; IPC_TEST_LONG=1 tries more of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { residueId } from '../../src/journal/history-residue.ts';
+import { residueId } from '../../src/journal/history-file.ts';
 import { encodeRecord } from '../../src/journal/record-codec.ts';
 import {
   resealRecord,

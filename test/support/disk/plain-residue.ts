@@ -2,8 +2,9 @@
 
 import type { FileContent } from '../../../src/journal/history-file.ts';
 import { residueOf } from '../../../src/journal/history-residue.ts';
-import { decodeRecord, unlessCorrupt } from '../../../src/journal/record-codec.ts';
-import { rawRecordAt } from '../../../src/journal/record-framing.ts';
+import { decodeRecord, kindOfType, unlessCorrupt } from '../../../src/journal/record-codec.ts';
+import { type RecordHeader, rawRecordAt, typeAt } from '../../../src/journal/record-framing.ts';
+import type { StampRecord } from '../../../src/journal/record-types.ts';
 import { type Reader, readEach } from '../../../src/journal/recovery.ts';
 import { UnendedMail } from '../../../src/journal/unended-mail.ts';
 import type { Envelope } from '../../../src/model/message.ts';
@@ -21,9 +22,11 @@ export function residueBytes(
   isLive: (number: number) => boolean,
 ): Buffer {
   const mail = new UnendedMail();
-  const files = sources.map(({ id, bytes }) => ({ id, bytes: Buffer.from(bytes) }));
+  const files = sources.map(({ bytes, ...source }) => {
+    return { ...source, bytes: Buffer.from(bytes), startBehind: 0 };
+  });
   for (const [index, file] of files.entries()) {
-    for (const _ of mail.read(file, sources[index]?.end ?? 0));
+    for (const _ of mail.read(file));
     // As the owner gives their memory back.
     for (const each of files.slice(0, index + 1)) if (!mail.needs(each)) each.bytes.fill(0);
   }
@@ -37,23 +40,69 @@ export function residueBytes(
 /** The messages that have not ended in these files, in the order of their numbers. */
 export function plainResidue(sources: readonly ResidueSource[]): CopiedRecord[] {
   const fold = new PlainFold();
-  for (const { id, bytes, end } of sources) {
-    const reader: Reader = {
-      lost: () => {},
-      record: () => {},
-      header: (header, place) => {
-        const raw = rawRecordAt(bytes, header, false);
-        const record = unlessCorrupt(decodeRecord, raw, undefined);
-        const counts = place === undefined || place.sequence < end;
-        if (record && counts) fold.apply(record, place !== undefined);
-      },
-    };
-    for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader));
+  for (const source of sources) {
+    const parts = partsOf(source);
+    for (const [index, part] of parts.entries()) {
+      if (part === 'lost' || 'sequence' in part) continue;
+      const place = placeOf(parts, index, source);
+      if (place === undefined) continue;
+      const raw = rawRecordAt(source.bytes, part, false);
+      const record = unlessCorrupt(decodeRecord, raw, undefined);
+      if (record) fold.apply(record, place === 'numbered');
+    }
   }
   return [...fold.messages.values()].sort((one, other) => {
     return one.envelope.number - other.envelope.number;
   });
 }
+
+/** What a file has, in order: records of the engine, stamps, and holes. */
+type Part = RecordHeader | StampRecord | 'lost';
+
+function partsOf({ id, bytes }: FileContent): Part[] {
+  const parts: Part[] = [];
+  const reader: Reader = {
+    lost: () => parts.push('lost'),
+    stamp: (stamp) => parts.push(stamp),
+    header: (header) => parts.push(header),
+    record: () => {},
+  };
+  for (const _ of readEach(bytes, { ...id, bytes: bytes.length }, reader));
+  return parts;
+}
+
+/** Whether a record counts, and has a number; undefined if it does not count. */
+function placeOf(
+  parts: readonly Part[],
+  index: number,
+  { id, bytes, end }: ResidueSource,
+): 'numbered' | 'unnumbered' | undefined {
+  const isStamp = (part: Part): part is StampRecord => part !== 'lost' && 'sequence' in part;
+  const before = parts.slice(0, index);
+  // The first stamp of a packed file says where it begins.
+  const isOver = (part: Part, at: number) => isStamp(part) && part.sequence >= end && at > 0;
+  if (before.some(isOver)) return undefined;
+  const stampAt = before.findLastIndex(isStamp);
+  const run = before.slice(stampAt + 1);
+  const holeAt = run.lastIndexOf('lost');
+  const stamp = before[stampAt];
+  if (holeAt === -1 || id.epoch === 0) {
+    const first = stamp && isStamp(stamp) && holeAt === -1 ? stamp.sequence : 0;
+    if (first === 0) return 'unnumbered';
+    return first + run.length < end ? 'numbered' : undefined;
+  }
+  // Counted backwards from the stamp that follows.
+  const nextAt = parts.findIndex((part, at) => at > index && (part === 'lost' || isStamp(part)));
+  const next = parts[nextAt];
+  if (!next || !isStamp(next)) return undefined;
+  const group = parts.slice(index - (run.length - holeAt - 1), nextAt) as RecordHeader[];
+  const types = group.map(({ offset }) => kindOfType(typeAt(bytes, offset)) ?? '');
+  if (types.some((kind) => snapshotKinds.includes(kind))) return undefined;
+  const number = next.sequence - (nextAt - index);
+  return number > 0 && number < end ? 'numbered' : undefined;
+}
+
+const snapshotKinds = ['session', 'named', 'fingerprints', 'settledById', 'paused'];
 
 class PlainFold {
   readonly messages = new Map<number, CopiedRecord>();

@@ -14,6 +14,7 @@ import {
   removeOldest,
   storeFolder,
 } from '../../support/disk/journal-store.ts';
+import { Random } from '../../support/random.ts';
 
 function path(epoch: number, segment: number): string {
   return `${storeFolder}/epochs/0000000${epoch}/seg-00000${segment}.log`;
@@ -501,5 +502,29 @@ test('corruption in a segment that is merged is reported, wherever the owner die
     const [report] = journal.warnings();
     assert.equal(report, `segment 1 of epoch 2: ${what}`, `died at step ${step}`);
     await journal.close();
+  }
+});
+
+test('no power loss takes the report of corruption in a segment that was merged', async () => {
+  const prepared = new CrashDisk('/home');
+  for (const number of [1, 2, 3]) {
+    const store = await openStore({ disk: prepared.process(), limits: smallFiles });
+    append(store, postedRecord(number, `number ${number}`));
+    await store.journal.close();
+  }
+  const bytes = contents(prepared, path(2, 1));
+  prepared.tamper(path(2, 1), flipped(bytes, bytes.indexOf('number 2') - 1));
+  const limits = { ...smallFiles, segmentsMerge: 1 };
+  const random = new Random(1);
+  for (let loss = 0; loss < 20; loss++) {
+    const disk = prepared.clone();
+    await openStore({ disk: disk.process(), limits });
+    disk.losePower(random);
+    const { journal } = await openStore({ disk: disk.process(), limits });
+    const [report] = journal.warnings();
+    assert.equal(
+      report,
+      'segment 1 of epoch 2: 102 bytes at byte 305 are lost; messages that may have been there: #2',
+    );
   }
 });

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { systemRuntime } from '../../../src/base/runtime.ts';
 import { History } from '../../../src/journal/history.ts';
 import { checkHistory } from '../../../src/journal/history-check.ts';
+import { residueId } from '../../../src/journal/history-file.ts';
 import type { HistoryBound } from '../../../src/journal/history-limits.ts';
-import { residueId } from '../../../src/journal/history-residue.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { type SegmentId, segmentSeed } from '../../../src/journal/record-framing.ts';
@@ -294,6 +294,32 @@ test('a message that ended in a file that is gone is not kept again because anot
     sourceOf(after, stampOfNone, post, stamp, postedRecord(3, 'later')),
   ];
   assert.deepEqual(copiesIn(residueBytes(sources, 10_000, () => false)), [1, 3]);
+});
+
+test('what a power loss left behind a torn record is not told when its file goes', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history });
+  append(store, postedRecord(1, 'x'.repeat(4_000)), settled(1));
+  await store.journal.sync();
+  append(store, postedRecord(2, 'torn'), postedRecord(3, 'behind it'));
+  const path = `${storeFolder}/epochs/00000001/seg-000001.log`;
+  const bytes = disk.files().get(path) ?? assert.fail();
+  disk.losePower(new Random(1));
+  disk.tamper(path, bytes.fill(0, bytes.indexOf('torn') - 20, bytes.indexOf('torn')));
+  await postEach(disk, [10, 60]);
+  assert(!disk.files().has(historyPathOf(1)));
+  assert.deepEqual(await briefLifeOf(disk, 3), []);
+});
+
+test('a message behind a hole in the residue is told', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history });
+  append(store, postedRecord(1, 'first'), postedRecord(2, 'second'));
+  await store.journal.close();
+  await postEach(disk, [10, 110], 107, [settled(1, 2)]);
+  const bytes = disk.files().get(residuePath) ?? assert.fail();
+  disk.tamper(residuePath, bytes.fill(0, bytes.indexOf('first') - 20, bytes.indexOf('first')));
+  assert.deepEqual(await briefLifeOf(disk, 2), ['stored #2 second', 'dropped #2']);
 });
 
 test('large messages have an eighth of the residue: those that were stored last', () => {

@@ -25,6 +25,7 @@ import {
   removeOldest,
   storeFolder,
 } from '../../support/disk/journal-store.ts';
+import { eventInBrief, readPast } from '../../support/disk/past.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 import { Random } from '../../support/random.ts';
@@ -174,6 +175,29 @@ test('records that an owner carried over are told if it wrote none itself, where
       await postOnce(disk, 3);
       const expected = ['1 durable', '2 carried', '3 -2', '4 body 3', '5 -2'];
       assert.deepEqual(await told(disk), expected, `step ${step}, merging ${segmentsMerge}`);
+    });
+  }
+});
+
+test('a prologue that a power loss tore is not told, wherever the owner dies that finds it', async () => {
+  const prepared = await carriedStore(() => {});
+  const path = `${storeFolder}/epochs/00000002/seg-000001.log`;
+  const bytes = prepared.files().get(path) ?? assert.fail();
+  const bodyAt = bytes.indexOf('carried');
+  const record = bytes.lastIndexOf(Buffer.from('ff4a', 'hex'), bodyAt);
+  const stamp = bytes.lastIndexOf(Buffer.from('ff4a', 'hex'), record - 1);
+  const torn = bytes.fill(0, stamp, record).subarray(0, bodyAt + 'carried'.length);
+  prepared.tamper(path, torn);
+  prepared.tamper(`${storeFolder}/epochs/00000002/owner.json`, undefined);
+  const events = async (disk: CrashDisk): Promise<string[]> => {
+    const past = await readPast(storeFolder, { disk: disk.process() });
+    return past.events.map(eventInBrief);
+  };
+  for (const segmentsMerge of [1, 4]) {
+    await dieAtEachStep(prepared, segmentsMerge, async (disk, step) => {
+      assert.deepEqual(await events(disk), ['stored #1 durable'], `step ${step}`);
+      await openStore({ disk: disk.process(), limits, history: month });
+      assert.deepEqual(await events(disk), ['stored #1 durable'], `behind step ${step}`);
     });
   }
 });

@@ -1,6 +1,8 @@
 // The numbers of the engine's records, and the stamps that keep them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startOf } from '../../../src/journal/history-file.ts';
+import { readRecords, segmentSeed } from '../../../src/journal/record-framing.ts';
 import { readEach } from '../../../src/journal/recovery.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
 import { CrashDisk } from '../../support/disk/crash-disk.ts';
@@ -32,6 +34,24 @@ function lines(disk: CrashDisk, epoch: number, segment = 1): string[] {
   for (const _ of readEach(bytes, { epoch, segment, bytes: bytes.length }, reader));
   return found;
 }
+
+test('a segment says where it begins, whatever bit of the first copy of its header is flipped', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits });
+  append(store, postedRecord(1, 'one'));
+  await store.journal.close();
+  const next = await openStore({ disk: disk.process(), limits });
+  append(next, postedRecord(2, 'two'));
+  const bytes = fileOf(disk, 2, 1);
+  const id = { epoch: 2, segment: 1 };
+  const [header] = readRecords(bytes, segmentSeed(id));
+  assert(header);
+  for (let bit = 0; bit < 8 * header.end; bit++) {
+    const flipped = Buffer.from(bytes);
+    flipped.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+    assert.equal(startOf(flipped, id)?.sequence, 2, `bit ${bit}`);
+  }
+});
 
 test('append() returns the number of its first record, and numbers go on over epochs', async () => {
   const disk = new CrashDisk('/home');

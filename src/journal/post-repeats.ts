@@ -1,0 +1,52 @@
+// A later file may repeat the record of a post to several mailboxes, without a number, while one of its messages has not
+// ended. The others may have, also in a file that is gone: this tells which of its messages are new all the same.
+import type { Envelope, MessageId } from '../model/message.ts';
+import { envelopesOf } from '../model/post.ts';
+import type { JournalRecord } from '../model/records.ts';
+
+export class PostRepeats {
+  /** Messages that have not ended, of such posts; copies as well, since they may be of such a post. */
+  readonly #unended = new Map<number, MessageId>();
+  /** The highest number of a message that was posted so far. */
+  #newest = 0;
+
+  /** The messages of a repeated record of which nothing is known: none if one of them is, or was posted before. */
+  newIn(messages: readonly Envelope[]): readonly Envelope[] {
+    if (messages.some(({ number, id }) => this.#unended.get(number) === id)) return [];
+    return messages.filter(({ number }) => !this.isReached(number));
+  }
+
+  /** Whether it is one of the messages that newIn() has to know. */
+  has(number: number): boolean {
+    return this.#unended.has(number);
+  }
+
+  isReached(number: number): boolean {
+    return number <= this.#newest;
+  }
+
+  reach(number: number): void {
+    if (number > this.#newest) this.#newest = number;
+  }
+
+  /** `messages`: those that the record tells of, if it is a post. */
+  apply(record: JournalRecord, messages?: readonly Envelope[]): void {
+    switch (record.kind) {
+      case 'posted':
+        for (const { number, id } of messages ?? envelopesOf(record)) {
+          this.reach(number);
+          if (record.also.length > 0) this.#unended.set(number, id);
+        }
+        return this.#end(record.settles);
+      case 'copied':
+        this.#unended.set(record.envelope.number, record.envelope.id);
+        return;
+      case 'settled':
+        return this.#end(record.numbers);
+    }
+  }
+
+  #end(numbers: readonly number[]): void {
+    for (const number of numbers) this.#unended.delete(number);
+  }
+}
