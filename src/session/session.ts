@@ -147,12 +147,12 @@ export class Session extends Client implements MailService {
     this.#isForeign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
-    return this.#startResult(welcome, options);
+    return this.#startResult(options);
   }
 
   async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
     for (let { welcome } = this; ; welcome = await this.#welcomes.next(options)) {
-      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(options);
       if (this.#options.host !== undefined || this.#isForeign) throw this.#noStandby();
     }
   }
@@ -180,8 +180,8 @@ export class Session extends Client implements MailService {
     await broker?.close();
   }
 
-  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
-    const { own, pid, epoch, addresses, warnings } = await this.status(options);
+  async #startResult(options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, messages, warnings } = await this.status(options);
     return { role: own ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
