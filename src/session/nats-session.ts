@@ -21,7 +21,6 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { type Origin, validName } from '../model/message.ts';
-import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim, newClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
