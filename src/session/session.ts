@@ -141,7 +141,9 @@ export class Session extends Client implements MailService {
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
     const addresses = options.bind === undefined ? undefined : await addressesOf(options.bind);
     if (addresses && this.#options.host !== undefined) {
-      throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
+      const what = `bind: the broker is on ${this.#where()}`;
+      const hint = 'do it on that machine, or leave bind out';
+      throw new IpcError('bad_parameter', what, { hint });
     }
     this.#isStopped = false;
     this.#isForeign = false;
