@@ -437,9 +437,11 @@ export class Session extends Client implements MailService {
     const { port, host } = this.#options;
     if (host !== undefined) return new IpcError('not_owner', `the broker is on ${this.#where()}`);
     const note = readOwner(this.#folder);
-    const pid = this.welcome?.pid ?? note?.pid;
-    const owner = pid === undefined ? undefined : await describeProcess(pid);
-    if (!owner || owner.pid === process.pid) {
+    const { welcome } = this;
+    // The process of the note may have given the broker up, or its number may be that of another process now.
+    const owner = await (welcome ? describeProcess(welcome.pid) : findPortOwner(port));
+    const known = welcome ?? note;
+    if (!owner || owner.pid === process.pid || owner.pid !== known?.pid) {
       return new IpcError('not_owner', `this session does not own the broker of port ${port}`);
     }
     const session = sessionWords(owner, note);
