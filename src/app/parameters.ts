@@ -71,38 +71,39 @@ export function parseText(value: unknown, parameter: string): string {
   throw new InvalidValue('bad_parameter', parameter, value, 'a text');
 }
 
-export function parseLine(value: unknown, parameter: string): string {
+const lineForm = '1 to 300 visible ASCII characters without spaces';
+
+export function parseLine(value: unknown, parameter: string, form = lineForm): string {
   const text = parseText(value, parameter);
   if (/^[\x21-\x7e]{1,300}$/.test(text)) return text;
-  throw new InvalidValue(
-    'bad_parameter',
-    parameter,
-    text,
-    '1 to 300 visible ASCII characters without spaces',
-  );
+  throw new InvalidValue('bad_parameter', parameter, text, form);
 }
+
+const listForm = 'a list as JSON, like ["a","b"]';
 
 /**
  * Over MCP a list comes as its JSON text, as advertised. One that is no JSON is refused: taken for a name, it would be a
- * mailbox that nobody reads. `[7]` is a name.
+ * mailbox that nobody reads. `[7]` and `[A` are names.
  */
 export function listIn(value: unknown, parameter: string): unknown {
   const text = typeof value === 'string' ? value.trim() : '';
-  if (!text.startsWith('[') || !text.endsWith(']')) return value;
-  const inside = text.slice(1, -1).trim();
-  if (inside !== '' && !inside.includes(',') && !/^["']/.test(inside)) return value;
+  const [opens, closes] = [text.startsWith('['), text.endsWith(']')];
+  if (!opens && !closes) return value;
+  const inside = text.slice(opens ? 1 : 0, closes ? -1 : undefined).trim();
+  const isQuoted = /^["']/.test(inside) && (opens || /["']$/.test(inside));
+  if (!isQuoted && !(opens && closes && (inside === '' || inside.includes(',')))) return value;
   try {
     return JSON.parse(text);
   } catch {
-    throw new InvalidValue('bad_parameter', parameter, value, 'a list as JSON, like ["a","b"]');
+    throw new InvalidValue('bad_parameter', parameter, value, listForm);
   }
 }
 
 /** Tickets of earlier results, in any form: those of other sessions are reported, and settle nothing. */
 export function parseTickets(value: unknown, parameter: string): readonly string[] {
-  const tickets = (Array.isArray(value) ? value : [value]).map((each) =>
-    parseLine(each, parameter),
-  );
+  const isList = Array.isArray(value);
+  const form = isList ? lineForm : `${lineForm}; several tickets are ${listForm}`;
+  const tickets = (isList ? value : [value]).map((each) => parseLine(each, parameter, form));
   if (tickets.length <= ticketsPerCallMax) return [...new Set(tickets)];
   const what = `${parameter} names ${tickets.length} tickets; the limit is ${ticketsPerCallMax}`;
   throw new IpcError('bad_parameter', what);
@@ -257,7 +258,7 @@ export function parseAge(value: unknown, parameter: string): number {
   throw new InvalidValue('bad_parameter', parameter, value, ageForm);
 }
 
-const ageForm = 'a whole number above 0 and a unit: 30s, 5m, 2h, 2d';
+const ageForm = 'a whole number from 1 to 999999 and a unit: 30s, 5m, 2h, 2d';
 const sinceForm = 'a time in UTC, such as 2026-11-22 or 2026-11-22T14:02';
 
 /** A length of time before now as for parseAge(), or a time in UTC, as milliseconds since 1970. */
@@ -266,8 +267,16 @@ export function parseSince(value: unknown, parameter: string, nowMs: number): nu
   if (/^\d+[smhd]$/.test(text)) return nowMs - parseAge(value, parameter);
   const isUtc = /[Z+]|T.*-/.test(text) || !text.includes('T');
   const time = timeForm.test(text) ? Date.parse(isUtc ? text : `${text}Z`) : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  throw new InvalidValue('bad_parameter', parameter, value, `${ageForm}; or ${sinceForm}`);
+  if (Number.isNaN(time)) {
+    throw new InvalidValue('bad_parameter', parameter, value, `${ageForm}; or ${sinceForm}`);
+  }
+  if (isDate(text.slice(0, 10))) return time;
+  throw new InvalidValue('bad_parameter', parameter, value, 'a date that the calendar has');
+}
+
+/** Date.parse() takes 2026-02-30 for 2026-03-02. `text`: as 2026-11-22. */
+function isDate(text: string): boolean {
+  return new Date(`${text}T00:00Z`).toISOString().startsWith(text);
 }
 
 /** 0: no limit. */

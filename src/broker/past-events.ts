@@ -71,7 +71,7 @@ export class StorePast implements PastSource {
   startBehind(epoch: number): Promise<number | undefined> {
     const known = this.#starts.get(epoch);
     if (known) return known;
-    const start = findStart(this.#disk ?? realDisk, this.#folder, epoch);
+    const start = startBehind(this.#disk ?? realDisk, this.#folder, epoch);
     this.#starts.set(epoch, start);
     start.catch(() => this.#starts.delete(epoch));
     return start;
@@ -98,10 +98,15 @@ export class StorePast implements PastSource {
 }
 
 /**
- * The lowest number of all: an epoch whose end was lost is followed by one that begins below it. A segment that was packed
- * with others does not say so any more.
+ * The lowest number of the first record of an epoch behind this one; undefined if no file says so. It is the lowest of
+ * all: an epoch whose end was lost is followed by one that begins below it. A segment that was packed with others does
+ * not say so any more.
  */
-async function findStart(disk: Disk, folder: string, epoch: number): Promise<number | undefined> {
+export async function startBehind(
+  disk: Disk,
+  folder: string,
+  epoch: number,
+): Promise<number | undefined> {
   const { files } = await listPast(disk, folder);
   let lowest: number | undefined;
   for (const file of files.filter((each) => each.epoch > epoch)) {

@@ -1,12 +1,13 @@
 // The short way into `ipc wake --for HOST`, which a host starts at the end of each turn: it leaves out most of the
 // program, which takes time and memory. ipc.js takes it for this line alone.
 import { IpcError } from '../base/errors.ts';
+import { bearClosedOutput } from './closed-output.ts';
 import { runHook } from './hooks/hook-run.ts';
 import { sayError } from './output.ts';
 import { exitFailed, runToEnd } from './run.ts';
 
 const [, , , , host = ''] = process.argv;
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+bearClosedOutput();
 runToEnd(
   runHook(host)
     .catch(reportError)

@@ -1,6 +1,7 @@
 // The program begins here: the command line is split and run, and errors are reported.
 import { IpcError } from '../base/errors.ts';
 import { lateCode } from '../base/late-code.ts';
+import { bearClosedOutput } from './closed-output.ts';
 import { OutputFailed, sayError } from './output.ts';
 import { exitFailed, exitUsage, runToEnd } from './run.ts';
 import { isColoured } from './terminal.ts';
@@ -14,8 +15,7 @@ const mailWords: ReadonlySet<string | undefined> = new Set(['post', 'wait', 'ask
 runToEnd(main());
 
 async function main(): Promise<void> {
-  // A closed pipe is noticed where something is written to it.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  bearClosedOutput();
   try {
     const words = process.argv.slice(2);
     checkBytes(words);

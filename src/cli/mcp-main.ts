@@ -1,6 +1,7 @@
 // The short way into `ipc mcp`, which hosts start for each session: it leaves out the command line. ipc.js takes it for
 // this line alone.
 import { serveMcp } from '../mcp/server.ts';
+import { bearClosedOutput } from './closed-output.ts';
 
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+bearClosedOutput();
 serveMcp(process.env);

@@ -166,7 +166,10 @@ export class Client {
   }
 
   #late(call: OpenCall): void {
-    const { sent } = call;
+    const { sent, kind } = call;
+    // Events are asked for again and again.
+    const reason = kind === 'events' ? undefined : this.#link.whyUnread(sent);
+    if (reason) return call.giveUp(reason);
     if (call.late() && sent) this.#link.send({ kind: 'cancel', request: call.number });
   }
 

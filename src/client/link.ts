@@ -36,6 +36,8 @@ export interface Connector {
   isStandby(): boolean;
   /** Describes an owner that accepts connections but does not respond. */
   describeSilentOwner(): Promise<IpcError>;
+  /** Why no mail can be read now, for a wait without a response whose time is over; `sent`: a broker has had it. */
+  whyUnread?(sent: boolean): IpcError | undefined;
   /** A broker that sends nothing for this long after a request counts as silent; `silenceMsResponse` if undefined. */
   readonly silenceMs?: number;
   /** Called with each welcome, before any call is sent. */
@@ -136,6 +138,11 @@ export class Link {
 
   get isClosed(): boolean {
     return this.#state.kind === 'closed';
+  }
+
+  /** As of the connector. */
+  whyUnread(sent: boolean): IpcError | undefined {
+    return this.#connector.whyUnread?.(sent);
   }
 
   /** The welcome of the broker on the open link. */

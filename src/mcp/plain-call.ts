@@ -31,12 +31,7 @@ export function isPlainCall(value: unknown): value is PlainCall {
   if (jsonrpc !== '2.0' || method !== 'tools/call' || !isId(id)) return false;
   if (!isObject(params) || !hasNoOther(params, ['name', 'arguments', '_meta'])) return false;
   const { name, arguments: given = {}, _meta: meta = {} } = params;
-  return name === toolName && isPlainArguments(given) && isObject(meta) && isPlainMeta(meta);
-}
-
-/** The SDK takes one name out of arguments. */
-function isPlainArguments(given: unknown): boolean {
-  return isObject(given) && !Object.hasOwn(given, '__proto__');
+  return name === toolName && isObject(given) && isObject(meta) && isPlainMeta(meta);
 }
 
 function isPlainMeta(meta: Record<string, unknown>): boolean {

@@ -148,7 +148,10 @@ export class Settlement {
 
 function unknownNote([first, ...others]: readonly string[]): string[] {
   if (first === undefined) return [];
-  if (others.length === 0) return [`ticket "${first}" is not from this session and was ignored`];
+  if (others.length === 0) {
+    const what = `ticket "${first}" is not from this session and was ignored`;
+    return [first.includes(',') ? `${what}; a list of tickets is JSON: ["a","b"]` : what];
+  }
   return [`${others.length + 1} tickets are not from this session and were ignored`];
 }
 

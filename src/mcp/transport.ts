@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import {
   type CallToolResult,
   CLIENT_INFO_META_KEY,
+  type JSONRPCErrorResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
   type RequestId,
@@ -17,6 +18,7 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { parseLine, type Refusal } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
 import type { HostRequest, PlainCall } from './plain-call.ts';
+import { schemaFaultWords } from './schema-fault.ts';
 
 /** The methods whose results may hand mail over. */
 const followed: readonly string[] = ['tools/call', 'tasks/get'];
@@ -129,7 +131,7 @@ export class HostTransport implements Transport {
     }
     if (isError(message)) flight?.gone();
     else flight?.watcher?.writing();
-    await this.#write(message, flight);
+    await this.#write('error' in message ? inWords(message) : message, flight);
   }
 
   #read(chunk: Buffer): void {
@@ -228,6 +230,12 @@ export class HostTransport implements Transport {
     flight.watcher.written();
     this.#written.set(id, flight);
   }
+}
+
+/** An error of the schemas of MCP is a sentence. */
+function inWords(response: JSONRPCErrorResponse): JSONRPCErrorResponse {
+  const { error } = response;
+  return { ...response, error: { ...error, message: schemaFaultWords(error.message) } };
 }
 
 function nameOfHost({ method, params }: JSONRPCRequest): string | undefined {

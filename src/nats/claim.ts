@@ -5,6 +5,7 @@ import { IpcError } from '../base/errors.ts';
 import { randomId } from '../base/random-id.ts';
 import type { Origin } from '../model/message.ts';
 import { claimFile, type LogStream } from './log-stream.ts';
+import { checkServerHint } from './nats-faults.ts';
 
 /** Who owns the store. */
 export interface Claim {
@@ -28,7 +29,7 @@ export async function lastClaim(stream: LogStream): Promise<Claim | undefined> {
 
 /**
  * Returns its sequence; undefined if something was appended after the sequence `after`, so there may be an owner.
- * Throws `unreachable` when the server does not store it.
+ * Throws `unreachable` when the server does not store it, and `not_authorized`.
  */
 export async function makeClaim(
   stream: LogStream,
@@ -39,10 +40,11 @@ export async function makeClaim(
   const result = await stream.append({ file: claimFile, data, id: claim.claim, after });
   if (result.kind === 'stored') return result.sequence;
   if (result.kind === 'refused') return undefined;
+  if (result.forbidden) throw result.forbidden;
   const found = await stream.last(claimFile);
   if (found && parseClaim(found.data)?.claim === claim.claim) return found.sequence;
   throw new IpcError('unreachable', `the stream takes no message: ${result.reason}`, {
-    hint: 'check the NATS server: its disk may hang, or its cluster may have no leader',
+    hint: checkServerHint,
   });
 }
 

@@ -45,6 +45,7 @@ const readSilenceMsMax = 15_000;
 
 interface WaitingAppend {
   readonly count: number;
+  readonly subject: string;
   end(result: AppendResult): void;
 }
 
@@ -147,6 +148,7 @@ export class JetStreamLog implements LogStream {
     const { connection } = this.#nats;
     const { id, file, data } = message;
     const count = ++this.#count;
+    const subject = this.#subject(file);
     return new Promise((resolve) => {
       const end = (result: AppendResult) => {
         clearTimeout(timer);
@@ -154,7 +156,7 @@ export class JetStreamLog implements LogStream {
         if (this.#waiting.get(id) === waiting) this.#waiting.delete(id);
         resolve(result);
       };
-      const waiting = { count, end };
+      const waiting = { count, subject, end };
       this.#waitingBytes += data.length;
       const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
       const timer = setTimeout(() => {
@@ -164,7 +166,7 @@ export class JetStreamLog implements LogStream {
       try {
         this.#acks ??= this.#takeAcks(connection);
         const reply = `${this.#inbox}${id.replaceAll('.', '-')}.${count}`;
-        connection.publish(this.#subject(file), data, { headers: this.#headers(message), reply });
+        connection.publish(subject, data, { headers: this.#headers(message), reply });
       } catch (error) {
         end({ kind: 'unknown', reason: (error as Error).message });
       }
@@ -242,6 +244,14 @@ export class JetStreamLog implements LogStream {
   interrupt(reason = 'the connection to the server was lost'): void {
     this.#cutRead(reason);
     for (const { end } of [...this.#waiting.values()]) end({ kind: 'unknown', reason });
+  }
+
+  /** The server has refused to publish a message on this subject. */
+  forbidden(subject: string, error: Error): void {
+    const fault = natsFault(error, this.#nats.url);
+    if (!(fault instanceof IpcError)) return;
+    const result = { kind: 'unknown', reason: fault.message, forbidden: fault } as const;
+    for (const each of [...this.#waiting.values()]) if (each.subject === subject) each.end(result);
   }
 
   close(): void {

@@ -2,12 +2,14 @@
 // 1. Each message expects the one before it to be the last of the stream. So none follows one that was lost, and the next
 //    one of an owner that was replaced is refused: that is the fencing of this engine. owner-runs.ts has the rest of it.
 // 2. When the outcome of one is unknown, it is appended again alone until it is known, and then all behind it.
+//    When that takes too long, the owner ends. What was added may be stored or not: the next owner finds out.
 // 3. A message that is refused was stored before, or another owner has written. The message at its sequence says which.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
+import { Patience } from '../base/standstill.ts';
 import { decodeLogMessage, encodeLogMessage, type LogMessage } from './log-message.ts';
-import type { LogStream } from './log-stream.ts';
-import { ConnectionEnded, StreamGone } from './nats-faults.ts';
+import type { LogStream, UnknownResult } from './log-stream.ts';
+import { ConnectionEnded, checkServerHint, StreamGone } from './nats-faults.ts';
 
 export type FileChangeMessage = Omit<LogMessage, 'claim' | 'count'> & { readonly file: string };
 
@@ -18,21 +20,20 @@ interface Pending {
   readonly done: (() => void) | undefined;
 }
 
-/** The first pause before a message is appended again, and the longest. */
-export interface AppendPauses {
-  readonly msMin: number;
-  readonly msMax: number;
+export interface AppendTimes {
+  /** The first pause before a message is appended again, and the longest. */
+  readonly pauseMsMin: number;
+  readonly pauseMsMax: number;
+  /** How long a message is appended again: a leader may be elected, and a purge of what was removed make room. */
+  readonly againMsMax: number;
 }
 
-const pausesDefault: AppendPauses = { msMin: 50, msMax: 1_000 };
-
-/** With the pauses between them some 15 s, in which the purge of what was removed may make room. */
-const refusalsMax = 20;
+const timesDefault: AppendTimes = { pauseMsMin: 50, pauseMsMax: 1_000, againMsMax: 10_000 };
 
 export class LogAppender {
   readonly #stream: LogStream;
   readonly #claim: string;
-  readonly #pauses: AppendPauses;
+  readonly #times: AppendTimes;
   readonly #onLost: (error: IpcError) => void;
   /** The sequence of the message before the first that is pending. */
   #sequence: number;
@@ -55,9 +56,9 @@ export class LogAppender {
     claim: string,
     sequence: number,
     onLost: (error: IpcError) => void,
-    pauses = pausesDefault,
+    times = timesDefault,
   ) {
-    this.#pauses = pauses;
+    this.#times = times;
     this.#stream = stream;
     this.#claim = claim;
     this.#sequence = sequence;
@@ -79,7 +80,7 @@ export class LogAppender {
     return data.length;
   }
 
-  /** Resolves when all that was added is stored. Throws `owner_replaced`. */
+  /** Resolves when all that was added is stored. Throws `owner_replaced`, or the reason why it cannot be stored. */
   stored(): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#pending.length === 0) return Promise.resolve();
@@ -107,8 +108,9 @@ export class LogAppender {
     const result = await this.#stream.append(this.#messageOf(pending, place));
     // A result that is not that of the first one begins a recovery, which finds out what is stored.
     if (attempt !== this.#attempt || this.#failure) return;
-    if (result.kind === 'stored' && result.sequence === this.#sequence + 1) this.#shift();
-    else void this.#recover();
+    if (result.kind === 'stored' && result.sequence === this.#sequence + 1) return this.#shift();
+    if (result.kind === 'unknown') this.#trouble = result.reason;
+    void this.#recover();
   }
 
   #messageOf({ file, data, count }: Pending, place: number) {
@@ -131,27 +133,39 @@ export class LogAppender {
     this.#attempt++;
     this.#recovering = true;
     this.#sent = 1;
-    const { msMin, msMax } = this.#pauses;
-    let refusals = 0;
-    for (let pauseMs = msMin; !this.#failure; pauseMs = Math.min(2 * pauseMs, msMax)) {
-      const first = this.#pending[0] as Pending;
-      const result = await this.#stream.append(this.#messageOf(first, 0));
-      if (this.#failure) return;
-      if (result.kind === 'stored' && result.sequence === this.#sequence + 1) break;
-      if (result.kind === 'unknown') {
+    let isFull = false;
+    const patience = new Patience(this.#times.againMsMax);
+    patience.onOver = () => this.#lost(notStored(this.#trouble ?? 'no answer', isFull));
+    try {
+      const { pauseMsMin, pauseMsMax } = this.#times;
+      for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
+        const result = await this.#appendFirst();
+        if (this.#failure) return;
+        if (result === 'replaced') return this.#lost(replaced());
+        if (result === 'stored') break;
+        if (result.forbidden) return this.#lost(result.forbidden);
         this.#trouble = result.reason;
-        refusals = result.isFull ? refusals + 1 : 0;
-        if (refusals >= refusalsMax) return this.#lost(full(result.reason));
+        isFull = result.isFull === true;
         await this.#checkStream();
-      } else if (await this.#isOwnAt(this.#sequence + 1, first.count)) break;
-      else if (!this.#failure) return this.#lost(replaced());
-      await sleep(pauseMs);
+        await sleep(pauseMs);
+        if (this.#failure) return;
+      }
+    } finally {
+      patience.end();
     }
-    if (this.#failure) return;
     this.#recovering = false;
     this.#shift();
     this.#sent = 0;
     this.#send();
+  }
+
+  /** Appends the first pending message again: it is stored, or this owner was replaced, or nobody knows. */
+  async #appendFirst(): Promise<'stored' | 'replaced' | UnknownResult> {
+    const first = this.#pending[0] as Pending;
+    const result = await this.#stream.append(this.#messageOf(first, 0));
+    if (result.kind === 'unknown') return result;
+    if (result.kind === 'stored' && result.sequence === this.#sequence + 1) return 'stored';
+    return (await this.#isOwnAt(this.#sequence + 1, first.count)) ? 'stored' : 'replaced';
   }
 
   /** Whether the message of this count is stored there. Asks until there is an answer. */
@@ -164,7 +178,7 @@ export class LogAppender {
       } catch (error) {
         if (error instanceof IpcError && error.code === 'bad_frame') return false;
         this.#checkEnd(error);
-        await sleep(this.#pauses.msMax);
+        await sleep(this.#times.pauseMsMax);
       }
     }
     return false;
@@ -186,11 +200,16 @@ export class LogAppender {
   }
 }
 
-/** What was written to the mirror cannot be taken back: the broker ends, and what it reported is all stored. */
-function full(reason: string): IpcError {
-  return new IpcError('storage_failed', `the mail is not stored: ${reason}`, {
-    hint: 'make room for JetStream on the NATS server, or give the stream a `max_bytes` that it has room for',
-  });
+/**
+ * What was written to the mirror cannot be taken back: the broker ends, and what it reported is all stored. Only a
+ * server that has no room fails every owner alike.
+ */
+function notStored(reason: string, isFull: boolean): IpcError {
+  const code = isFull ? 'storage_failed' : 'unreachable';
+  const hint = isFull
+    ? 'make room for JetStream on the NATS server, or give the stream a `max_bytes` that it has room for'
+    : checkServerHint;
+  return new IpcError(code, `the mail is not stored: ${reason}`, { hint });
 }
 
 export function replaced(): IpcError {

@@ -1,4 +1,5 @@
 // The seam to the stream of a store: messages in one order, which the server appends by compare and swap.
+import type { IpcError } from '../base/errors.ts';
 
 /** Messages of a stream as it is now. */
 export interface StreamState {
@@ -21,8 +22,17 @@ export type AppendResult =
   | { readonly kind: 'stored'; readonly sequence: number }
   /** Another message is the last one. */
   | { readonly kind: 'refused' }
-  /** It may be stored or not: no response, or one that says nothing about that. `isFull`: the server has no room. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly isFull?: boolean };
+  | UnknownResult;
+
+/** It may be stored or not: no response, or one that says nothing about that. */
+export interface UnknownResult {
+  readonly kind: 'unknown';
+  readonly reason: string;
+  /** The server has no room. */
+  readonly isFull?: boolean;
+  /** This user may not append: no repetition will be stored. */
+  readonly forbidden?: IpcError;
+}
 
 export interface LogStream {
   /** The largest message that the server takes, in bytes, without its headers. */

@@ -1,6 +1,10 @@
 // Errors of a NATS server, as errors that say what to do.
 import { IpcError } from '../base/errors.ts';
 
+/** For a server that is there, and does not store. */
+export const checkServerHint =
+  'check the NATS server: its disk may hang, or its cluster may have no leader';
+
 export class InvalidAddress extends IpcError {
   constructor() {
     super('bad_host', 'the address of the NATS server cannot be read', {

@@ -35,12 +35,17 @@ const drainMsMax = 1_000;
 export class NatsServer {
   readonly #options: NatsOptions;
   #nats: Promise<Nats> | undefined;
+  /** The connection that is there, or is being made. */
+  #dialing: { end(): void } | undefined;
+  #isMade = false;
   /** Called whenever the connection is lost. */
   readonly onLost = new Set<() => void>();
   /** The connection was lost, and is not made again yet: a request would wait for a response in vain. */
   isLost = false;
   /** Called whenever it is made again. */
   readonly onBack = new Set<() => void>();
+  /** Called with the subject of each message that this user may not publish. */
+  readonly onForbidden = new Set<(subject: string, error: Error) => void>();
   /** When the connection was made again after it was lost, on the clock of performance.now(). */
   #reconnected = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -75,34 +80,45 @@ export class NatsServer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    // One that is being made ends at once.
+    if (!this.#isMade) this.#dialing?.end();
     const { connection } = (await this.#nats?.catch(() => undefined)) ?? {};
     if (!connection) return;
     // What was published last is on its way before the connection ends, if the server is there.
     const drained = connection.drain().catch(() => {});
     await Promise.race([drained, sleep(drainMsMax, undefined, { ref: false })]);
     await connection.close();
+    this.#dialing?.end();
   }
 
   async #connect(): Promise<Nats> {
-    if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
     const library: Library = await lateCode(import('./nats-library.ts'));
-    const { address, name } = this.#options;
-    const connection = await library.connect({
-      servers: [...address.servers],
-      name,
-      ...this.#login(library),
-      ...this.#tls(),
-      timeout: connectMs,
-      pingInterval: pingMs,
-      maxPingOut: pingsMax,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: reconnectMs,
-      reconnectJitter: reconnectMs,
-    });
+    if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
+    const connection = await this.#dial(library);
     this.isLost = false;
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
     return { library, connection, manager, url: this.url };
+  }
+
+  async #dial(library: Library): Promise<NatsConnection> {
+    const { address, name } = this.#options;
+    const options = {
+      ...{ servers: [...address.servers], name, ...this.#login(library), ...this.#tls() },
+      ...{ timeout: connectMs, pingInterval: pingMs, maxPingOut: pingsMax },
+      ...{ maxReconnectAttempts: -1, reconnectTimeWait: reconnectMs, reconnectJitter: reconnectMs },
+    };
+    this.#isMade = false;
+    const dialing = new library.Dialing();
+    this.#dialing = dialing;
+    try {
+      const connection = await library.connect(options, dialing);
+      this.#isMade = true;
+      return connection;
+    } catch (error) {
+      dialing.end();
+      throw error;
+    }
   }
 
   #lost(): void {
@@ -117,11 +133,19 @@ export class NatsServer {
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
-    for await (const { type } of connection.status()) {
-      if (type === 'reconnect') this.#back();
-      if (type === 'disconnect') this.#lost();
+    for await (const status of connection.status()) {
+      if (status.type === 'reconnect') this.#back();
+      if (status.type === 'disconnect') this.#lost();
+      if (status.type === 'error') this.#refused(status.error);
     }
     for (const lost of [...this.onLost]) lost();
+  }
+
+  /** The server says so once, and answers the message with nothing. */
+  #refused(error: Error): void {
+    const [, subject] = /^Permissions Violation for Publish to "(\S+)"/i.exec(error.message) ?? [];
+    if (subject === undefined) return;
+    for (const forbidden of [...this.onForbidden]) forbidden(subject, error);
   }
 
   #login(library: Library): { authenticator: Authenticator } | Record<string, string> {

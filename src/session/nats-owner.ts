@@ -97,6 +97,11 @@ export class NatsOwner {
     return this.#options.claim;
   }
 
+  /** Why what is written is not stored; undefined while all goes well. */
+  get trouble(): string | undefined {
+    return troubleOf(this.#appender);
+  }
+
   /** Ends if another session has claimed the store since. */
   async checkClaim(): Promise<void> {
     const last = await this.#options.stream.last(claimFile).catch(() => undefined);
@@ -213,7 +218,10 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
     history: options.history,
     disk,
     isLogRemote: true,
-    warnings: () => [...options.warnings(), ...troubleOf(appender)],
+    warnings: () => {
+      const trouble = troubleOf(appender);
+      return [...options.warnings(), ...(trouble === undefined ? [] : [trouble])];
+    },
     onFailed: failed,
   });
   broker = await starting.catch((error: unknown) => {
@@ -228,8 +236,8 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
   return new NatsOwner(broker, options, appender, folder);
 }
 
-function troubleOf({ trouble }: LogAppender): string[] {
-  return trouble === undefined ? [] : [`mail waits to be stored by the NATS server: ${trouble}`];
+function troubleOf({ trouble }: LogAppender): string | undefined {
+  return trouble && `mail waits to be stored by the NATS server: ${trouble}`;
 }
 
 function noAddress(): IpcError {

@@ -26,7 +26,7 @@ import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { removeStaleMirrors } from '../nats/mirror-folder.ts';
-import { NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
+import { checkServerHint, NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
@@ -71,6 +71,8 @@ const absentDialsOfCluster = 3;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
+/** A server that has not answered for this long may keep mail from a wait that ends now; a takeover is shorter. */
+const unansweredMsMin = 1_000;
 /** An owner looks for a newer claim this often: it gets no message of one that was made while it was cut off. */
 const claimCheckMs = 5_000;
 /** A takeover loads all of it. Two segments: one that is too large for the bound goes whole. */
@@ -108,6 +110,8 @@ export class NatsSession extends Client implements MailService {
   #tidying: Promise<void> | undefined;
   /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
+  /** The server is asked for the owner, since this time, on the clock of performance.now(), and why it is in vain so far. */
+  #asking: { readonly since: number; error?: IpcError } | undefined;
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: NatsSessionOptions) {
@@ -117,6 +121,7 @@ export class NatsSession extends Client implements MailService {
       {
         connect: () => withPatience(connectMsMax, (patience) => this.#connect(patience)),
         describeSilentOwner: async () => this.#silent(),
+        whyUnread: (sent) => this.#whyUnread(sent),
         silenceMs,
         welcomed: (welcome) => welcomes.add(welcome),
         isStandby: () => this.#mayOwn() && options.ownership === undefined,
@@ -127,6 +132,9 @@ export class NatsSession extends Client implements MailService {
     this.#options = options;
     this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
+    options.server.onForbidden.add((subject, error) => {
+      this.#log?.stream.forbidden(subject, error);
+    });
     options.server.onBack.add(() => {
       this.#log?.stream.interrupt();
       void this.#owner?.checkClaim();
@@ -166,11 +174,13 @@ export class NatsSession extends Client implements MailService {
   override async close(graceMs = closeMsDefault): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#claimChecks);
+    const ends = performance.now() + graceMs;
+    const leftMs = () => Math.max(0, ends - performance.now());
     await super.close(graceMs);
     const started = this.#starting.catch(() => {});
-    await Promise.race([started, sleep(graceMs, undefined, { ref: false })]);
+    await Promise.race([started, sleep(leftMs(), undefined, { ref: false })]);
     try {
-      await this.#owner?.close(graceMs);
+      await this.#owner?.close(leftMs());
     } finally {
       this.#owner = undefined;
       this.#log?.stream.close();
@@ -204,16 +214,22 @@ export class NatsSession extends Client implements MailService {
 
   async #connect(patience: Patience): Promise<Connection> {
     for (let dials = noDials(); ; ) {
+      this.#asking ??= { since: performance.now() };
       const log = await this.#openLog(patience);
       if (!log) continue;
       const { nats, stream } = log;
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
       const seen = await this.#look(stream, patience);
       if (!seen) continue;
+      // One that answers may still take no claim.
+      if (!this.#asking?.error) this.#asking = undefined;
       const { lastSequence, claim } = seen;
       if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
       const dialed = await this.#dial(nats, claim);
-      if (typeof dialed === 'object') return dialed;
+      if (typeof dialed === 'object') {
+        this.#asking = undefined;
+        return dialed;
+      }
       dials[dialed]++;
       const isGone = claim === undefined || this.#isGone(dials, nats);
       if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
@@ -237,6 +253,7 @@ export class NatsSession extends Client implements MailService {
       this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
+      this.#noteVain(error);
       this.#isStreamGone = error instanceof StreamGone;
       const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable(error) ? serverMsMax : 0;
       if (patience.passedMs >= waitMs) throw error;
@@ -276,6 +293,7 @@ export class NatsSession extends Client implements MailService {
       return false;
     }
     const starting = this.#own(nats, stream, lastSequence).catch(async (error: unknown) => {
+      this.#noteVain(error);
       // Of a server that is slow, or a connection that was lost: the next look tells whether the claim is there.
       if (!isUnreachable(error) || patience.passedMs >= serverMsMax) throw error;
       await sleep(serverRetryMs);
@@ -304,7 +322,7 @@ export class NatsSession extends Client implements MailService {
         history: this.#options.history ?? historyDefault,
         warnings: () => (this.#log ? serverWarnings(nats.connection.info, this.#log.found) : []),
         onFailed: (error) => {
-          if (error.code !== 'owner_replaced') this.#backoff.failed(error);
+          if (!isOfServer(error)) this.#backoff.failed(error);
           if (this.#owner?.claim === claim) this.#owner = undefined;
         },
       });
@@ -313,7 +331,7 @@ export class NatsSession extends Client implements MailService {
     } catch (error) {
       guests.close();
       if (!(error instanceof IpcError) || isUnreachable(error)) throw error;
-      if (error.code !== 'owner_replaced') this.#backoff.failed(error);
+      if (!isOfServer(error)) this.#backoff.failed(error);
     }
   }
 
@@ -331,6 +349,7 @@ export class NatsSession extends Client implements MailService {
     this.#tidying ??= removeStaleMirrors(this.#options.home);
     const stream = new JetStreamLog(nats, this.#options.port);
     const found = await stream.open(this.#mayOwn()).catch((error: unknown) => {
+      this.#noteVain(error);
       if (!(error instanceof NoAnswer) || patience.passedMs >= serverMsMax) throw error;
     });
     if (!found) {
@@ -356,6 +375,24 @@ export class NatsSession extends Client implements MailService {
     if (this.#log?.nats.connection.isClosed()) this.#owner?.broker.abandon(broken());
   }
 
+  #noteVain(error: unknown): void {
+    if (!(error instanceof IpcError)) return;
+    this.#asking = { since: this.#asking?.since ?? performance.now(), error };
+  }
+
+  /** A wait that a broker has had survives what is over soon, so that a loop of waits does. */
+  #whyUnread(wasSent: boolean): IpcError | undefined {
+    const stalled = this.#owner?.trouble;
+    if (stalled !== undefined) {
+      return new IpcError('unreachable', `${this.#url}: ${stalled}`, { hint: checkServerHint });
+    }
+    if (!this.#asking) return undefined;
+    const { since, error } = this.#asking;
+    const ms = performance.now() - since;
+    if (ms < (wasSent ? serverMsMax : unansweredMsMin)) return undefined;
+    return error ?? new NoAnswer(this.#url, new Error(`for ${Math.round(ms / 1_000)} s`));
+  }
+
   #silent(): IpcError {
     const { pid, program, machine } = this.#claim ?? {};
     const who = pid === undefined ? '' : ` (pid ${pid}, ${program}, on ${machine})`;
@@ -368,4 +405,9 @@ export class NatsSession extends Client implements MailService {
 
 function isUnreachable(error: unknown): boolean {
   return error instanceof IpcError && error.code === 'unreachable';
+}
+
+/** It says nothing about the store: the next look at the server tells whether there is one. */
+function isOfServer(error: IpcError): boolean {
+  return error.code === 'owner_replaced' || isUnreachable(error);
 }

@@ -40,8 +40,7 @@ const inPage = ['preact', '@preact/signals', 'uplot'];
 const page = 'ui/page/';
 const speakers = [
   'cli/main.ts',
-  'cli/hook-main.ts',
-  'cli/mcp-main.ts',
+  'cli/closed-output.ts',
   'mcp/server.ts',
   'cli/output.ts',
   'cli/terminal.ts',

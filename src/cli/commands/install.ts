@@ -18,6 +18,7 @@ import { costOfWaking, planWake } from '../../hosts/wake/hooks.ts';
 import { withChoices, withExamples } from '../command-parts.ts';
 import { confirmed, sayError, writeReport } from '../output.ts';
 import { exitFailed } from '../run.ts';
+import { askingFault } from '../terminal.ts';
 
 interface Options {
   readonly scope?: string;
@@ -177,8 +178,9 @@ async function found(): Promise<readonly HostTarget[]> {
 }
 
 function isWanted(): Promise<boolean> {
-  if (process.stdin.isTTY) return confirmed('Do that?');
-  throw new IpcError('missing_parameter', 'stdin is not a terminal, so nothing can be asked', {
+  const fault = askingFault();
+  if (fault === undefined) return confirmed('Do that?');
+  throw new IpcError('missing_parameter', fault, {
     hint: 'give --yes to do it, or --print only to see it',
   });
 }

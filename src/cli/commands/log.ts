@@ -5,9 +5,10 @@
 //    they are many, those that are over are printed meanwhile.
 // 2. If a message that is not over keeps many others waiting, a second reading prints the rest, each with the state that
 //    the first one found.
-// 3. With --follow the broker's events go on where the files ended.
+// 3. With --follow the broker's events go on where the files ended; without a broker the files are read on.
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
+import { StoreTail } from '../../app/live-events.ts';
 import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { parseNameValue, parsePort, parseSince } from '../../app/parameters.ts';
@@ -316,10 +317,14 @@ class LogCommand {
   async #follow(filter: MailSearch, after: EventCursor): Promise<number> {
     this.#fold.printed();
     const { context, signal, json } = this.#context;
-    const { mail } = await context.broker(this.#line.at);
+    const { mail, host, port } = await context.broker(this.#line.at);
     const faults = new FaultReport((line) => void warn(line));
-    const onFault = ({ code, message }: IpcError) => faults.report(`${code}: ${message}`);
-    const options = { after, filter, partBytesMax: this.#partBytesMax, signal, onFault };
+    const onFault = (error: IpcError) => {
+      if (!error.kind.retry) throw error;
+      faults.report(`${error.code}: ${error.message}`);
+    };
+    const files = host === undefined ? new StoreTail(context.storeFolder(port)) : undefined;
+    const options = { after, filter, files, partBytesMax: this.#partBytesMax, signal, onFault };
     for await (const { events, gap } of followed(mail, options)) {
       faults.passed();
       if (gap) await say(`Records that are missing in between: ${gap.to - gap.from + 1}.`);

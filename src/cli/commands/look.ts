@@ -27,6 +27,7 @@ import { brokerPortWords, type OutputFields, withExamples, withJson } from '../c
 import { originFields, plainOrigin } from '../deliver.ts';
 import { confirmed, jsonLine, say, warn, writeJson, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
+import { askingFault } from '../terminal.ts';
 
 /** Messages that were dropped, as text: senders and messages that are named. The others are counted. */
 const sendersShown = 5;
@@ -215,9 +216,10 @@ interface DropLine {
 
 /** A script says that it means it. */
 export function requireTerminal(verb: string, command: string): void {
-  if (process.stdin.isTTY) return;
+  const fault = askingFault();
+  if (fault === undefined) return;
   const words = process.argv.slice(3).map(shellWord);
-  throw new IpcError('missing_parameter', 'stdin is not a terminal, so nothing can be asked', {
+  throw new IpcError('missing_parameter', fault, {
     hint: `to ${verb} without a question: ${[command, ...words].join(' ')}`,
   });
 }

@@ -2,6 +2,7 @@
 // server where no other session does.
 import type { Command } from 'commander';
 import type { AppContext, BrokerAddress } from '../../app/context.ts';
+import { StoreTail } from '../../app/live-events.ts';
 import { type PastOptions, readPast } from '../../app/store-past.ts';
 import { at } from '../../app/summaries.ts';
 import { cancelled, IpcError } from '../../base/errors.ts';
@@ -17,7 +18,7 @@ Tab goes from the sessions to the mailboxes and to the flow of mail, the arrows
 or j and k from line to line. Enter shows a message in full with its life, or a
 session; on a mailbox it leaves only that mail. / filters, ? shows all keys,
 q quits. The screen takes no mail and settles nothing. It needs 80 columns and
-24 rows. Without a broker it shows the past, and goes on when there is one.`;
+24 rows. Without a broker it shows what the store has.`;
 
 export function addCommands(program: Command): void {
   const command = program
@@ -70,5 +71,6 @@ async function sourceOf(context: AppContext, address: BrokerAddress): Promise<Br
     return new BrokerSource({ mail, place: at({ host, port }), readPast: undefined });
   const folder = context.storeFolder(port);
   const past = (options: PastOptions) => readPast(folder, options);
-  return new BrokerSource({ mail, place: `port ${port}`, readPast: past });
+  const files = new StoreTail(folder);
+  return new BrokerSource({ mail, place: `port ${port}`, readPast: past, files });
 }

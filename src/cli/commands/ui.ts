@@ -2,7 +2,6 @@
 //
 // Like `ipc watch` it may end at any moment, so it is no standby; but a page without a broker would show nothing, so it
 // owns one if no other session does for a second.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
@@ -21,6 +20,7 @@ import { type PageService, servePage } from '../../ui/page-service.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
 import { say, warn, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, execute, exitSuccess, whenAborted } from '../run.ts';
+import { isInBackground } from '../terminal.ts';
 
 const uiFields: OutputFields = {
   url: 'opens the page, once',
@@ -101,21 +101,6 @@ function printMore(page: PageService, json: boolean): void {
   createInterface({ input: process.stdin })
     .on('error', () => {})
     .on('line', () => void writeUrl(page.newUrl(), json));
-}
-
-/**
- * Whether another process group has the terminal: to read it would stop this process, or not return where it handles
- * SIGTTIN, since libuv repeats a read that a signal interrupts. Only Linux tells; elsewhere false.
- */
-function isInBackground(): boolean {
-  try {
-    // Behind the name of the program, which may have blanks in it.
-    const [, stat = ''] = /.*\) (.*)/s.exec(readFileSync('/proc/self/stat', 'utf8')) ?? [];
-    const [_state, _parent, group, _session, _terminal, groupInFront] = stat.split(' ');
-    return group !== groupInFront;
-  } catch {
-    return false;
-  }
 }
 
 async function startBrowser(url: string): Promise<void> {

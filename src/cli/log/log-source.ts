@@ -1,10 +1,9 @@
 // Where `ipc log` reads: the files of a store on this machine, also beside its broker, or a broker elsewhere.
 
+import { type LiveOptions, liveEvents } from '../../app/live-events.ts';
 import type { SearchFilter } from '../../app/message-query.ts';
-import { patiently } from '../../app/notices.ts';
 import { readPast } from '../../app/store-past.ts';
-import type { IpcError } from '../../base/errors.ts';
-import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
+import { bodyBytesMax } from '../../base/limits.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
 import type { MailService } from '../../model/mail-service.ts';
 
@@ -38,24 +37,19 @@ export function brokerSource(mail: Pick<MailService, 'events'>): LogSource {
   };
 }
 
-export interface FollowOptions extends Omit<LogSourceOptions, 'onProgress'> {
+export interface FollowOptions
+  extends Omit<LogSourceOptions, 'onProgress'>,
+    Omit<LiveOptions, 'after'> {
   readonly after: EventCursor;
-  /** Gets an error that may pass by itself. */
-  readonly onFault: (error: IpcError) => void;
 }
 
 /** The events behind the cursor, and those that come; without end. */
 export async function* followed(
   mail: Pick<MailService, 'events'>,
-  { after, filter, partBytesMax, signal, onFault }: FollowOptions,
+  { filter, partBytesMax, ...options }: FollowOptions,
 ): AsyncGenerator<EventBatch> {
   const parts = new Parts(filter, partBytesMax);
-  const wanted = { timeoutMs: waitMsDefault, partBytesMax: parts.bytesMax, signal };
-  for (let cursor = after; ; ) {
-    const ask = () => mail.events({ ...wanted, after: cursor });
-    const batch = await patiently(ask, () => Number.POSITIVE_INFINITY, { onFault, signal });
-    if (!batch) return;
-    cursor = batch.next;
+  for await (const batch of liveEvents(mail, { ...options, partBytesMax: parts.bytesMax })) {
     yield parts.of(batch);
   }
 }

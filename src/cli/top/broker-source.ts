@@ -2,12 +2,14 @@
 // 1. Once a second it is asked for its status. While it does not answer, that is reported, and it is asked again.
 // 2. Its events are asked for from the position at which they are now, so that the screen is live at once.
 // 3. Meanwhile the past is read: from the files of the store, which costs the broker nothing, or from a broker on
-//    another machine, the last part of it. Without a broker the past is all there is; events go on behind it.
+//    another machine, the last part of it.
+// 4. Without a broker events go on behind the past, in the files.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { liveEvents, type StoreTail } from '../../app/live-events.ts';
 import { partText } from '../../app/peek.ts';
 import type { PastOptions } from '../../app/store-past.ts';
 import { IpcError } from '../../base/errors.ts';
-import { bodyBytesMax, waitMsDefault } from '../../base/limits.ts';
+import { bodyBytesMax } from '../../base/limits.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
 import type { MailService } from '../../model/mail-service.ts';
 import type { Name } from '../../model/message.ts';
@@ -32,6 +34,8 @@ export interface SourceOptions {
   readonly place: string;
   /** undefined for a broker on another machine. */
   readonly readPast: PastReader | undefined;
+  /** As readPast; without it the flow goes on only when there is a broker. */
+  readonly files?: StoreTail | undefined;
 }
 
 type Report = (update: SourceUpdate) => void;
@@ -40,12 +44,14 @@ export class BrokerSource implements MailSource {
   readonly place: string;
   readonly #mail: SourceOptions['mail'];
   readonly #readPast: PastReader | undefined;
+  readonly #files: StoreTail | undefined;
   #epoch = 0;
 
-  constructor({ mail, place, readPast }: SourceOptions) {
+  constructor({ mail, place, readPast, files }: SourceOptions) {
     this.#mail = mail;
     this.place = place;
     this.#readPast = readPast;
+    this.#files = files;
   }
 
   async follow(report: Report, signal: AbortSignal): Promise<void> {
@@ -161,15 +167,13 @@ export class BrokerSource implements MailSource {
     return next;
   }
 
-  async #askLive(from: EventCursor | 'now', report: Report, signal: AbortSignal): Promise<void> {
-    let after: EventCursor | 'now' = from;
-    while (!signal.aborted) {
-      const asked = { after, timeoutMs: waitMsDefault, partBytesMax: textBytesMax, signal };
-      const batch: EventBatch = await this.#trying(() => this.#mail.events(asked), report, signal);
-      after = batch.next;
-      this.#epoch = after.epoch;
-      report({ kind: 'live', events: batch.events.map(withText), gap: batch.gap });
-      if (batch.hasMore) await sleep(batchPauseMs, undefined, { signal });
+  async #askLive(after: EventCursor | 'now', report: Report, signal: AbortSignal): Promise<void> {
+    const onFault = (error: IpcError) => this.#reportFault(error, report);
+    const wanted = { after, partBytesMax: textBytesMax, signal, files: this.#files, onFault };
+    for await (const { events, next, gap, hasMore } of liveEvents(this.#mail, wanted)) {
+      this.#epoch = next.epoch;
+      report({ kind: 'live', events: events.map(withText), gap });
+      if (hasMore) await sleep(batchPauseMs, undefined, { signal });
     }
   }
 
@@ -184,10 +188,14 @@ export class BrokerSource implements MailSource {
         return await call();
       } catch (error) {
         if (signal.aborted || !(error instanceof IpcError)) throw error;
-        if (!error.kind.retry) report({ kind: 'noFlow', what: error.message });
+        this.#reportFault(error, report);
       }
       await sleep(retryMs, undefined, { signal });
     }
+  }
+
+  #reportFault({ kind, message }: IpcError, report: Report): void {
+    if (!kind.retry) report({ kind: 'noFlow', what: message });
   }
 }
 
@@ -227,6 +235,6 @@ function withText(event: MailEvent): TextEvent {
 function troubleOf(error: unknown): string {
   if (!(error instanceof IpcError)) throw error;
   const { code, message, hint } = error;
-  if (code === 'no_broker') return 'No broker runs. This is the past; it goes on when one runs.';
+  if (code === 'no_broker') return 'No broker runs. This is what the store has.';
   return `${code}: ${message}. ${hint}`;
 }

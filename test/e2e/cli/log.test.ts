@@ -213,6 +213,24 @@ test('log --follow goes on where the files end, also without a broker at first',
   );
 });
 
+test('log --follow tells each message once, in order, while only commands own the broker, also after one that stayed', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  const lines = new Lines(begin(['log', '--follow', '--json']).stdout);
+  const told = async (count: number) => {
+    const texts: string[] = [];
+    while (texts.length < count) texts.push(JSON.parse(await lines.next()).line);
+    return texts;
+  };
+  for (const text of ['one', 'two', 'three']) await run(['post', 'ben', text]);
+  assert.deepEqual(await told(3), ['one', 'two', 'three']);
+  const mail = await open({ home, port, env: {}, program: 'worker', name: 'ann' });
+  await mail.post('ben', 'four');
+  assert.deepEqual(await told(1), ['four']);
+  await mail.close();
+  for (const text of ['five', 'six']) await run(['post', 'ben', text]);
+  assert.deepEqual(await told(2), ['five', 'six']);
+});
+
 test('log --erase forgets what is settled, of one mailbox or all, and asks a script for --yes', async (context) => {
   const place = await shell(context);
   const { run } = place;

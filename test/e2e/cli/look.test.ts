@@ -247,7 +247,7 @@ test('drop --older drops only what is that old', async (context) => {
     assert.equal(code, 2, older);
     assert.match(
       errors,
-      /^ipc: bad_parameter: older is ".*"; it must be a whole number above 0 and/,
+      /^ipc: bad_parameter: older is ".*"; it must be a whole number from 1 to 999999 and/,
     );
   }
 });

@@ -4,7 +4,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { freePort } from '../../support/places.ts';
+import { program } from '../../support/mcp-host.ts';
+import { freePort, makeHome } from '../../support/places.ts';
+import { exitCodeOf } from '../../support/processes/lines.ts';
 import { atTerminal, noTerminal, shows } from '../../support/processes/pseudo-terminal.ts';
 import { ended, nextErrorLine, nextLine, shell } from '../../support/processes/shell.ts';
 
@@ -80,6 +82,41 @@ test('Ctrl-C at a question ends the program, Ctrl-D is a no, and a no exits with
     assert.ok(text.endsWith(last), text);
   }
   assert.equal(existsSync(join(place.home, '.cursor')), false);
+});
+
+test('in the background of a terminal a command that would ask ends at once, and mail flows on', {
+  skip,
+}, async (context) => {
+  const place = await shell(context);
+  await place.run(['post', 'ann', 'hi', '--from', 'ben']);
+  for (const command of ['ipc drop ann', 'ipc log --erase', 'ipc install cursor']) {
+    const { text } = await ended(
+      atTerminal(place, `export NO_COLOR=1; set -m; ${command} & wait $!; echo "exit $?"`),
+    );
+    assert.match(
+      text,
+      /missing_parameter: the command is in the background of the terminal, so nothing can be asked\. To do: .*\r\nexit 2\r\n$/s,
+    );
+  }
+  assert.match((await place.run(['post', 'ann', 'again'])).text, /^Stored as #2 /);
+});
+
+test('a terminal that is closed ends the program as SIGHUP does', { skip }, async (context) => {
+  const place = await shell(context);
+  const pipe = join(await makeHome(context), 'code');
+  assert.equal(await exitCodeOf(place.other('mkfifo', [pipe])), 0);
+  for (const [command, shown, code] of [
+    ['broker', /owns the broker/, 0],
+    ['wait B', /Ctrl-C ends it/, 129],
+  ] as const) {
+    // As an interactive shell does, this one passes the signal on.
+    const line = `'${process.execPath}' '${program}' ${command} & trap "kill -HUP $!" HUP`;
+    const terminal = atTerminal(place, `${line}; wait $!; wait $!; echo $? > '${pipe}'`);
+    await shows(terminal, shown);
+    const reader = ended(place.other('cat', [pipe]));
+    terminal.kill('SIGKILL');
+    assert.equal((await reader).text, `${code}\n`, command);
+  }
 });
 
 test("error codes, the doctor's marks and headings of help are coloured", {

@@ -212,7 +212,7 @@ test('when the broker is killed, its standby takes over, and the screen goes on'
   });
 });
 
-test('without a broker the screen shows the past, owns nothing, and goes on with the next broker', {
+test('without a broker the screen shows what the store has, owns nothing, and goes on with the next broker', {
   skip,
 }, async (context) => {
   const place = await TopPlace.make(context);
@@ -222,12 +222,16 @@ test('without a broker the screen shows the past, owns nothing, and goes on with
   await screen.until((text) => assert.match(text, /FLOW live[\s\S]*before$/m));
   first.kill('SIGKILL');
   await once(first, 'exit');
-  const sentence = ' No broker runs. This is the past; it goes on when one runs.';
+  const sentence = ' No broker runs. This is what the store has.';
   await screen.until((text) => assert.equal(text.split('\n')[1], sentence));
   const later = await place.top();
   const past = await later.until((text) => assert.match(text, /FLOW 1 [\s\S]*before$/m));
   assert.match(past, /^ ipc top {2}port \d+ {2}not connected/);
   assert.equal(past.split('\n')[1], sentence);
+  await place.shell.run(['post', 'bob', 'meanwhile', '--from', 'ann']);
+  for (const each of [screen, later]) {
+    await each.until((text) => assert.match(text, /ann -> bob .* stored .* meanwhile$/m));
+  }
   const next = await place.broker();
   await place.post('bob', 'after');
   for (const each of [screen, later]) {
@@ -235,6 +239,7 @@ test('without a broker the screen shows the past, owns nothing, and goes on with
       assert.ok(text.includes(`owner ${next.pid} `));
       assert.deepEqual(flowOf(text), [
         'HH:MM:SS ann -> bob stored before',
+        'HH:MM:SS ann -> bob stored meanwhile',
         'HH:MM:SS ann -> bob stored after',
       ]);
     });

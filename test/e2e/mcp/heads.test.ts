@@ -131,6 +131,31 @@ test('a post that another session repeats says that its text is there twice; a s
   );
 });
 
+test('an answer that succeeded and is made again with its used ticket is a second message, which answers nothing', async (context) => {
+  const start = await setUp(context);
+  const [ann, ben] = [await start(), await start()];
+  await ann.call(post('ann', 'ben', 'ready?'));
+  const { ticket: after } = await ben.call(wait('ben'));
+  const answer = () => ben.call(post('ben', 'ann', 'yes', { after }));
+  assert.equal(
+    plain(await answer()),
+    'Stored as #2 in "ann"; no reader is waiting there; #1 done.',
+  );
+  assert.equal(
+    plain(await answer()),
+    'Stored as #3 in "ann"; 1 unread before it; no reader is waiting there.',
+  );
+  const first = await ann.call(wait('ann'));
+  assert.equal(
+    plain(first),
+    'Message for "ann": #2 from "ben" (test-host), an answer to your #1 "ready?", TIME; 1 more in "ann".',
+  );
+  assert.equal(
+    plain(await ann.call(wait('ann', { after: first.ticket }))),
+    'Message for "ann": #3 from "ben" (test-host), TIME; #2 done.',
+  );
+});
+
 test('at a host that drops calls a session learns that it repeats itself', async (context) => {
   const start = await setUp(context);
   const codex = await start('codex-mcp-client');

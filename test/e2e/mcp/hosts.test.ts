@@ -297,6 +297,11 @@ test('a ticket of another process is ignored, and the head says so', async (cont
     head,
     'No message for "A" within 1 s; ticket "zzzz-3" is not from this session and was ignored.',
   );
+  const several = await a.call(wait('A', { after: 'zzzz-3,zzzz-4' }));
+  assert.equal(
+    several.head,
+    'No message for "A" within 1 s; ticket "zzzz-3,zzzz-4" is not from this session and was ignored; a list of tickets is JSON: ["a","b"].',
+  );
 });
 
 for (const name of ['claude-code', 'codex-mcp-client']) {

@@ -190,11 +190,39 @@ test('a call needs the name of the tool and an object of arguments, or none', as
   };
   const other = await call({ name: 'other', arguments: {} });
   assert.deepEqual(other.error, { code: -32_602, message: 'Tool other not found' });
-  assert.equal((await call({ arguments: {} })).error.code, -32_602);
-  assert.equal((await call({ name: 'ipc', arguments: [] })).error.code, -32_602);
+  const remedy =
+    'write the request as MCP defines it; params of a tools/call are {"name":"ipc","arguments":{"operation":"broker_status"}}';
+  for (const [params, what] of [
+    [{ arguments: {} }, 'params.name must be a text'],
+    [{ name: 'ipc', arguments: [] }, 'params.arguments must be an object'],
+    [
+      { name: 7, arguments: null },
+      'params.name must be a text; params.arguments must be an object',
+    ],
+  ] as const) {
+    assert.deepEqual((await call(params)).error, {
+      code: -32_602,
+      message: `Invalid tools/call request: ${what}. To do: ${remedy}.`,
+    });
+  }
   const { result } = await call({ name: 'ipc' });
   assert.equal(result.isError, true);
   assert.match(result.content[0].text, /^missing_parameter: operation is missing; it is one of: /);
+});
+
+test('a parameter that is named __proto__ is refused by its name', async (context) => {
+  const { results } = await rawServer(context);
+  await results(`${initialize}\n`);
+  const given = '{"operation":"fetch","mailbox":"A","__proto__":1}';
+  const params = `{"name":"ipc","arguments":${given}}`;
+  const [{ result }] = await results(
+    `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":${params}}\n`,
+  );
+  assert.equal(result.isError, true);
+  assert.match(
+    result.content[0].text,
+    /^unknown_parameter: fetch takes no "__proto__"; it takes: /,
+  );
 });
 
 test('a plain call, which the SDK does not see, gets the bytes that the SDK would answer', async (context) => {

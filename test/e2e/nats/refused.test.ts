@@ -119,7 +119,7 @@ test('no server, within seconds', skip, async (context) => {
 });
 
 test(
-  'a program that says nothing at the port of the server: a post ends within seconds',
+  'a program that says nothing at the port of the server: a post, and a wait of seconds, end with an error',
   skip,
   async (context) => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
@@ -135,7 +135,10 @@ test(
       errors,
     );
     assert.ok(performance.now() - began < endMsMax);
-    assertKept(errors);
+    const waited = await run(['wait', 'ann', '--timeout', '2']);
+    assert.deepEqual([waited.code, waited.text], [1, '']);
+    assert.match(waited.errors, /^ipc: unreachable: nats:.* has not answered: for 2 s\. /);
+    assertKept(errors, waited.errors);
   },
 );
 
@@ -162,6 +165,40 @@ test('a user that may not do what is needed', skip, async (context) => {
     },
   );
 });
+
+test(
+  'a user that may not publish the mail: not_authorized at once, and the permission',
+  skip,
+  async (context) => {
+    const users = [
+      { user: 'team', password },
+      { user: 'reader', password, permissions: { publish: { deny: ['ipc.>'] } } },
+    ];
+    const node = await startNats(context, { authorization: { users } });
+    // The stream is there.
+    const { run, line } = await shell(context, { IPC_BROKER: withLogin(node.url) });
+    assert.equal((await run(['post', 'ann', 'hello'])).code, 0);
+    const began = performance.now();
+    const { code, errors } = await line('"$@" post ann hello', {
+      IPC_BROKER: withLogin(node.url, `reader:${password}`),
+    });
+    assert.ok(performance.now() - began < 5_000, errors);
+    assert.equal(code, 1);
+    assert.match(
+      errors,
+      /^ipc: not_authorized: nats:\S+ Permissions Violation for Publish to "ipc\.\d+\.claim"\. To do: give this user the permissions of examples\/cluster\/nats-server\.conf/,
+    );
+    await refused(
+      context,
+      { IPC_BROKER: withLogin(node.url, `reader:${password}`) },
+      {
+        code: 'not_authorized',
+        what: /Permissions Violation for Publish to "ipc\.\d+\.claim"/,
+        hint: /^give this user the permissions of /,
+      },
+    );
+  },
+);
 
 /** Of two users; the server knows the first. */
 const known = {

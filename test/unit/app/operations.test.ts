@@ -267,6 +267,29 @@ test('a post goes to one mailbox, or to a list of at most 100, each once', () =>
   assert.equal(refusal('["A", 7]'), 'bad_name: name 2 of to is 7; it must be a text');
 });
 
+test('a text that is a broken JSON list is no name of a mailbox', () => {
+  const form = 'it must be a list as JSON, like ["a","b"]';
+  for (const text of ['["ann"', '["ann",', "['ann'", '[ "ann]', '"ann","ben"]', '[ann, ben]']) {
+    const shown = JSON.stringify(text);
+    assert.equal(refused({ ...post, to: text }), `bad_parameter: to is ${shown}; ${form}`);
+    assert.equal(
+      refused({ ...wait, mailbox: text }),
+      `bad_parameter: mailbox is ${shown}; ${form}`,
+    );
+  }
+  for (const text of ['jobs["a"]', 'jobs]', '[A', '"ann"', 'say "no"', '[a] b, c']) {
+    assert.equal(refused({ ...post, to: text }), 'accepted');
+  }
+});
+
+test('several tickets in one text are refused with the form of a list', () => {
+  assert.equal(
+    refused({ ...wait, after: 'k7f3-1, k7f3-2' }),
+    'bad_parameter: after is "k7f3-1, k7f3-2"; it must be 1 to 300 visible ASCII characters without spaces; several tickets are a list as JSON, like ["a","b"]',
+  );
+  assert.equal(refused({ ...wait, after: '["k7f3-1","k7f3-2"]' }), 'accepted');
+});
+
 test('a wait and a fetch read one mailbox, or a list of at most 16, each once', () => {
   const names = Array.from({ length: 17 }, (_, index) => `box ${index}`);
   for (const operation of ['wait', 'fetch']) {

@@ -474,3 +474,35 @@ test('a peek or a drop is not sent to a broker that does not announce it, and th
   assert.deepEqual(seen, ['hello', 'peek']);
   assert.equal(dials.length, 1);
 });
+
+test('a wait or watch whose time is over ends with the reason why no mail could be read, if there is one', async () => {
+  const machine = new ManualRuntime();
+  const away = new IpcError('unreachable', 'no server');
+  let reason: IpcError | undefined;
+  const asked: boolean[] = [];
+  const client = new Client(
+    { program: 'test', pid: 1, machine: 'here' },
+    {
+      connect: () => new Promise(() => {}),
+      describeSilentOwner: async () => away,
+      whyUnread: (sent) => {
+        asked.push(sent);
+        return reason;
+      },
+      welcomed: () => {},
+      isStandby: () => false,
+    },
+    machine,
+  );
+  const found = client.wait(box, { timeoutMs: 1_000 });
+  await machine.pass(1_250);
+  assert.equal(await found, undefined);
+  reason = away;
+  const calls = [
+    client.wait(box, { timeoutMs: 1_000 }),
+    client.watch([box], { timeoutMs: 1_000 }),
+  ].map((call) => assert.rejects(call, away));
+  await machine.pass(1_250);
+  await Promise.all(calls);
+  assert.deepEqual(asked, [false, false, false]);
+});

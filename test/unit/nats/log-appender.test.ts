@@ -5,7 +5,11 @@ import { IpcError } from '../../../src/base/errors.ts';
 import { makeClaim } from '../../../src/nats/claim.ts';
 import { LogAppender } from '../../../src/nats/log-appender.ts';
 import { decodeLogMessage, type LogMessage } from '../../../src/nats/log-message.ts';
-import { claimFile, type StreamMessage } from '../../../src/nats/log-stream.ts';
+import {
+  type AppendedMessage,
+  claimFile,
+  type StreamMessage,
+} from '../../../src/nats/log-stream.ts';
 import { FakeServer, FakeStream, turns } from '../../support/nats/fake-stream.ts';
 import { pick, Random, seedFromEnvironment } from '../../support/random.ts';
 
@@ -18,14 +22,19 @@ interface Owner {
   readonly lost: IpcError[];
 }
 
-async function own(server: FakeServer, stream: FakeStream, claim: string): Promise<Owner> {
+async function own(
+  server: FakeServer,
+  stream: FakeStream,
+  claim: string,
+  againMsMax = 60_000,
+): Promise<Owner> {
   const after = server.lastSequence;
   const data = { claim, pid: 1, program: 'test', machine: 'here' };
   const sequence = await makeClaim(new FakeStream(server, new Random(1)), data, after);
   assert(sequence, 'nobody else has written');
   const lost: IpcError[] = [];
-  const pauses = { msMin: 1, msMax: 4 };
-  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error), pauses);
+  const times = { pauseMsMin: 1, pauseMsMax: 4, againMsMax };
+  const appender = new LogAppender(stream, claim, sequence, (error) => lost.push(error), times);
   return { appender, lost };
 }
 
@@ -168,7 +177,7 @@ test('after stop() nothing is added, and nobody waits', async () => {
 test('a server that has no room again and again ends the owner with storage_failed, and what it stored before counts', async () => {
   const server = new FakeServer();
   const stream = new FakeStream(server, new Random(1));
-  const { appender, lost } = await own(server, stream, claimA);
+  const { appender, lost } = await own(server, stream, claimA, 100);
   appender.add(change('stored'));
   await appender.stored();
   const isFull = { kind: 'unknown', reason: 'insufficient resources', isFull: true } as const;
@@ -180,4 +189,43 @@ test('a server that has no room again and again ends the owner with storage_fail
     ['storage_failed'],
   );
   assert.deepEqual(textsOf(server, claimA), ['stored']);
+});
+
+test('a server that does not answer for long ends the owner with unreachable, and what it stores late is stored once', async () => {
+  const server = new FakeServer();
+  const stream = new FakeStream(server, new Random(1));
+  const { appender, lost } = await own(server, stream, claimA, 100);
+  const done: string[] = [];
+  appender.add(change('stored'), () => done.push('stored'));
+  await appender.stored();
+  const underWay: AppendedMessage[] = [];
+  stream.append = async (message) => {
+    underWay.push(message);
+    return { kind: 'unknown', reason: 'the server has not answered' };
+  };
+  appender.add(change('late'), () => done.push('late'));
+  appender.add(change('behind it'), () => done.push('behind it'));
+  await assert.rejects(appender.stored(), {
+    code: 'unreachable',
+    message: 'the mail is not stored: the server has not answered',
+  });
+  assert.deepEqual(
+    lost.map(({ code }) => code),
+    ['unreachable'],
+  );
+  for (const message of underWay) server.append(message);
+  assert.deepEqual(textsOf(server, claimA), ['stored', 'late', 'behind it']);
+  assert.deepEqual(done, ['stored']);
+  assert.throws(() => appender.add(change('no more')), { code: 'unreachable' });
+});
+
+test('an owner that may not append any more ends at once with the reason', async () => {
+  const server = new FakeServer();
+  const stream = new FakeStream(server, new Random(1));
+  const { appender, lost } = await own(server, stream, claimA);
+  const forbidden = new IpcError('not_authorized', 'Permissions Violation');
+  stream.append = async () => ({ kind: 'unknown', reason: forbidden.message, forbidden });
+  appender.add(change('refused'));
+  await assert.rejects(appender.stored(), forbidden);
+  assert.deepEqual(lost, [forbidden]);
 });

@@ -46,7 +46,7 @@ class Owner {
     const sequence = (await makeClaim(this.stream, data, this.#server.lastSequence)) ?? 0;
     const mirror = await loadMirror(this.stream, this.folder, sequence);
     this.stream.faults = { lost: 20, silent: 20, late: 20, slowPurges: true };
-    const pauses = { msMin: 1, msMax: 4 };
+    const pauses = { pauseMsMin: 1, pauseMsMax: 4, againMsMax: 60_000 };
     const appender = new LogAppender(this.stream, claim, sequence, () => {}, pauses);
     this.appender = appender;
     this.disk = new ReplicatedDisk({

@@ -1,0 +1,116 @@
+// The events behind a cursor, and those that come, for those who follow mail and own no broker.
+//
+// 1. The broker is asked. It answers once there are events, or its time is over.
+// 2. Without a broker the files of the store are read on behind the cursor: each command that posts then owns the broker
+//    for a moment, and a follower may find no time to connect to it. Files that did not change are not read again.
+// 3. One cursor goes through both, so no event is told twice.
+import { statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cancelled, IpcError } from '../base/errors.ts';
+import { waitMsDefault } from '../base/limits.ts';
+import { startBehind } from '../broker/past-events.ts';
+import { realDisk } from '../journal/disk.ts';
+import { epochPath, listSegments, newestEpoch, segmentPath } from '../journal/paths.ts';
+import type { EventBatch, EventCursor } from '../model/mail-events.ts';
+import type { MailService } from '../model/mail-service.ts';
+import { readPast, storeFault } from './store-past.ts';
+
+export interface LiveOptions {
+  /** `now` reads no files. */
+  readonly after: EventCursor | 'now';
+  readonly partBytesMax: number;
+  readonly signal: AbortSignal;
+  /** The files of the broker's store; undefined if they are not on this machine. */
+  readonly files: StoreTail | undefined;
+  /** Gets each error of the broker, except that there is none while files are read. The follower goes on unless it throws. */
+  readonly onFault: (error: IpcError) => void;
+}
+
+/** A call whose connection is lost lasts until its time is over, and files are read only then. */
+const askMsBesideFiles = 2_000;
+const retryMs = 1_000;
+/** A file may have changed again in the same tick of the clock of its file system. */
+const settledMsMin = 1_000;
+
+/** Batches may be empty. Without end; throws `cancelled` after the signal. */
+export async function* liveEvents(
+  mail: Pick<MailService, 'events'>,
+  { after, partBytesMax, signal, files, onFault }: LiveOptions,
+): AsyncGenerator<EventBatch, never> {
+  const wanted = { timeoutMs: files ? askMsBesideFiles : waitMsDefault, partBytesMax, signal };
+  const failed = (error: unknown): undefined => {
+    if (signal.aborted || !(error instanceof IpcError)) throw error;
+    if (!files || error.code !== 'no_broker') onFault(error);
+  };
+  for (let cursor = after; !signal.aborted; ) {
+    const answer = await mail.events({ ...wanted, after: cursor }).catch(failed);
+    if (answer) {
+      cursor = answer.next;
+      yield answer;
+      continue;
+    }
+    if (files && cursor !== 'now') {
+      try {
+        for await (const batch of files.behind(cursor, { partBytesMax, signal })) {
+          cursor = batch.next;
+          yield batch;
+        }
+      } catch (error) {
+        failed(error);
+      }
+    }
+    await sleep(retryMs, undefined, { signal }).catch(() => {}); // the loop ends
+  }
+  throw cancelled();
+}
+
+/** What is written to the files of a store behind a cursor. */
+export class StoreTail {
+  readonly #folder: string;
+  /** Of the newest file, when all files were read last; undefined if they have to be read again. */
+  #state: string | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** All of it in batches; none if no file changed since all of it was read. */
+  async *behind(
+    cursor: EventCursor,
+    { partBytesMax, signal }: Pick<LiveOptions, 'partBytesMax' | 'signal'>,
+  ): AsyncGenerator<EventBatch, void> {
+    const state = this.#stateNow();
+    if (state !== undefined && state === this.#state) return;
+    this.#state = undefined;
+    let { epoch, sequence: after } = cursor;
+    // As in a broker: records of that epoch do not count from the start of the next one on.
+    const start = epoch > 0 ? await this.#startBehind(epoch) : undefined;
+    if (start !== undefined) after = Math.min(after, start - 1);
+    for await (const batch of readPast(this.#folder, { after, partBytesMax, signal })) {
+      // What is kept may end before the cursor.
+      epoch = Math.max(epoch, batch.next.epoch);
+      after = Math.max(after, batch.next.sequence);
+      yield { ...batch, next: { epoch, sequence: after } };
+    }
+    this.#state = state;
+  }
+
+  async #startBehind(epoch: number): Promise<number | undefined> {
+    try {
+      return await startBehind(realDisk, this.#folder, epoch);
+    } catch (error) {
+      throw storeFault(this.#folder, error);
+    }
+  }
+
+  /** undefined if that is not certain. */
+  #stateNow(): string | undefined {
+    const epoch = newestEpoch(realDisk, this.#folder);
+    if (epoch === undefined) return 'none';
+    const newest = listSegments(realDisk, this.#folder, epoch).at(-1);
+    const path = newest ? segmentPath(this.#folder, newest) : epochPath(this.#folder, epoch);
+    const { mtimeMs, size } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+    const isSettled = Math.abs(Date.now() - mtimeMs) > settledMsMin;
+    return isSettled ? `${path} ${mtimeMs} ${size}` : undefined;
+  }
+}
