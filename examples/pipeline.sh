@@ -1,6 +1,6 @@
 #!/bin/sh
 # A shell script in the loop: each file named is counted by a worker, and the answers are gathered.
-# usage: pipeline.sh FILE ...   (IPC: how the program is called, `ipc` unless set)
+# usage: pipeline.sh FILE ...   (IPC: how the program is called, `ipc` unless set; its path has no spaces)
 set -eu
 ipc=${IPC:-ipc}
 

@@ -62,7 +62,7 @@ function withTable(text: string, table: string): string {
 function limitsDocument(): string {
   return document(
     '# Limits',
-    'Every limit that a user or a peer can meet. An error in backquotes is a code of [errors.md](errors.md). The constants are in `src/base/limits.ts`, each with its reason.',
+    'The limits that a user can meet; [protocol.md](../internals/protocol.md) has those of the wire. An error in backquotes is a code of [errors.md](errors.md). The constants are in `limits.ts`, `event-limits.ts` and `page-limits.ts` of `src/base/`, each with its reason.',
     table(
       limitHeads,
       limitRows.map((cells) => row(...cells)),
@@ -85,7 +85,7 @@ function errorsDocument(): string {
   return document(
     '# Errors',
     'Every error has a code of this table. Over MCP it is a result with `isError`, in the program a line on stderr and an exit code, in the library an `IpcError` with `code`, `hint`, `maybeStored` and `kind`. Its message says what happened, and may be reworded; codes are stable, so a `switch` over them is safe. `errorTable` of the library is this table.',
-    '- **exit**: 2 for a usage error: the same call never succeeds. 1 when the operation failed. In the library `kind.fault`, "usage" or "operation".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been stored or received all the same. It is stored once when the same session makes the failed post again within 5 minutes (same mailboxes, sender and text, in answer to the same message), or when any session makes it with the same id (`--id` of the program, `id` of the library). Without an id a post that succeeded and is made again is a second message, also an answer whose ticket is used. Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session reconnects by itself.',
+    '- **exit**: 2 for a usage error: the same call never succeeds. 1 when the operation failed. In the library `kind.fault`, "usage" or "operation".\n- **again** (`kind.retry`): the same call may succeed later.\n- **stored?** (`maybeStored`): the message of a failed `post` or `send` may have been stored or received all the same. It is stored once when the same session makes the failed post again within 5 minutes (same mailboxes, sender and text, in answer to the same message), or when any session makes it with the same id (`--id` of the program, `id` of the library). Without an id a post that succeeded and is made again is a second message, also an answer whose ticket is used. Each command of the program is a session of its own.\n- **closes** (`kind.fatal`): the connection on which it happened is closed. The session reconnects by itself.\n\nThe hint of an error, and its `maybeStored`, may be more exact than the table: they are about the call that failed.',
     table(['code', 'exit', 'again', 'stored?', 'closes', 'what to do'], rows),
   );
 }

@@ -13,7 +13,7 @@ interface Limit {
   readonly unit: keyof typeof unitSizes;
   /** What happens there, and what a user can do about it. */
   readonly reached: string;
-  /** One of the ten in the README: a user meets it, and can act on it. */
+  /** One of the six in the README: a user meets it, and can act on it. */
   readonly isCommon?: true;
 }
 
@@ -23,6 +23,7 @@ const unitSizes = {
   bytes: 1,
   characters: 1,
   s: 1_000,
+  days: 86_400_000,
   KiB: 1_024,
   MiB: 1_024 ** 2,
   GiB: 1_024 ** 3,
@@ -68,6 +69,12 @@ const table: readonly Limit[] = [
     reached: '`bad_parameter`: name the others in another call',
   },
   {
+    what: 'addresses that one bind names',
+    constant: 'listenAddressesMax',
+    unit: '',
+    reached: '`bad_parameter`: name fewer, or 0.0.0.0 for all',
+  },
+  {
     what: 'default timeout of wait, ask and receive',
     constant: 'waitMsDefault',
     unit: 's',
@@ -83,7 +90,8 @@ const table: readonly Limit[] = [
     what: 'shortest timeout of a call',
     constant: 'waitMsMin',
     unit: 's',
-    reached: '`bad_timeout`; for `ipc wait` and `ipc ask` 0 is no end',
+    reached:
+      '`bad_timeout`; for `ipc wait` and `ipc ask` 0 is no end, in the library it looks once',
   },
   {
     what: 'longest timeout of a call',
@@ -111,11 +119,23 @@ const table: readonly Limit[] = [
     reached: 'set another one with `port`',
   },
   {
+    what: 'default port of the page',
+    constant: 'portUiDefault',
+    unit: '',
+    reached: 'set another one with `--port`',
+  },
+  {
     what: 'attempts to deliver a message',
     constant: 'attemptsMax',
     unit: '',
     reached: 'it waits in `dead-letters`; `ipc store retry` moves it back',
     isCommon: true,
+  },
+  {
+    what: 'messages that one session holds',
+    constant: 'holdsMax',
+    unit: '',
+    reached: '`too_many_holds`: settle or release some, then read on',
   },
   {
     what: 'unsettled messages in a store',
@@ -288,6 +308,18 @@ const table: readonly Limit[] = [
     reached: '`too_many_pauses`: resume some, or pause all',
   },
   {
+    what: 'mailboxes that a status lists',
+    constant: 'statusMailboxesMax',
+    unit: '',
+    reached: 'it counts all of them',
+  },
+  {
+    what: 'sessions that a status lists',
+    constant: 'statusSessionsMax',
+    unit: '',
+    reached: 'likewise',
+  },
+  {
     what: 'newest messages that `ipc ui` has in memory for its pages',
     constant: 'pageMessagesMax',
     unit: '',
@@ -367,6 +399,30 @@ const table: readonly Limit[] = [
     reached: '`too_many_posts`; `IPC_SENDS_PER_HOUR` sets another limit',
   },
   {
+    what: 'answers an hour of one `ipc work` to one sender',
+    constant: 'sendsPerHourWork',
+    unit: '',
+    reached: 'further answers wait; `--sends-per-hour` sets another limit',
+  },
+  {
+    what: 'length of a chain of answers at which `ipc work` ends it',
+    constant: 'chainDepthMax',
+    unit: '',
+    reached: 'the message is not answered',
+  },
+  {
+    what: 'settled mail that is kept as history',
+    constant: 'historyBytesDefault',
+    unit: 'MiB',
+    reached: 'the oldest is removed; `IPC_HISTORY` sets another bound',
+  },
+  {
+    what: 'time for which it is kept',
+    constant: 'historyAgeMsDefault',
+    unit: 'days',
+    reached: 'likewise',
+  },
+  {
     what: 'silence after which a peer counts as dead',
     constant: 'silenceMsDead',
     unit: 's',
@@ -384,7 +440,7 @@ const table: readonly Limit[] = [
 export const limitHeads = ['what', 'limit', 'when it is reached', 'constant'];
 export const limitRows = table.map((limit) => [...shown(limit), `\`${limit.constant}\``]);
 
-/** The ten of the README. */
+/** The six of the README. */
 export const commonLimitHeads = ['what', 'limit', 'when you reach it'];
 export const commonLimitRows = table.filter(({ isCommon }) => isCommon).map(shown);
 

@@ -124,7 +124,8 @@ class Move {
       this.#target.storeId({ signal }),
     ]);
     if (store === other) {
-      throw new IpcError('bad_parameter', 'source and target are the same store');
+      const hint = 'name another broker, or another port';
+      throw new IpcError('bad_parameter', 'source and target are the same store', { hint });
     }
     this.#store = store;
     this.#marker = moveMarker(other);

@@ -313,17 +313,21 @@ export function parseHistory(value: unknown, parameter = 'history'): HistoryBoun
 }
 
 export function parsePort(value: unknown, parameter = 'port'): number {
+  return portOf(value, parameter);
+}
+
+function portOf(value: unknown, parameter: string, hint?: string): number {
   const port = wholeNumber(value);
   if (port !== undefined && port >= 1 && port <= portMax) return port;
   const form = `a whole number from 1 to ${portMax}`;
-  throw new InvalidValue('bad_port', parameter, value, form);
+  throw new InvalidValue('bad_port', parameter, value, form, hint);
 }
 
 /** Where a session receives, or a broker listens. */
 export function parseHost(value: unknown, parameter = 'host'): Address {
   const text = parseText(value, parameter);
   refuseLogin(text, parameter, 'HOST:PORT');
-  const { host, port } = splitHost(text, parameter) ?? {};
+  const { host, port } = splitHost(text, parameter, errorTable.bad_host.hint) ?? {};
   if (host !== undefined && port !== undefined) return { host, port };
   throw new InvalidValue('bad_host', parameter, text, 'HOST:PORT');
 }
@@ -349,8 +353,11 @@ function refuseLogin(text: string, parameter: string, form: string, hint?: strin
   throw new IpcError('bad_host', what, hint === undefined ? {} : { hint });
 }
 
-/** An IPv6 address may do without brackets where no port follows. A number alone is a port, and no host. */
-function splitHost(text: string, parameter: string): BrokerHost | undefined {
+/**
+ * An IPv6 address may do without brackets where no port follows. A number alone is a port, and no host. `portHint`: of
+ * the error of a wrong port, where it may not be left out.
+ */
+function splitHost(text: string, parameter: string, portHint?: string): BrokerHost | undefined {
   if (isIPv6(text)) return { host: text };
   const match = /^(?:\[([^\s[\]]+)\]|([^\s:/@[\]]+))(?::([0-9]{1,9}))?$/.exec(text);
   const [, bracketed, name, port] = match ?? [];
@@ -359,7 +366,7 @@ function splitHost(text: string, parameter: string): BrokerHost | undefined {
   if (host === undefined || /^[0-9]+$/.test(host)) return undefined;
   return port === undefined
     ? { host }
-    : { host, port: parsePort(port, `the port in ${parameter}`) };
+    : { host, port: portOf(port, `the port in ${parameter}`, portHint) };
 }
 
 /** Parses a value of the environment. An error names the variable alone: the value may be a secret. */

@@ -65,5 +65,6 @@ export const holdEnds: Readonly<Record<HoldEnd, string>> = {
 
 function holdWords(hold: PastHold | undefined, name: StoryForms['name']): string {
   if (!hold) return '';
-  return `; ${sessionWord(hold.name, name)} ${holdEnds[hold.ended]} after ${roughTime(hold.to - hold.from)}`;
+  const session = sessionWord(hold.name, name);
+  return `; ${session} had it for ${roughTime(hold.to - hold.from)} and ${holdEnds[hold.ended]}`;
 }

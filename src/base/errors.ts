@@ -178,7 +178,7 @@ const table = {
   too_many_posts: {
     fault: 'operation',
     retry: true,
-    hint: 'if agents only answer each other here, stop and tell your user; otherwise wait, or set IPC_SENDS_PER_HOUR',
+    hint: 'if agents only answer each other here, stop and tell your user; otherwise wait, or set another limit (IPC_SENDS_PER_HOUR; in the library sendsPerHour)',
   },
   too_many_waits: { fault: 'operation', retry: true, hint: 'end other waits first' },
   too_many_holds: {

@@ -48,6 +48,7 @@ export function reportWrongLines(command: Command, name = command.name()): void 
 const codes: Readonly<Record<string, ErrorCode>> = {
   'commander.unknownCommand': 'unknown_operation',
   'commander.missingArgument': 'missing_parameter',
+  'commander.missingMandatoryOptionValue': 'missing_parameter',
   'commander.optionMissingArgument': 'missing_parameter',
 };
 

@@ -141,6 +141,10 @@ ${jsonObjects(program)
   .map(({ commands, fields }) => `${commands.join(', ')}\n${rows(fields)}`)
   .join('\n\n')}
 
+\`log --erase\` prints messages (settled ones that are erased), bytes (by which
+history is shorter), mailbox (null: all), unsettled (messages that stay, in all
+mailboxes) and damaged (the folder of corrupt segments; null: there are none).
+
 \`store dump\` always prints a record a line: kind, epoch, segment, offset, bytes,
 and what docs/internals/journal.md lists for its kind.`,
   },

@@ -124,6 +124,11 @@ function requireOwn({ path, stat }: Place, uid: number, code: Code): void {
 /** `mend`: the command for a folder of this user. */
 function writable({ path, stat }: Place, uid: number, code: Code, mend: string): IpcError {
   const what = `${path} can be written by ${othersWith(stat, uid)}, so what is in it cannot be trusted`;
+  // A folder for all users, as the temporary folder is: a command that closes it would do harm.
+  if ((stat.mode & sticky) !== 0) {
+    const hint = `set IPC_HOME to a folder of its own, such as ${join(path, 'ipc')}`;
+    return new IpcError(code, what, { hint });
+  }
   const another = `set ${variables[code]} that others cannot replace`;
   const hint = stat.uid === uid ? `\`${mend} ${shellWord(path)}\`, or ${another}` : another;
   return new IpcError(code, what, { hint });

@@ -324,7 +324,7 @@ export class AgentMail {
    * `post`.
    * @throws `unreachable`, `busy`: it was not received. `cut_off`, with `maybeStored`: after the message
    * was sent no confirmation came in time, or the call was aborted. `host_unknown`, `key_mismatch`,
-   * `wrong_service`, `too_many_posts`.
+   * `wrong_service`, `port_taken` (another program listens there), `too_many_posts`.
    */
   async send(host: string, text: string | Uint8Array, options: SendOptions = {}): Promise<void> {
     const given = parseOptions('send', options, ['from', 'timeoutMs', 'signal']);
@@ -355,7 +355,7 @@ export class AgentMail {
   /**
    * Checks whether a session receives, or a broker listens, at `host`, HOST:PORT. `ms`: the round trip
    * time.
-   * @throws `unreachable`, `host_unknown`, `key_mismatch`.
+   * @throws `unreachable`, `host_unknown`, `key_mismatch`, `port_taken`.
    */
   async ping(host: string, options: PingOptions = {}): Promise<{ readonly ms: number }> {
     const given = parseOptions('ping', options, ['timeoutMs', 'signal']);

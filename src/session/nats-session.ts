@@ -21,7 +21,6 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { type Origin, validName } from '../model/message.ts';
-import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim, newClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
@@ -157,12 +156,13 @@ export class NatsSession extends Client implements MailService {
     }
     // Only this call begins an empty stream.
     if (this.#isStreamGone) this.#forgetLog();
-    return this.#startResult(await this.join(options), options);
+    await this.join(options);
+    return this.#startResult(options);
   }
 
   async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
     for (let { welcome } = this; ; welcome = await this.#welcomes.next(options)) {
-      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(options);
     }
   }
 
@@ -195,8 +195,8 @@ export class NatsSession extends Client implements MailService {
     return this.#options.server.url;
   }
 
-  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
-    const { own, pid, epoch, addresses, warnings } = await this.status(options);
+  async #startResult(options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, messages, warnings } = await this.status(options);
     const server = this.#log && {
       url: this.#url,
       version: this.#log.nats.connection.info?.version ?? 'unknown',

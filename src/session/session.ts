@@ -141,18 +141,20 @@ export class Session extends Client implements MailService {
   async start(options: Cancellable & { bind?: string | undefined } = {}): Promise<StartResult> {
     const addresses = options.bind === undefined ? undefined : await addressesOf(options.bind);
     if (addresses && this.#options.host !== undefined) {
-      throw new IpcError('bad_parameter', `bind: the broker is on ${this.#where()}`);
+      const what = `bind: the broker is on ${this.#where()}`;
+      const hint = 'do it on that machine, or leave bind out';
+      throw new IpcError('bad_parameter', what, { hint });
     }
     this.#isStopped = false;
     this.#isForeign = false;
     const welcome = await this.join(options);
     if (addresses) await this.#listenOn(addresses, welcome, options);
-    return this.#startResult(welcome, options);
+    return this.#startResult(options);
   }
 
   async nextOwner(epoch: number, options: Cancellable = {}): Promise<StartResult> {
     for (let { welcome } = this; ; welcome = await this.#welcomes.next(options)) {
-      if (welcome && welcome.epoch !== epoch) return this.#startResult(welcome, options);
+      if (welcome && welcome.epoch !== epoch) return this.#startResult(options);
       if (this.#options.host !== undefined || this.#isForeign) throw this.#noStandby();
     }
   }
@@ -180,8 +182,8 @@ export class Session extends Client implements MailService {
     await broker?.close();
   }
 
-  async #startResult({ messages }: Welcome, options: Cancellable): Promise<StartResult> {
-    const { own, pid, epoch, addresses, warnings } = await this.status(options);
+  async #startResult(options: Cancellable): Promise<StartResult> {
+    const { own, pid, epoch, addresses, messages, warnings } = await this.status(options);
     return { role: own ? 'owner' : 'client', pid, epoch, addresses, messages, warnings };
   }
 
@@ -435,9 +437,11 @@ export class Session extends Client implements MailService {
     const { port, host } = this.#options;
     if (host !== undefined) return new IpcError('not_owner', `the broker is on ${this.#where()}`);
     const note = readOwner(this.#folder);
-    const pid = this.welcome?.pid ?? note?.pid;
-    const owner = pid === undefined ? undefined : await describeProcess(pid);
-    if (!owner || owner.pid === process.pid) {
+    const { welcome } = this;
+    // The process of the note may have given the broker up, or its number may be that of another process now.
+    const owner = await (welcome ? describeProcess(welcome.pid) : findPortOwner(port));
+    const known = welcome ?? note;
+    if (!owner || owner.pid === process.pid || owner.pid !== known?.pid) {
       return new IpcError('not_owner', `this session does not own the broker of port ${port}`);
     }
     const session = sessionWords(owner, note);

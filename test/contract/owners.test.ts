@@ -41,6 +41,14 @@ for (const engine of engines) {
     }
   });
 
+  test(`${name}: a start that is repeated says how many messages there are now`, async (context) => {
+    const { session } = await team(context, engine);
+    const mail = await session();
+    assert.equal((await mail.start()).messages, 0);
+    await mail.post('box', 'mail');
+    assert.equal((await mail.start()).messages, 1);
+  });
+
   test(`${name}: a stop is for the owner alone, and does what its engine says`, async (context) => {
     const { child } = await team(context, engine);
     const owner = child();

@@ -21,6 +21,7 @@ const readme = read('README.md');
 /** How many of a constant's own unit are in one of the table's. */
 const units: Readonly<Record<string, number>> = {
   s: 1_000,
+  days: 86_400_000,
   KiB: 1_024,
   MiB: 1_024 ** 2,
   GiB: 1_024 ** 3,

@@ -23,7 +23,7 @@ import { retry } from './store-retry.ts';
 export function addCommands(program: Command): void {
   const store = program
     .command('store')
-    .description('Check, dump or compact stored mail, or retry dead letters.');
+    .description('Check, dump, compact or move stored mail; retry dead letters.');
   addCheck(store);
   addDump(store);
   addRetry(store);

@@ -145,5 +145,9 @@ test('a broker that can never own this port says why, and exits', async (context
   const far = await one.line('exec "$@" broker --bind 127.0.0.2', {
     IPC_BROKER: '192.0.2.1:19901',
   });
-  assert.deepEqual([far.code, far.errors.split(':')[1]], [2, ' bad_parameter']);
+  assert.equal(far.code, 2);
+  assert.equal(
+    far.errors,
+    'ipc: bad_parameter: bind: the broker is on 192.0.2.1 port 19901. To do: do it on that machine, or leave bind out.\n',
+  );
 });

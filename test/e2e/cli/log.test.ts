@@ -105,7 +105,7 @@ test('log --id shows the whole life of a message, with its text and its answers'
   const job = await place.run(['log', '--id', 'job-1']);
   assert.match(
     timeless(job.text),
-    /TIME stored\nTIME delivered to "ben", attempt 1\nTIME back in "jobs"; "ben" gave it back after \d+ s\n$/,
+    /TIME stored\nTIME delivered to "ben", attempt 1\nTIME back in "jobs"; "ben" had it for \d+ s and gave it back\n$/,
   );
 });
 

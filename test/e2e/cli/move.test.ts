@@ -111,7 +111,7 @@ test('a person at a terminal sees how far a long move is, and a pipe gets nothin
   await showsAndEnds(atTerminal(found, line), /Moving: \d+ of \d+ messages/);
 });
 
-test('a move without a source and a target is a usage error, and so is a port given twice', async (context) => {
+test('a move without a source and a target is a usage error, and so are a port given twice and one store for both', async (context) => {
   const { run } = await shell(context);
   const none = await run(['store', 'move']);
   assert.equal(none.code, 2);
@@ -119,4 +119,10 @@ test('a move without a source and a target is a usage error, and so is a port gi
   const twice = await run(['store', 'move', '--to', 'localhost:19950', '--to-port', '19951']);
   assert.equal(twice.code, 2);
   assert.match(twice.errors, /--to has a port already/);
+  const same = await run(['store', 'move', '--to', '127.0.0.1']);
+  assert.equal(same.code, 2);
+  assert.equal(
+    same.errors,
+    'ipc: bad_parameter: source and target are the same store. To do: name another broker, or another port.\n',
+  );
 });

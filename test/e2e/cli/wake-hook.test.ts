@@ -230,6 +230,8 @@ test('exit code 2 is mail alone: a wrong line, a wrong variable and a wrong key 
     assert.deepEqual([code, text], [1, ''], line.join(' '));
     assert.match(errors, /^ipc: \w+: /);
   }
+  const bare = "ipc: missing_parameter: required option '--for <host>' not specified. ";
+  assert.ok((await place.run(['wake'])).errors.startsWith(bare));
   for (const [env, sentence] of [
     [{ IPC_WAKE: ' ' }, /^ipc: bad_name: IPC_WAKE cannot be used/],
     [{ IPC_WAKE: 'ann', IPC_PORT: 'x' }, /^ipc: bad_port: IPC_PORT cannot be used/],

@@ -21,3 +21,15 @@ test('a session that cannot stop the broker learns the program, name and pid of 
   const again = await unnamed.call({ operation: 'broker_stop' });
   assert.match(again.text, new RegExp(`is owned by pid ${other.child.pid} \\(codex\\)\\. `));
 });
+
+test('a session that has given the broker up is not named as its owner', async (context) => {
+  const place = await hostPlace(context);
+  const owner = await place.host({ name: 'claude-code' });
+  await owner.call({ operation: 'broker_start' });
+  await owner.call({ operation: 'broker_stop' });
+  const other = await place.host({ name: 'codex' });
+  assert.equal(
+    (await other.call({ operation: 'broker_stop' })).text,
+    `not_owner: this session does not own the broker of port ${place.port}. To do: do this in the session that owns the broker.`,
+  );
+});

@@ -198,6 +198,14 @@ test('a host is HOST:PORT', () => {
   assert.match(refused(ping(19_900)), /^bad_parameter: host is 19900; it must be a text/);
 });
 
+test('the hint of a wrong port does not say to leave it out where it is needed', () => {
+  const needed = 'give both, for example 127.0.0.1:19900 (a receive) or 127.0.0.1:19901 (a broker)';
+  assert.throws(() => parseCall({ operation: 'ping', host: 'a:0' }), { hint: needed });
+  assert.throws(() => parseCall({ operation: 'broker_status', host: 'a:0' }), {
+    hint: 'leave it out for the default port',
+  });
+});
+
 test('host and port must name the same broker', () => {
   assert.match(
     refused({ ...wait, host: '127.0.0.1:2', port: 1 }),

@@ -59,7 +59,7 @@ test('a message that comes back has had an attempt, unless it was released unrea
   const ended = new Told().deliver(1).add({ ...back, attempt: 2, lastHold });
   assert.equal(
     ended.words,
-    'stored, 1; back in "jobs"; "ben" ended without saying it was done after 12 s',
+    'stored, 1; back in "jobs"; "ben" had it for 12 s and ended without saying it was done',
   );
   const unread = new Told().deliver(1).add({ ...back, attempt: 1, lastHold: undefined });
   assert.equal(unread.words, 'stored, 0; back in "jobs"');
@@ -71,7 +71,7 @@ test('a dead letter is read from dead-letters, goes back there, and is retried w
   told.add({ kind: 'deadLettered', lastHold: { ...lastHold, ended: 'rejected' } });
   assert.equal(
     told.words,
-    'dead letter, 20; given up: a dead letter; "ben" rejected it after 12 s',
+    'dead letter, 20; given up: a dead letter; "ben" had it for 12 s and rejected it',
   );
   told.deliver(21, 'boss', 'dead-letters');
   assert.equal(told.words, 'with "boss", 21; delivered to "boss", attempt 21, from "dead-letters"');

@@ -122,6 +122,9 @@ test(
       [[{ mode: 0o777 }, {}], /^`chmod go-w \S+part0`, or set IPC_HOME to /],
       [[{ owner: root, mode: 0o777 }, {}], /^set IPC_HOME to a folder that others cannot replace$/],
       [[{ owner: other }], /^set IPC_HOME to a folder of yours$/],
+      // A temporary folder: with mode 0700 no other user could use it any more.
+      [[{ mode: 0o1777 }], /^set IPC_HOME to a folder of its own, such as \S+part0\/ipc$/],
+      [[{ owner: root, mode: 0o1777 }], /^set IPC_HOME to a folder of its own, such as \S+\/ipc$/],
     ];
     const paths = await Promise.all(hints.map(([parts]) => folders(context, ...parts)));
     as(uid, context);
