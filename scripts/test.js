@@ -17,8 +17,8 @@ const foldersInOrder = [
   'fault',
   'e2e',
 ];
-/** Files that run at the same time. */
-const filesAtOnce = 2;
+/** Files that run at the same time. Those from contract/ on mostly wait, for processes and for times. */
+const filesAtOnce = 4;
 
 const args = process.argv.slice(2);
 const names = args.filter((arg) => arg !== '--long');
