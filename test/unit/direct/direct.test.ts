@@ -165,6 +165,19 @@ for (const [call, response] of [
   });
 }
 
+for (const [kind, request] of [
+  ['pong', 1],
+  ['received', 2],
+] as const) {
+  test(`${kind} with the number ${request} does not confirm the message with the number 1`, async () => {
+    const listener = await strangeReceiver((connection) => {
+      connection.onFrame = () => connection.send(encodeResponse({ kind, request }));
+    });
+    await assert.rejects(sending(listener.port, 'hello'), { code: 'bad_frame', maybeStored: true });
+    listener.close();
+  });
+}
+
 test('pings are answered before a message, between two and while one waits for its confirmation', async () => {
   const port = await freePort();
   const receiving = received(port);
