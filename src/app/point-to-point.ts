@@ -10,7 +10,7 @@ import { isLoopback, resolveHost } from '../net/tls.ts';
 import type { Keys } from '../protocol/handshake.ts';
 import { continueHint, describeHolder, findPortOwner, isStopped } from '../session/port-owner.ts';
 import type { Environment } from './environment.ts';
-import type { Address } from './parameters.ts';
+import { type Address, shown } from './parameters.ts';
 
 interface PointToPointOptions {
   readonly home: string;
@@ -46,6 +46,7 @@ export class PointToPoint {
   async receive(
     call: Omit<ReceiveArguments, 'keys'> & { readonly bind: string },
   ): Promise<ReceivedMessage | undefined> {
+    requireOneAddress(call.bind);
     const keys = await this.#loadKeysFor(call.bind, 'bind');
     const { home, env } = this.#options;
     try {
@@ -85,6 +86,13 @@ export class PointToPoint {
     const what = `port ${port} is held by ${holder}`;
     return new IpcError('port_taken', what, { cause: error });
   }
+}
+
+/** A broker listens on several, and takes them in the same form. */
+function requireOneAddress(bind: string): void {
+  if (!bind.includes(',')) return;
+  const what = `bind is ${shown(bind)}; a receive listens on one address`;
+  throw new IpcError('bad_parameter', what, { hint: 'name one; 0.0.0.0 is all of IPv4' });
 }
 
 /** A process of this machine that does not answer may be stopped. */

@@ -3,7 +3,7 @@
 // 2. The first message ends the wait. Other senders get `busy`, and try again.
 // 3. The caller writes its result, then confirms. Only then the sender gets `received`.
 // 4. When the caller refuses, or is cancelled, the connections end with `going`, and senders try again.
-// 5. The port is free again.
+// 5. The port is free again; it is free, too, when the sender of the message is gone.
 import type { Server, Socket } from 'node:net';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { connectionsMax } from '../base/limits.ts';
@@ -75,6 +75,8 @@ class Receiver {
   readonly #connections = new Set<Connection>();
   #server: Server | undefined;
   #state: ReceiverState = { kind: 'over' };
+  /** Before its message was confirmed or refused. */
+  #isSenderGone = false;
 
   constructor(keys: () => Keys, signal: AbortSignal | undefined) {
     this.#keys = keys;
@@ -152,6 +154,7 @@ class Receiver {
   ): void {
     const offered: ReceiverState = { kind: 'offered', connection, request: send.request };
     this.#state = offered;
+    connection.onClose = () => this.#senderGone(connection);
     clearTimeout(waiting.timer);
     waiting.resolve({
       from: send.from,
@@ -165,6 +168,7 @@ class Receiver {
   }
 
   async #confirm(offered: ReceiverState & { kind: 'offered' }): Promise<void> {
+    if (this.#isSenderGone) return;
     if (this.#state !== offered) throw cancelled();
     const { connection, request } = offered;
     this.#connections.delete(connection);
@@ -173,6 +177,14 @@ class Receiver {
       connection.send(encodeResponse({ kind: 'received', request }), resolve);
     });
     connection.close();
+    this.#stop();
+  }
+
+  /** Nobody waits for the confirmation: a caller that never gives one would keep the port, and its process, for ever. */
+  #senderGone(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#state.kind !== 'offered') return;
+    this.#isSenderGone = true;
     this.#stop();
   }
 

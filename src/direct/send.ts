@@ -122,7 +122,7 @@ function ask(
     connection.onClose = (reason) => lost(reason ?? hungUp());
     connection.onFrame = (frame) => {
       try {
-        checkResponse(decodeResponse(frame).response);
+        checkResponse(decodeResponse(frame).response, request);
         resolve();
       } catch (error) {
         reject(error);
@@ -136,17 +136,20 @@ function ask(
   });
 }
 
-function checkResponse(response: Response): void {
+/** How a receiver says yes. */
+const success = { send: 'received', ping: 'pong' } as const;
+
+function checkResponse(response: Response, { kind, request }: SendRequest | PingRequest): void {
+  if (response.kind === success[kind] && response.request === request) return;
   switch (response.kind) {
-    case 'received':
-    case 'pong':
-      return;
     case 'going':
       throw new IpcError('busy', 'the receiver took another message, or ended');
     case 'error':
       throw new IpcError(response.code, saidBy('receiver', response.message));
-    default:
-      throw new IpcError('bad_frame', `${response.kind} is no response to a send or a ping`);
+    default: {
+      const what = `${response.kind} with the number ${response.request} is no response to this ${kind}`;
+      throw new IpcError('bad_frame', what, { maybeStored: kind === 'send' });
+    }
   }
 }
 

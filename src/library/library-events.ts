@@ -9,7 +9,10 @@ import type { Name, Origin } from '../model/message.ts';
 import { type LastHold, withDates } from './library-message.ts';
 
 interface Happening {
-  /** Where a later watch goes on if it is given as `after`. */
+  /**
+   * Where a later watch goes on if it is given as `after`: behind the event; or in front of it, so that it comes again,
+   * while events of the same step follow, such as the others of a post to several mailboxes.
+   */
   readonly cursor: EventCursor;
   /** When it happened, by the clock of the broker's machine. */
   readonly time: Date;

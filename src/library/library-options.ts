@@ -1,6 +1,7 @@
 // The options of the library's calls: their types, and their checks. A program without types may pass
 // anything; a wrong option is an error that names it and its form, before the call does anything.
 
+import { setMaxListeners } from 'node:events';
 import type { Environment } from '../app/environment.ts';
 import { unknownParameter } from '../app/operations.ts';
 import {
@@ -263,8 +264,10 @@ function parseMs(value: unknown, option: string, call: string): number {
 }
 
 function parseSignal(value: unknown, option: string): AbortSignal {
-  if (value instanceof AbortSignal) return value;
-  throw badForm(value, option, 'an AbortSignal');
+  if (!(value instanceof AbortSignal)) throw badForm(value, option, 'an AbortSignal');
+  // One signal may end any number of calls at the same time. Node would warn of a leak at the eleventh.
+  setMaxListeners(0, value);
+  return value;
 }
 
 function parseFlag(value: unknown, option: string): boolean {

@@ -260,6 +260,15 @@ test('point to point: a send resolves when the receiver confirms', async (contex
   assert.deepEqual(events, ['confirmed', 'sent']);
 });
 
+test('a receive on several addresses is refused, because it listens on one', async (context) => {
+  const { session } = await libraryPlace(context);
+  const mail = await session();
+  await assert.rejects(mail.receive({ bind: '0.0.0.0,::', port: await freePort() }), {
+    code: 'bad_parameter',
+    message: 'bind is "0.0.0.0,::"; a receive listens on one address',
+  });
+});
+
 test('the example of the README runs, and tolerates a message without a sender', async (context) => {
   const { home, port, run } = await shell(context);
   const [, example = ''] =

@@ -368,6 +368,24 @@ for (const [name, call] of Object.entries(calls)) {
   });
 }
 
+test('one signal ends twenty calls, and Node warns of nothing', async (context) => {
+  const { session } = await libraryPlace(context);
+  const mail = await session();
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  context.after(() => process.off('warning', note));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waits = Array.from({ length: 20 }, (_, index) => mail.wait(`M${index}`, { signal }));
+  const ends = Promise.allSettled(waits);
+  await mail.status();
+  controller.abort();
+  const codes = (await ends).map((end) => end.status === 'rejected' && end.reason.code);
+  assert.deepEqual(codes, new Array(20).fill('cancelled'));
+  assert.deepEqual(warnings, []);
+});
+
 test('an aborted post that was sent may be stored: posted again, it is stored once', async (context) => {
   const { session } = await libraryPlace(context);
   const mail = await session();

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { IpcError } from '../../../src/base/errors.ts';
 import { connectionsMax, sendRetryMs } from '../../../src/base/limits.ts';
 import { type ReceivedMessage, receive } from '../../../src/direct/receive.ts';
 import { ping, type SendArguments, send } from '../../../src/direct/send.ts';
@@ -28,6 +30,20 @@ async function received(port: number): Promise<ReceivedMessage> {
   const message = await receive({ port, timeoutMs, keys: () => keys });
   assert.ok(message);
   return message;
+}
+
+/** Receives as soon as no other receive has the port. */
+async function receivedOnceFree(port: number): Promise<ReceivedMessage> {
+  const endsAt = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await received(port);
+    } catch (error) {
+      const isTaken = error instanceof IpcError && error.code === 'port_taken';
+      if (!isTaken || performance.now() > endsAt) throw error;
+      await nextTurn();
+    }
+  }
 }
 
 async function nextResponse(frames: FrameCollector): Promise<Response> {
@@ -149,6 +165,19 @@ for (const [call, response] of [
   });
 }
 
+for (const [kind, request] of [
+  ['pong', 1],
+  ['received', 2],
+] as const) {
+  test(`${kind} with the number ${request} does not confirm the message with the number 1`, async () => {
+    const listener = await strangeReceiver((connection) => {
+      connection.onFrame = () => connection.send(encodeResponse({ kind, request }));
+    });
+    await assert.rejects(sending(listener.port, 'hello'), { code: 'bad_frame', maybeStored: true });
+    listener.close();
+  });
+}
+
 test('pings are answered before a message, between two and while one waits for its confirmation', async () => {
   const port = await freePort();
   const receiving = received(port);
@@ -264,6 +293,22 @@ test('a send that is cancelled before its confirmation may have been received', 
   await assert.rejects(sent, { code: 'cut_off' });
   // The receiver wrote its result; its sender is gone by now.
   await message.confirm();
+});
+
+test('when the sender of an unconfirmed message is gone, the port is free, and the confirmation succeeds', async () => {
+  const port = await freePort();
+  const aborter = new AbortController();
+  const receiving = received(port);
+  const sent = sending(port, 'first', { signal: aborter.signal });
+  const first = await receiving;
+  aborter.abort();
+  await assert.rejects(sent, { code: 'cut_off' });
+  const next = sending(port, 'next');
+  const second = await receivedOnceFree(port);
+  assert.equal(second.body.toString(), 'next');
+  await first.confirm();
+  await second.confirm();
+  await next;
 });
 
 test('a send that was not confirmed in its time may have been received', async (context) => {
