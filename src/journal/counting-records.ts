@@ -7,7 +7,7 @@
 import type { JournalRecord } from '../model/records.ts';
 import { type FileContent, isResidue, prologueOf } from './history-file.ts';
 import { kindOfType } from './record-codec.ts';
-import { type RecordHeader, typeAt } from './record-framing.ts';
+import { type LostBytes, type RecordHeader, typeAt } from './record-framing.ts';
 import { type StampRecord, typeOf } from './record-types.ts';
 import { readEach } from './recovery.ts';
 import type { RecordPlace } from './sequence.ts';
@@ -45,10 +45,10 @@ export function* readCounting(file: CountingFile, reader: CountingReader): Gener
     bytes,
     { ...id, bytes: bytes.length },
     {
-      lost: () => {
+      lost: (lost) => {
         isBegin = false;
         reader.lost?.();
-        hole.begin();
+        hole.begin(lost);
       },
       stamp: (stamp) => {
         hole.end(stamp);
@@ -75,23 +75,21 @@ class Hole {
   /** Where records have no numbers; undefined before the first hole. */
   #unnumberedEnd: number | undefined;
   #isOpen = false;
-  /** Another hole follows the records: no stamp says their numbers. Zeros at the end of a file are none. */
-  #isBroken = false;
 
   constructor(file: CountingFile, reader: CountingReader) {
     this.#file = file;
     this.#reader = reader;
   }
 
-  begin(): void {
+  begin({ end }: LostBytes): void {
     this.#unnumberedEnd ??= unnumberedEnd(this.#file);
     this.#isOpen = true;
-    this.#isBroken = this.#headers.length > 0;
+    // No stamp says the numbers of records between two holes. The zeros at the end of a file are none.
+    if (end < this.#file.bytes.length) this.#headers = [];
   }
 
   /** Whether the number of a record without one may be said by the next stamp. */
   holds(header: RecordHeader): boolean {
-    this.#endBroken();
     if (!this.#isOpen || header.offset < (this.#unnumberedEnd ?? 0)) return false;
     const { offset, bodyOffset, end } = header;
     this.#headers.push({ offset, bodyOffset, end });
@@ -99,7 +97,6 @@ class Hole {
   }
 
   end({ sequence, time }: StampRecord): void {
-    this.#endBroken();
     this.#take(sequence, time);
     this.#isOpen = false;
     if (sequence > 0) this.#time = time;
@@ -107,11 +104,6 @@ class Hole {
 
   endOfFile(): void {
     this.#take(this.#file.startBehind, this.#time);
-  }
-
-  #endBroken(): void {
-    if (this.#isBroken) this.#headers = [];
-    this.#isBroken = false;
   }
 
   /** `next`: the number of the record behind them; 0 if that is not known. */
