@@ -31,7 +31,7 @@ export interface CountingFile extends FileContent {
   /** Records with this number or a higher one do not count. */
   readonly end: number;
   /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. */
-  readonly startBehind: number;
+  readonly nextOwnStart: number;
 }
 
 /** Reads some records at each step. */
@@ -103,7 +103,7 @@ class Hole {
   }
 
   endOfFile(): void {
-    this.#take(this.#file.startBehind, this.#time);
+    this.#take(this.#file.nextOwnStart, this.#time);
   }
 
   /** `next`: the number of the record behind them; 0 if that is not known. */

@@ -12,6 +12,7 @@ import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
+import type { CountingFile } from './counting-records.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
@@ -183,7 +184,7 @@ export class History {
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const end = startBehind(file, starts);
-      const rest = eraser.rest({ id: file, bytes, end, startBehind: this.#startBehind(file) });
+      const rest = eraser.rest({ id: file, bytes, end, nextOwnStart: this.#nextOwnStart(file) });
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
@@ -240,7 +241,7 @@ export class History {
   }
 
   /** The number behind the prologue of the next segment of its epoch, which the last records of a damaged file are counted by. */
-  #startBehind({ epoch, segment }: SegmentId): number {
+  #nextOwnStart({ epoch, segment }: SegmentId): number {
     const next = { epoch, segment: segment + 1 };
     const paths = [historyFilePath(this.#folder, next), segmentPath(this.#folder, next)];
     const starts = paths.map((path) => ownStartIn(this.#disk, path, next));
@@ -360,7 +361,7 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) continue;
       fileMemory.hold(bytes);
-      const source = { id: file, bytes, end, startBehind: this.#startBehind(file) };
+      const source = { id: file, bytes, end, nextOwnStart: this.#nextOwnStart(file) };
       await this.#besideMail(mail.read(source));
       sources.push(source);
       const needless = sources.filter((each) => !mail.needs(each));
@@ -375,11 +376,11 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: FileContent[] = [];
+    const sources: Omit<CountingFile, 'end'>[] = [];
     for (const file of run) {
       const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
-      sources.push({ id: file, bytes });
+      sources.push({ id: file, bytes, nextOwnStart: this.#nextOwnStart(file) });
     }
     const { buffers, left } = await this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSameSegment(id, file));
@@ -408,7 +409,7 @@ export class History {
   }
 
   #packed(
-    sources: readonly FileContent[],
+    sources: readonly Omit<CountingFile, 'end'>[],
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {

@@ -19,7 +19,7 @@ function numbersIn(...parts: (JournalRecord | StoreRecord | Buffer)[]): (number 
   const buffers = parts.flatMap((part) =>
     Buffer.isBuffer(part) ? part : encodeRecord(part, seed),
   );
-  const file = { id, bytes: Buffer.concat(buffers), end: 100, startBehind: 60 };
+  const file = { id, bytes: Buffer.concat(buffers), end: 100, nextOwnStart: 60 };
   const numbers: (number | undefined)[] = [];
   for (const _ of readCounting(file, { take: (_, place) => numbers.push(place?.sequence) }));
   return numbers;

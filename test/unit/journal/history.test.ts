@@ -411,6 +411,29 @@ test('a corrupt file of history is left as it is when others are packed', async 
   assert(historyOf(disk).length <= 16, `${historyOf(disk)}`);
 });
 
+test('a file whose last records are told behind a damaged one is left as it is when others are packed', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  append(store, postedRecord(1, 'lost'), postedRecord(2, 'behind it'), settled(1, 2));
+  await leaveLog(store);
+  append(store, postedRecord(3, 'next'), settled(3));
+  await leaveLog(store);
+  await store.journal.close();
+  const path = `${storeFolder}/history/00000001-000001.log`;
+  const bytes = disk.files().get(path) ?? assert.fail();
+  const at = bytes.indexOf('lost') - 1;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  disk.tamper(path, bytes);
+  const toldOfTwo = async () => {
+    const { events } = await readPast(storeFolder, { disk: disk.process() });
+    return events.map(eventInBrief).filter((line) => / #2\b/.test(line));
+  };
+  assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
+  for (let number = 4; number <= 60; number++) await postOnce(disk, number);
+  assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
+  assert.deepEqual(disk.files().get(path), bytes);
+});
+
 test('the longest run of small files is packed, and none while there are few', () => {
   const run = (...bytes: number[]) => runBeside([], bytes);
   const runBeside = (log: number[], bytes: number[]) => {
