@@ -22,7 +22,10 @@ export interface LiveOptions {
   readonly signal: AbortSignal;
   /** The files of the broker's store; undefined if they are not on this machine. */
   readonly files: StoreTail | undefined;
-  /** Gets each error of the broker, except that there is none while files are read. The follower goes on unless it throws. */
+  /**
+   * Gets each error of the broker and of the files, but not that there is no broker if there are files. The follower goes on
+   * unless it throws.
+   */
   readonly onFault: (error: IpcError) => void;
 }
 
