@@ -49,7 +49,7 @@ function addCheck(store: Command): void {
     epoch: 'counts its owners',
     sound: 'false: something in it is damaged',
     faults: 'what is damaged, in sentences',
-    history: 'settled mail: files, bytes, messages, begin and end (0: none), faults',
+    history: 'settled mail: files, bytes, messages, begin, end (or 0), faults',
     kept: 'damage that was found earlier, in sentences',
     warnings: 'problems of the disk, in sentences',
     segments: 'its files: epoch, segment, bytes',

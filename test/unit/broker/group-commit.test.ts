@@ -129,7 +129,9 @@ test('an erase that comes while a segment is being removed takes out the later o
   ofFolder.open();
   await Promise.all([posted, dropped, erased]);
   const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = names.filter((name) => name.isFile()).map(({ path, name }) => join(path, name));
+  const files = names
+    .filter((name) => name.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
   const all = Buffer.concat(await Promise.all(files.map((file) => readFile(file))));
   assert.equal(all.includes('a secret'), false);
 });
