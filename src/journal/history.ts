@@ -38,6 +38,7 @@ import {
   isSameSegment,
   listHistory,
   listQuarantine,
+  quarantineFilePath,
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -240,11 +241,11 @@ export class History {
     return { id, start };
   }
 
-  /** The number behind the prologue of the next segment of its epoch, which the last records of a damaged file are counted by. */
+  /** The number behind the prologue of the next segment of the epoch: that of the record behind the last one of the file. */
   #nextOwnStart({ epoch, segment }: SegmentId): number {
     const next = { epoch, segment: segment + 1 };
-    const paths = [historyFilePath(this.#folder, next), segmentPath(this.#folder, next)];
-    const starts = paths.map((path) => ownStartIn(this.#disk, path, next));
+    const paths = [historyFilePath, segmentPath, quarantineFilePath];
+    const starts = paths.map((path) => ownStartIn(this.#disk, path(this.#folder, next), next));
     return starts.find((start) => start !== undefined) ?? 0;
   }
 
