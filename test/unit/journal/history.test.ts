@@ -11,6 +11,7 @@ import { checkHistory } from '../../../src/journal/history-check.ts';
 import { type HistoryBound, packRun } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { listSegments } from '../../../src/journal/paths.ts';
+import type { SegmentId } from '../../../src/journal/record-framing.ts';
 import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
@@ -455,6 +456,21 @@ test('the longest run of small files is packed, and none while there are few', (
   assert.deepEqual(run(1, 1, 1, 1, 1, 1, 1, 1), [1, 1, 1, 1, 1, 1, 1]);
   // Segments of the log behind the second file, and behind the last one.
   assert.deepEqual(runBeside([2, 5], [1, 1, 1, 1, 1]), [1, 1, 1]);
+});
+
+test('no run begins right behind the segment before, in history or in quarantine', () => {
+  const limits = { packedBytesMax: 1_000, packedMsMax: 60, smallFilesMax: 2 };
+  const file = (epoch: number, segment: number, bytes: number) => {
+    return { epoch, segment, bytes, begin: 0, isLeft: false };
+  };
+  const runIn = (files: ReturnType<typeof file>[], between: SegmentId[] = []) =>
+    packRun(files, between, limits)?.map(({ epoch, segment }) => `${epoch}-${segment}`);
+  const files = [file(1, 1, 1), file(1, 2, 1), file(1, 3, 1), file(2, 1, 1), file(3, 1, 1)];
+  assert.deepEqual(runIn(files), ['1-1', '1-2', '1-3', '2-1', '3-1']);
+  const large = [file(1, 1, 600), ...files.slice(1)];
+  assert.deepEqual(runIn(large), ['2-1', '3-1']);
+  assert.deepEqual(runIn(files.slice(1)), ['1-2', '1-3', '2-1', '3-1']);
+  assert.deepEqual(runIn(files.slice(1), [{ epoch: 1, segment: 1 }]), ['2-1', '3-1']);
 });
 
 test('erasing a mailbox takes its settled messages out of log and history, and no other', async () => {
