@@ -27,11 +27,14 @@ export interface CountingReader {
   lost?(): void;
 }
 
-export interface CountingFile extends FileContent {
-  /** Records with this number or a higher one do not count. */
-  readonly end: number;
+export interface HistorySource extends FileContent {
   /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. */
   readonly nextOwnStart: number;
+}
+
+export interface CountingFile extends HistorySource {
+  /** Records with this number or a higher one do not count. */
+  readonly end: number;
 }
 
 /** Reads some records at each step. */

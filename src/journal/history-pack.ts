@@ -2,7 +2,7 @@
 // before. Prologues, zeros, and records that do not count are left out. Does no I/O.
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { type CountingFile, readCounting } from './counting-records.ts';
+import { type CountingFile, type HistorySource, readCounting } from './counting-records.ts';
 import { startOf } from './history-file.ts';
 import { decodeRecord, encodeRecord, unlessCorrupt } from './record-codec.ts';
 import {
@@ -29,7 +29,7 @@ export interface Packed {
  * them begins. `isBehindEarlier`: a file before them was written by a version without stamps. `run`: takes all steps.
  */
 export async function packed(
-  sources: readonly Omit<CountingFile, 'end'>[],
+  sources: readonly HistorySource[],
   target: SegmentId,
   endBehind: number,
   isBehindEarlier: boolean,

@@ -12,7 +12,7 @@ import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
-import type { CountingFile } from './counting-records.ts';
+import type { HistorySource } from './counting-records.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
@@ -21,7 +21,7 @@ import {
   type FileContent,
   type FileStart,
   isResidue,
-  ownStartIn,
+  nextOwnStartIn,
   readKept,
   residueId,
   startBehind,
@@ -38,7 +38,6 @@ import {
   isSameSegment,
   listHistory,
   listQuarantine,
-  quarantineFilePath,
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -185,7 +184,7 @@ export class History {
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const end = startBehind(file, starts);
-      const rest = eraser.rest({ id: file, bytes, end, nextOwnStart: this.#nextOwnStart(file) });
+      const rest = eraser.rest({ ...this.#sourceOf(file, bytes), end });
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
@@ -241,12 +240,8 @@ export class History {
     return { id, start };
   }
 
-  /** The number behind the prologue of the next segment of the epoch: that of the record behind the last one of the file. */
-  #nextOwnStart({ epoch, segment }: SegmentId): number {
-    const next = { epoch, segment: segment + 1 };
-    const paths = [historyFilePath, segmentPath, quarantineFilePath];
-    const starts = paths.map((path) => ownStartIn(this.#disk, path(this.#folder, next), next));
-    return starts.find((start) => start !== undefined) ?? 0;
+  #sourceOf(id: SegmentId, bytes: Buffer): HistorySource {
+    return { id, bytes, nextOwnStart: nextOwnStartIn(this.#disk, this.#folder, id) };
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -362,7 +357,7 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) continue;
       fileMemory.hold(bytes);
-      const source = { id: file, bytes, end, nextOwnStart: this.#nextOwnStart(file) };
+      const source = { ...this.#sourceOf(file, bytes), end };
       await this.#besideMail(mail.read(source));
       sources.push(source);
       const needless = sources.filter((each) => !mail.needs(each));
@@ -377,11 +372,11 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: Omit<CountingFile, 'end'>[] = [];
+    const sources: HistorySource[] = [];
     for (const file of run) {
       const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
-      sources.push({ id: file, bytes, nextOwnStart: this.#nextOwnStart(file) });
+      sources.push(this.#sourceOf(file, bytes));
     }
     const { buffers, left } = await this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSameSegment(id, file));
@@ -410,7 +405,7 @@ export class History {
   }
 
   #packed(
-    sources: readonly Omit<CountingFile, 'end'>[],
+    sources: readonly HistorySource[],
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {

@@ -412,7 +412,7 @@ test('a corrupt file of history is left as it is when others are packed', async 
   assert(historyOf(disk).length <= 16, `${historyOf(disk)}`);
 });
 
-test('a file whose last records are told behind a damaged one is left as it is when others are packed', async () => {
+test('a file whose last records are told behind a damaged one is reported, and left as it is when others are packed', async () => {
   const disk = new CrashDisk('/home');
   const store = await openStore({ disk: disk.process(), limits, history: month });
   append(store, postedRecord(1, 'lost'), postedRecord(2, 'behind it'), settled(1, 2));
@@ -430,6 +430,9 @@ test('a file whose last records are told behind a damaged one is left as it is w
     return events.map(eventInBrief).filter((line) => / #2\b/.test(line));
   };
   assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
+  const { messages, faults } = await checkHistory(disk.process(), storeFolder);
+  assert.deepEqual(faults, [`history: ${path} has lost some of what it told; no mail is affected`]);
+  assert.equal(messages, 2);
   for (let number = 4; number <= 60; number++) await postOnce(disk, number);
   assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
   assert.deepEqual(disk.files().get(path), bytes);
