@@ -2,13 +2,13 @@
 //
 // 1. The broker is asked. It answers once there are events, or its time is over.
 // 2. Without a broker the files of the store are read on behind the cursor: each command that posts then owns the broker
-//    for a moment, and a follower may find no time to connect to it. Files that did not change are not read again.
+//    for a moment, and a follower may find no time to connect to it. While no file changes, none is read again.
 // 3. One cursor goes through both, so no event is told twice.
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
 import { waitMsDefault } from '../base/limits.ts';
-import { startBehind } from '../broker/past-events.ts';
+import { startBehindEpoch } from '../broker/past-events.ts';
 import { realDisk } from '../journal/disk.ts';
 import { epochPath, listSegments, newestEpoch, segmentPath } from '../journal/paths.ts';
 import type { EventBatch, EventCursor } from '../model/mail-events.ts';
@@ -22,7 +22,10 @@ export interface LiveOptions {
   readonly signal: AbortSignal;
   /** The files of the broker's store; undefined if they are not on this machine. */
   readonly files: StoreTail | undefined;
-  /** Gets each error of the broker, except that there is none while files are read. The follower goes on unless it throws. */
+  /**
+   * Gets each error of the broker and of the files, but not that there is no broker if there are files. The follower goes on
+   * unless it throws.
+   */
   readonly onFault: (error: IpcError) => void;
 }
 
@@ -97,7 +100,7 @@ export class StoreTail {
 
   async #startBehind(epoch: number): Promise<number | undefined> {
     try {
-      return await startBehind(realDisk, this.#folder, epoch);
+      return await startBehindEpoch(realDisk, this.#folder, epoch);
     } catch (error) {
       throw storeFault(this.#folder, error);
     }

@@ -71,7 +71,7 @@ export class StorePast implements PastSource {
   startBehind(epoch: number): Promise<number | undefined> {
     const known = this.#starts.get(epoch);
     if (known) return known;
-    const start = startBehind(this.#disk ?? realDisk, this.#folder, epoch);
+    const start = startBehindEpoch(this.#disk ?? realDisk, this.#folder, epoch);
     this.#starts.set(epoch, start);
     start.catch(() => this.#starts.delete(epoch));
     return start;
@@ -102,7 +102,7 @@ export class StorePast implements PastSource {
  * all: an epoch whose end was lost is followed by one that begins below it. A segment that was packed with others does
  * not say so any more.
  */
-export async function startBehind(
+export async function startBehindEpoch(
   disk: Disk,
   folder: string,
   epoch: number,

@@ -7,7 +7,7 @@
 import type { JournalRecord } from '../model/records.ts';
 import { type FileContent, isResidue, prologueOf } from './history-file.ts';
 import { kindOfType } from './record-codec.ts';
-import { type RecordHeader, typeAt } from './record-framing.ts';
+import { type LostBytes, type RecordHeader, typeAt } from './record-framing.ts';
 import { type StampRecord, typeOf } from './record-types.ts';
 import { readEach } from './recovery.ts';
 import type { RecordPlace } from './sequence.ts';
@@ -27,11 +27,14 @@ export interface CountingReader {
   lost?(): void;
 }
 
-export interface CountingFile extends FileContent {
+export interface HistorySource extends FileContent {
+  /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. */
+  readonly nextOwnStart: number;
+}
+
+export interface CountingFile extends HistorySource {
   /** Records with this number or a higher one do not count. */
   readonly end: number;
-  /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. */
-  readonly startBehind: number;
 }
 
 /** Reads some records at each step. */
@@ -45,10 +48,10 @@ export function* readCounting(file: CountingFile, reader: CountingReader): Gener
     bytes,
     { ...id, bytes: bytes.length },
     {
-      lost: () => {
+      lost: (lost) => {
         isBegin = false;
         reader.lost?.();
-        hole.begin();
+        hole.begin(lost);
       },
       stamp: (stamp) => {
         hole.end(stamp);
@@ -75,23 +78,21 @@ class Hole {
   /** Where records have no numbers; undefined before the first hole. */
   #unnumberedEnd: number | undefined;
   #isOpen = false;
-  /** Another hole follows the records: no stamp says their numbers. Zeros at the end of a file are none. */
-  #isBroken = false;
 
   constructor(file: CountingFile, reader: CountingReader) {
     this.#file = file;
     this.#reader = reader;
   }
 
-  begin(): void {
+  begin({ end }: LostBytes): void {
     this.#unnumberedEnd ??= unnumberedEnd(this.#file);
     this.#isOpen = true;
-    this.#isBroken = this.#headers.length > 0;
+    // No stamp says the numbers of records between two holes. The zeros at the end of a file are none.
+    if (end < this.#file.bytes.length) this.#headers = [];
   }
 
   /** Whether the number of a record without one may be said by the next stamp. */
   holds(header: RecordHeader): boolean {
-    this.#endBroken();
     if (!this.#isOpen || header.offset < (this.#unnumberedEnd ?? 0)) return false;
     const { offset, bodyOffset, end } = header;
     this.#headers.push({ offset, bodyOffset, end });
@@ -99,19 +100,13 @@ class Hole {
   }
 
   end({ sequence, time }: StampRecord): void {
-    this.#endBroken();
     this.#take(sequence, time);
     this.#isOpen = false;
     if (sequence > 0) this.#time = time;
   }
 
   endOfFile(): void {
-    this.#take(this.#file.startBehind, this.#time);
-  }
-
-  #endBroken(): void {
-    if (this.#isBroken) this.#headers = [];
-    this.#isBroken = false;
+    this.#take(this.#file.nextOwnStart, this.#time);
   }
 
   /** `next`: the number of the record behind them; 0 if that is not known. */

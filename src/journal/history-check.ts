@@ -1,10 +1,18 @@
 // What history has, and what of it is corrupt. Changes nothing.
 import { envelopesOf } from '../model/post.ts';
+import { readCounting } from './counting-records.ts';
 import type { Disk } from './disk.ts';
-import { type FileStart, isResidue, readKept, startBehind, startIn } from './history-file.ts';
+import {
+  type FileStart,
+  isResidue,
+  nextOwnStartIn,
+  readKept,
+  startBehind,
+  startIn,
+} from './history-file.ts';
 import { historyFilePath, listEpochs, listHistory, listSegments, segmentPath } from './paths.ts';
-import { isValid } from './record-framing.ts';
-import { readEach } from './recovery.ts';
+import { decodeRecord, unlessCorrupt } from './record-codec.ts';
+import { isValid, rawRecordAt } from './record-framing.ts';
 
 export interface HistoryReport {
   readonly files: number;
@@ -33,22 +41,24 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
     bytesRead += bytes.length;
     // A file without bytes is none that a broker has moved here.
     let [isBehindHole, isCorrupt] = [false, bytes.length === 0 && disk.size(path) !== undefined];
-    const steps = readEach(
-      bytes,
-      { ...id, bytes: bytes.length },
+    const nextOwnStart = nextOwnStartIn(disk, folder, id);
+    const steps = readCounting(
+      { id, bytes, end: countEnd, nextOwnStart },
       {
         lost: () => {
           isBehindHole = true;
           // Nothing is written behind its last record, and what is lost there has no number.
           isCorrupt ||= isResidue(id);
         },
-        record: (raw, record, place) => {
-          if (place ? place.sequence >= countEnd : !isResidue(id)) return;
-          if (!isValid(raw) || isBehindHole) isCorrupt = true;
+        take: (header, place) => {
+          if (!place && !isResidue(id)) return;
+          const raw = rawRecordAt(bytes, header);
+          const record = unlessCorrupt(decodeRecord, raw, 'corrupt');
+          if (!isValid(raw) || record === 'corrupt' || isBehindHole) isCorrupt = true;
           if (!place) return;
           begin ||= place.time;
           end = Math.max(end, place.time);
-          if (record?.kind !== 'posted') return;
+          if (record === 'corrupt' || record?.kind !== 'posted') return;
           for (const { number } of envelopesOf(record)) messages.add(number);
         },
       },

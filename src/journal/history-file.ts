@@ -2,7 +2,7 @@
 // number of the sequence, a begin is a time.
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
-import { inOrder } from './paths.ts';
+import { historyFilePath, inOrder, quarantineFilePath, segmentPath } from './paths.ts';
 import { decodeStoreRecord, encodeRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
   HeaderScan,
@@ -74,6 +74,17 @@ export function startBehind(file: SegmentId, starts: readonly FileStart[]): numb
 export function ownStartIn(disk: Disk, path: string, id: SegmentId): number | undefined {
   const own = findStamp(partReader(disk, path), id);
   return own && !own.isPacked ? own.stamp.sequence : undefined;
+}
+
+/**
+ * The number behind the prologue of the next segment of the epoch: that of the record behind the last one of the file. 0 if
+ * no file says it.
+ */
+export function nextOwnStartIn(disk: Disk, folder: string, { epoch, segment }: SegmentId): number {
+  const next = { epoch, segment: segment + 1 };
+  const paths = [historyFilePath, segmentPath, quarantineFilePath];
+  const starts = paths.map((path) => ownStartIn(disk, path(folder, next), next));
+  return starts.find((start) => start !== undefined) ?? 0;
 }
 
 /** Of a file that cannot be read there are no bytes: it counts as damaged. undefined if it is not there. */

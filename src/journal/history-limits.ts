@@ -68,7 +68,8 @@ interface FileToPack extends SegmentId {
 /**
  * The longest run of small files, each no larger than all of the run behind it; undefined while there are few. None of
  * `between`, the segments of the log and of quarantine, lies within it, since the files are read in the order of their
- * names.
+ * names. It does not begin right behind the segment before of the same epoch, in `files` or in `between`: if that is
+ * damaged, the prologue of the next one says the numbers of its last records.
  */
 export function packRun<File extends FileToPack>(
   files: readonly File[],
@@ -90,10 +91,16 @@ export function packRun<File extends FileToPack>(
       if (!last || !file || !isSmall(file) || bytesBehind + file.bytes > packedBytesMax) break;
       if (file !== last && behind && isCut(file, behind)) break;
       if (Math.abs((last.begin ?? 0) - (file.begin ?? 0)) > packedMsMax) break;
-      if (file.bytes <= bytesBehind || file === last) begin = at;
+      const isEnough = file.bytes <= bytesBehind || file === last;
+      if (isEnough && ![files[at - 1], ...between].some(isBefore(file))) begin = at;
       bytesBehind += file.bytes;
     }
     if (end - begin > best.length) best = files.slice(begin, end);
   }
   return best.length > 1 ? best : undefined;
+}
+
+/** Whether a file is the segment before this one, in the same epoch. */
+function isBefore({ epoch, segment }: SegmentId) {
+  return (each: SegmentId | undefined) => each?.epoch === epoch && each.segment + 1 === segment;
 }

@@ -2,8 +2,8 @@
 // before. Prologues, zeros, and records that do not count are left out. Does no I/O.
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { type CountingFile, readCounting } from './counting-records.ts';
-import { type FileContent, startOf } from './history-file.ts';
+import { type CountingFile, type HistorySource, readCounting } from './counting-records.ts';
+import { startOf } from './history-file.ts';
 import { decodeRecord, encodeRecord, unlessCorrupt } from './record-codec.ts';
 import {
   isValid,
@@ -29,7 +29,7 @@ export interface Packed {
  * them begins. `isBehindEarlier`: a file before them was written by a version without stamps. `run`: takes all steps.
  */
 export async function packed(
-  sources: readonly FileContent[],
+  sources: readonly HistorySource[],
   target: SegmentId,
   endBehind: number,
   isBehindEarlier: boolean,
@@ -45,14 +45,13 @@ export async function packed(
   } as const;
   const packer = new Packer(segmentSeed(target), isBehindEarlier);
   const left: SegmentId[] = [];
-  for (const [index, { id, bytes }] of sources.entries()) {
+  for (const [index, source] of sources.entries()) {
     const start = starts[index]?.sequence;
     const end = Math.min(endBehind, ...sequences.slice(index + 1));
     // A later file that begins before this one has all of it: another owner died while it packed them.
     if (start !== undefined && start > end) continue;
-    const isCorrupt =
-      start !== undefined && (await run(packer.steps({ id, bytes, end, startBehind: 0 })));
-    if (start === undefined || isCorrupt) left.push(id);
+    const isCorrupt = start !== undefined && (await run(packer.steps({ ...source, end })));
+    if (start === undefined || isCorrupt) left.push(source.id);
   }
   return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers(first), left: [] };
 }

@@ -12,6 +12,7 @@ import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
 import type { Name } from '../model/message.ts';
+import type { HistorySource } from './counting-records.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
@@ -20,7 +21,7 @@ import {
   type FileContent,
   type FileStart,
   isResidue,
-  ownStartIn,
+  nextOwnStartIn,
   readKept,
   residueId,
   startBehind,
@@ -183,7 +184,7 @@ export class History {
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const end = startBehind(file, starts);
-      const rest = eraser.rest({ id: file, bytes, end, startBehind: this.#startBehind(file) });
+      const rest = eraser.rest({ ...this.#sourceOf(file, bytes), end });
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
@@ -239,12 +240,8 @@ export class History {
     return { id, start };
   }
 
-  /** The number behind the prologue of the next segment of its epoch, which the last records of a damaged file are counted by. */
-  #startBehind({ epoch, segment }: SegmentId): number {
-    const next = { epoch, segment: segment + 1 };
-    const paths = [historyFilePath(this.#folder, next), segmentPath(this.#folder, next)];
-    const starts = paths.map((path) => ownStartIn(this.#disk, path, next));
-    return starts.find((start) => start !== undefined) ?? 0;
+  #sourceOf(id: SegmentId, bytes: Buffer): HistorySource {
+    return { id, bytes, nextOwnStart: nextOwnStartIn(this.#disk, this.#folder, id) };
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {
@@ -360,7 +357,7 @@ export class History {
       const bytes = await this.#disk.read(historyFilePath(this.#folder, file));
       if (!bytes) continue;
       fileMemory.hold(bytes);
-      const source = { id: file, bytes, end, startBehind: this.#startBehind(file) };
+      const source = { ...this.#sourceOf(file, bytes), end };
       await this.#besideMail(mail.read(source));
       sources.push(source);
       const needless = sources.filter((each) => !mail.needs(each));
@@ -375,11 +372,11 @@ export class History {
   async #pack(run: readonly KnownFile[], log: readonly SegmentId[]): Promise<boolean> {
     const target = run.at(-1);
     if (!target) return false;
-    const sources: FileContent[] = [];
+    const sources: HistorySource[] = [];
     for (const file of run) {
       const bytes = await readKept(this.#disk, historyFilePath(this.#folder, file));
       if (!bytes) return false;
-      sources.push({ id: file, bytes });
+      sources.push(this.#sourceOf(file, bytes));
     }
     const { buffers, left } = await this.#packed(sources, target, log);
     for (const file of run) file.isLeft = left.some((id) => isSameSegment(id, file));
@@ -408,7 +405,7 @@ export class History {
   }
 
   #packed(
-    sources: readonly FileContent[],
+    sources: readonly HistorySource[],
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {

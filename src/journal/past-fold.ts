@@ -80,7 +80,6 @@ interface OpenFile extends SegmentId {
   isLost: boolean;
   /** The valid records behind a hole, until a stamp says their numbers. */
   behindHole: (JournalRecord | undefined)[] | undefined;
-  isBroken: boolean;
   /** Messages of which a record without a number told first. */
   readonly learned: Set<number>;
   /** What records without numbers said last of other messages. */
@@ -150,7 +149,6 @@ export class PastFold {
       reached: 0,
       isLost: false,
       behindHole: undefined,
-      isBroken: false,
       learned: new Set(),
       restated: new Map(),
     };
@@ -191,19 +189,11 @@ export class PastFold {
   #lost(file: OpenFile): void {
     file.next = 0;
     file.isLost = true;
-    // The zeros at the end of a file are no hole before another record.
-    file.isBroken = file.behindHole !== undefined;
-  }
-
-  /** Another hole follows the records behind a hole: no stamp says their numbers. */
-  #endBroken(file: OpenFile): void {
-    if (!file.isBroken) return;
-    file.isBroken = false;
-    this.#endHole(file, 0);
+    // No stamp says the numbers of records between two holes. The zeros at the end of a file are none.
+    if (file.offset < file.length) this.#endHole(file, 0);
   }
 
   #read(file: OpenFile, offset: number, header: RecordHeader): void {
-    this.#endBroken(file);
     const { bytes } = file;
     const kind = kindOfType(typeAt(bytes, offset));
     if (!kind) {

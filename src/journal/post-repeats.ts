@@ -7,7 +7,7 @@ import type { JournalRecord } from '../model/records.ts';
 export class PostRepeats {
   /** Messages that have not ended, of such posts; copies as well, since they may be of such a post. */
   readonly #unended = new Map<number, MessageId>();
-  /** The highest number of a message that was posted so far. */
+  /** The highest number of a message that was posted so far, or that the residue has. */
   #newest = 0;
 
   /** The messages of a repeated record of which nothing is known: none if one of them is, or was posted before. */

@@ -10,7 +10,7 @@ import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records.ts';
 import { type CountingFile, readCounting } from './counting-records.ts';
-import type { FileContent } from './history-file.ts';
+import { type FileContent, isResidue } from './history-file.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
 import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
 import { type RecordHeader, rawRecordAt, recordHeaderBytes, typeAt } from './record-framing.ts';
@@ -28,7 +28,7 @@ export interface RecordOfMessage {
 export class UnendedMail {
   /** The last record of each message, by its number. */
   readonly records = new Map<number, RecordOfMessage>();
-  /** The highest number of a message that was posted so far. */
+  /** The highest number of a message that was posted so far, or that the residue has. */
   #newest = 0;
 
   read(file: CountingFile): Generator<void> {
@@ -59,6 +59,7 @@ export class UnendedMail {
         this.#newest = Math.max(this.#newest, number);
         return this.#add(number, file, header, isNumbered);
       case 'copied':
+        if (isResidue(file.id)) this.#newest = Math.max(this.#newest, number);
         return this.#add(number, file, header, isNumbered);
       case 'offered':
       case 'released':

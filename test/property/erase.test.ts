@@ -1,6 +1,6 @@
 // Random stores with posts to several mailboxes, of which bytes of history are damaged: an erase of one mailbox changes
-// nothing of what is told of the others, and a reading that wants one mailbox tells what a whole reading tells of it. SEED
-// repeats a store; IPC_TEST_LONG=1 tries more of them.
+// nothing of what is told of the others, packing changes nothing, and a reading that wants one mailbox tells what a whole
+// reading tells of it. SEED repeats a store; IPC_TEST_LONG=1 tries more of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemRuntime } from '../../src/base/runtime.ts';
@@ -23,6 +23,7 @@ import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
 const stores = process.env.IPC_TEST_LONG === '1' ? 2_000 : 40;
 const mailboxes = ['A', 'B', 'C'];
+const neverPacking = 1_000;
 
 class RandomStore {
   readonly disk = new CrashDisk('/home');
@@ -35,9 +36,10 @@ class RandomStore {
     this.#bytesMax = pick(random, [6_000, 20_000, 1_000_000]);
   }
 
-  async fill(): Promise<void> {
+  /** `packing`: from how many segments on the owners compact, and pack history. */
+  async fill(packing: readonly number[]): Promise<void> {
     for (let owners = 1 + this.#random.below(12); owners > 0; owners--) {
-      const store = await this.#open(this.#bytesMax, pick(this.#random, [1, 3]));
+      const store = await this.#open(this.#bytesMax, pick(this.#random, packing));
       for (let acts = this.#random.below(25); acts > 0; acts--) this.#act(store);
       const numbers = store.journal.compactable();
       if (numbers) await this.#removeOldest(store, numbers);
@@ -47,7 +49,16 @@ class RandomStore {
 
   /** An owner that packs nothing, and keeps all. */
   openLast(): Promise<OpenStore> {
-    return this.#open(1_000_000, 1_000);
+    return this.#open(1_000_000, neverPacking);
+  }
+
+  /** An owner that packs what it can, and keeps all. */
+  openPacking(): Promise<OpenStore> {
+    return this.#open(1_000_000, 1);
+  }
+
+  get historyFiles(): number {
+    return listHistory(this.disk.process(), storeFolder).length;
   }
 
   #open(bytesMax: number, segmentsCompact: number): Promise<OpenStore> {
@@ -128,14 +139,18 @@ function inBrief(events: readonly MailEvent[], of: (mailbox: string) => boolean)
   return events.filter((event) => of(mailboxOf(event))).map(eventInBrief);
 }
 
-async function run(seed: number): Promise<void> {
-  const random = new Random(seed);
+async function damagedStore(random: Random, packing: readonly number[]): Promise<RandomStore> {
   const store = new RandomStore(random);
-  await store.fill();
+  await store.fill(packing);
   const before = await store.openLast();
   await store.leaveLog(before);
   await before.journal.close();
   store.damage();
+  return store;
+}
+
+async function erase(random: Random): Promise<void> {
+  const store = await damagedStore(random, [1, 3]);
   const told = await store.told();
   const gone = pick(random, mailboxes) as Name;
   const isGone = (mailbox: string) => mailbox === gone;
@@ -149,11 +164,40 @@ async function run(seed: number): Promise<void> {
   await owner.journal.close();
 }
 
+/** Returns how many files there are fewer. */
+async function pack(random: Random): Promise<number> {
+  const store = await damagedStore(random, [neverPacking]);
+  const [told, files] = [await store.told(), store.historyFiles];
+  const owner = await store.openPacking();
+  await owner.journal.close();
+  const all = () => true;
+  assert.deepEqual(inBrief(await store.told(), all), inBrief(told, all));
+  return files - store.historyFiles;
+}
+
 const first = seedFromEnvironment();
-test(`an erase of a mailbox changes nothing of what is told of others (SEED=${first})`, async () => {
+
+async function withSeeds(run: (random: Random) => Promise<void>): Promise<void> {
   for (let seed = first; seed < first + stores; seed++) {
-    await run(seed).catch((error) => {
+    await run(new Random(seed)).catch((error) => {
       throw new Error(`SEED=${seed}`, { cause: error });
     });
   }
+}
+
+test(`an erase of a mailbox changes nothing of what is told of others (SEED=${first})`, () =>
+  withSeeds(erase));
+
+test(`packing changes nothing of what is told of damaged files (SEED=${first})`, async () => {
+  let fewer = 0;
+  await withSeeds(async (random) => {
+    fewer += await pack(random);
+  });
+  assert(fewer > 0);
 });
+
+for (const seed of [7_000_195, 7_000_561]) {
+  test(`packing of the damaged store ${seed}, which failed once, changes nothing of what is told`, async () => {
+    await pack(new Random(seed));
+  });
+}

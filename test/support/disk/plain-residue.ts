@@ -23,7 +23,7 @@ export function residueBytes(
 ): Buffer {
   const mail = new UnendedMail();
   const files = sources.map(({ bytes, ...source }) => {
-    return { ...source, bytes: Buffer.from(bytes), startBehind: 0 };
+    return { ...source, bytes: Buffer.from(bytes), nextOwnStart: 0 };
   });
   for (const [index, file] of files.entries()) {
     for (const _ of mail.read(file));
@@ -48,7 +48,7 @@ export function plainResidue(sources: readonly ResidueSource[]): CopiedRecord[] 
       if (place === undefined) continue;
       const raw = rawRecordAt(source.bytes, part, false);
       const record = unlessCorrupt(decodeRecord, raw, undefined);
-      if (record) fold.apply(record, place === 'numbered');
+      if (record) fold.apply(record, place === 'numbered', source.id.epoch === 0);
     }
   }
   return [...fold.messages.values()].sort((one, other) => {
@@ -108,7 +108,7 @@ class PlainFold {
   readonly messages = new Map<number, CopiedRecord>();
   #newest = 0;
 
-  apply(record: JournalRecord, isNumbered: boolean): void {
+  apply(record: JournalRecord, isNumbered: boolean, isOfResidue: boolean): void {
     switch (record.kind) {
       case 'posted': {
         const all = [record.envelope, ...record.also];
@@ -127,6 +127,7 @@ class PlainFold {
         return;
       }
       case 'copied':
+        if (isOfResidue) this.#newest = Math.max(this.#newest, record.envelope.number);
         if (!isNumbered && this.#isKnown(record.envelope)) return;
         this.messages.set(record.envelope.number, record);
         return;

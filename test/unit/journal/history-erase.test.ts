@@ -7,7 +7,7 @@ import { prologueOf, residueId } from '../../../src/journal/history-file.ts';
 import type { HistoryBound } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import type { PastFilter } from '../../../src/journal/past-filter.ts';
-import { historyFilePath, historyPath } from '../../../src/journal/paths.ts';
+import { historyFilePath, historyPath, quarantineFilePath } from '../../../src/journal/paths.ts';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { type SegmentId, segmentSeed } from '../../../src/journal/record-framing.ts';
 import type { StampRecord } from '../../../src/journal/record-types.ts';
@@ -190,6 +190,28 @@ test('an erase leaves what is told of a file whose stamp behind the prologue is 
     [...disk.files().values()].some((content) => content.includes('two')),
     false,
   );
+});
+
+test('an erase leaves what is told of the end of a damaged file, also if the next segment is in quarantine', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history });
+  append(store, postedRecord(1, 'lost'), postedRecord(2, 'behind it'), settled(1, 2));
+  await leaveLog(store);
+  append(store, postedRecord(3, 'next'));
+  await leaveLog(store);
+  await store.journal.close();
+  const path = historyFilePath(storeFolder, { epoch: 1, segment: 1 });
+  const bytes = disk.files().get(path) ?? assert.fail();
+  flip(bytes, bytes.indexOf('lost') - 1);
+  disk.tamper(path, bytes);
+  const next = { epoch: 1, segment: 2 };
+  const process = disk.process();
+  process.makeFolder(`${storeFolder}/damaged`);
+  process.rename(historyFilePath(storeFolder, next), quarantineFilePath(storeFolder, next));
+  const expected = ['stored #2 behind it', 'dropped #2', 'stored #3 next'];
+  assert.deepEqual(await told(disk), expected);
+  await erase(await openStore({ disk: disk.process(), limits, history }), secret);
+  assert.deepEqual(await told(disk), expected);
 });
 
 for (const bytesMax of [0, 1_000_000]) {

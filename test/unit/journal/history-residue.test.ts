@@ -32,7 +32,7 @@ import {
   storeFolder,
 } from '../../support/disk/journal-store.ts';
 import { eventInBrief, readPast } from '../../support/disk/past.ts';
-import { residueBytes } from '../../support/disk/plain-residue.ts';
+import { type ResidueSource, residueBytes } from '../../support/disk/plain-residue.ts';
 import { toldRecords } from '../../support/disk/told-records.ts';
 import { Random } from '../../support/random.ts';
 
@@ -74,6 +74,12 @@ async function lifeOf(disk: CrashDisk, number: number): Promise<MailEvent[]> {
     if ('envelope' in event) return event.envelope.number === number;
     return 'message' in event && event.message.number === number;
   });
+}
+
+/** A file of history of these records. */
+function sourceOf(id: SegmentId, ...records: (JournalRecord | StoreRecord)[]): ResidueSource {
+  const buffers = records.flatMap((each) => encodeRecord(each, segmentSeed(id)));
+  return { id, bytes: Buffer.concat(buffers), end: 100 };
 }
 
 /** The numbers of the messages in a residue. */
@@ -284,16 +290,32 @@ test('a message that ended in a file that is gone is not kept again because anot
   const copied = { kind: 'copied', envelope: post.envelope, mailbox: 'A' as Name } as const;
   const kept = { ...copied, attempt: 1, holder: '', body: post.body } as const;
   const stamp = { kind: 'stamp', sequence: 50, time: 1 } as const;
-  const sourceOf = (id: SegmentId, ...records: (JournalRecord | StoreRecord)[]) => ({
-    id,
-    bytes: Buffer.concat(records.flatMap((each) => encodeRecord(each, segmentSeed(id)))),
-    end: 100,
-  });
   const sources = [
     sourceOf(before, stampOfNone, kept),
     sourceOf(after, stampOfNone, post, stamp, postedRecord(3, 'later')),
   ];
   assert.deepEqual(copiesIn(residueBytes(sources, 10_000, () => false)), [1, 3]);
+});
+
+test('a message below one of the residue is not kept again because its post is repeated', () => {
+  const [before, after] = [residueId, { epoch: 1, segment: 1 }];
+  const { envelope, body } = postedRecord(3, 'kept');
+  const kept = {
+    kind: 'copied',
+    envelope,
+    mailbox: 'A' as Name,
+    attempt: 1,
+    holder: '',
+    body,
+  } as const;
+  // The residue had no room for message 1, and message 2 has ended.
+  const post = postedRecord(1, 'to both', { alsoTo: ['B'] });
+  const stamp = { kind: 'stamp', sequence: 50, time: 1 } as const;
+  const sources = [
+    sourceOf(before, stampOfNone, kept),
+    sourceOf(after, stampOfNone, post, stamp, postedRecord(4, 'later')),
+  ];
+  assert.deepEqual(copiesIn(residueBytes(sources, 10_000, () => false)), [3, 4]);
 });
 
 test('what a power loss left behind a torn record is not told when its file goes', async () => {

@@ -11,6 +11,7 @@ import { checkHistory } from '../../../src/journal/history-check.ts';
 import { type HistoryBound, packRun } from '../../../src/journal/history-limits.ts';
 import { limitsDefault } from '../../../src/journal/journal-options.ts';
 import { listSegments } from '../../../src/journal/paths.ts';
+import type { SegmentId } from '../../../src/journal/record-framing.ts';
 import { readEvents } from '../../../src/journal/store-reader.ts';
 import type { Name } from '../../../src/model/message.ts';
 import type { JournalRecord } from '../../../src/model/records.ts';
@@ -411,6 +412,32 @@ test('a corrupt file of history is left as it is when others are packed', async 
   assert(historyOf(disk).length <= 16, `${historyOf(disk)}`);
 });
 
+test('a file whose last records are told behind a damaged one is reported, and left as it is when others are packed', async () => {
+  const disk = new CrashDisk('/home');
+  const store = await openStore({ disk: disk.process(), limits, history: month });
+  append(store, postedRecord(1, 'lost'), postedRecord(2, 'behind it'), settled(1, 2));
+  await leaveLog(store);
+  append(store, postedRecord(3, 'next'), settled(3));
+  await leaveLog(store);
+  await store.journal.close();
+  const path = `${storeFolder}/history/00000001-000001.log`;
+  const bytes = disk.files().get(path) ?? assert.fail();
+  const at = bytes.indexOf('lost') - 1;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  disk.tamper(path, bytes);
+  const toldOfTwo = async () => {
+    const { events } = await readPast(storeFolder, { disk: disk.process() });
+    return events.map(eventInBrief).filter((line) => / #2\b/.test(line));
+  };
+  assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
+  const { messages, faults } = await checkHistory(disk.process(), storeFolder);
+  assert.deepEqual(faults, [`history: ${path} has lost some of what it told; no mail is affected`]);
+  assert.equal(messages, 2);
+  for (let number = 4; number <= 60; number++) await postOnce(disk, number);
+  assert.deepEqual(await toldOfTwo(), ['stored #2 behind it', 'dropped #2']);
+  assert.deepEqual(disk.files().get(path), bytes);
+});
+
 test('the longest run of small files is packed, and none while there are few', () => {
   const run = (...bytes: number[]) => runBeside([], bytes);
   const runBeside = (log: number[], bytes: number[]) => {
@@ -432,6 +459,21 @@ test('the longest run of small files is packed, and none while there are few', (
   assert.deepEqual(run(1, 1, 1, 1, 1, 1, 1, 1), [1, 1, 1, 1, 1, 1, 1]);
   // Segments of the log behind the second file, and behind the last one.
   assert.deepEqual(runBeside([2, 5], [1, 1, 1, 1, 1]), [1, 1, 1]);
+});
+
+test('no run begins right behind the segment before, in history or in quarantine', () => {
+  const limits = { packedBytesMax: 1_000, packedMsMax: 60, smallFilesMax: 2 };
+  const file = (epoch: number, segment: number, bytes: number) => {
+    return { epoch, segment, bytes, begin: 0, isLeft: false };
+  };
+  const runIn = (files: ReturnType<typeof file>[], between: SegmentId[] = []) =>
+    packRun(files, between, limits)?.map(({ epoch, segment }) => `${epoch}-${segment}`);
+  const files = [file(1, 1, 1), file(1, 2, 1), file(1, 3, 1), file(2, 1, 1), file(3, 1, 1)];
+  assert.deepEqual(runIn(files), ['1-1', '1-2', '1-3', '2-1', '3-1']);
+  const large = [file(1, 1, 600), ...files.slice(1)];
+  assert.deepEqual(runIn(large), ['2-1', '3-1']);
+  assert.deepEqual(runIn(files.slice(1)), ['1-2', '1-3', '2-1', '3-1']);
+  assert.deepEqual(runIn(files.slice(1), [{ epoch: 1, segment: 1 }]), ['2-1', '3-1']);
 });
 
 test('erasing a mailbox takes its settled messages out of log and history, and no other', async () => {
