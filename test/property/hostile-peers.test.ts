@@ -1,5 +1,5 @@
 // Peers that have the key and mean harm, against a broker that runs in its own process with a store on disk,
-// beside two honest sessions. 20,000 frames, a million with --long.
+// beside two honest sessions. 30,000 frames, a million with --long.
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,11 +14,12 @@ import { nextLine, shell } from '../support/processes/shell.ts';
 import { seedFromEnvironment } from '../support/random.ts';
 
 const isLong = process.env.IPC_TEST_LONG === '1';
-const frames = isLong ? 1_000_000 : 20_000;
+const frames = isLong ? 1_000_000 : 30_000;
 const seed = seedFromEnvironment();
 /**
- * Growth of memory after the first third, mail that nobody reads aside: what the body cache has not filled yet
- * (64 MiB at most), ids that deduplication remembers, and garbage that V8 has not collected.
+ * Growth of memory after the first half, mail that nobody reads aside: what the body cache has not filled yet
+ * (64 MiB at most), ids that deduplication remembers, and garbage that V8 has not collected. Before that, V8 makes its
+ * heap as large as it likes: in Node 24 three times as large as in Node 20.
  */
 const allowedGrowthMiB = 96;
 /** Whenever that many frames were sent, the mail of the hostile peers is dropped. */
@@ -72,7 +73,7 @@ test(`${frames} frames of hostile peers that have the key cost no honest message
     [],
   );
   assert.ok(exchanged > 0 && dropped > 0);
-  const early = sizes[Math.floor(sizes.length / 3)] ?? 0;
+  const early = sizes[Math.floor(sizes.length / 2)] ?? 0;
   const grown = (sizes.at(-1) ?? 0) - early;
   assert.ok(grown < allowedGrowthMiB, `grown by ${Math.round(grown)} MiB`);
   assert.equal(check.code, 0, check.text + check.errors);
