@@ -16,6 +16,8 @@ import { bad, type Finding, finding, fine, type Result } from './finding.ts';
 
 /** Space for a first post of the largest body: ballast, the zeros of a segment, and the body. */
 const freeBytesMin = ballastFilesMin * ballastFileBytes + segmentReserveBytes + bodyBytesMax;
+/** Length of a file that has room for a post of the largest body: the ballast is in files of its own. */
+const fileBytesMin = 2 * bodyBytesMax;
 /** The key, the socket, and the files and folders of an epoch and of the ballast. */
 const freeInodesMin = ballastFilesMin + 16;
 /** A quota refuses blocks, not only names. */
@@ -101,7 +103,7 @@ async function writeProbe(path: string): Promise<void> {
 export async function fileLimitFindings(pid?: number): Promise<Finding[]> {
   const limits = await readFile(`/proc/${pid ?? 'self'}/limits`, 'utf8').catch(() => '');
   const bytes = Number(/^Max file size\s+(\d+)\s/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
-  if (bytes >= freeBytesMin) return [];
+  if (bytes >= fileBytesMin) return [];
   const of = pid === undefined ? 'this process' : `pid ${pid}, which owns the broker,`;
   const what = `${of} may write no file above ${shownBytes(bytes)}, so it can refuse a post of 1 MB`;
   return [{ about: 'file size', ...bad(what, 'raise the limit (`ulimit -f unlimited`)') }];

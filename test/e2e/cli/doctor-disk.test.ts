@@ -125,6 +125,12 @@ test('a limit on file sizes is reported, of doctor and of the owner of the broke
     /^this process may write no file above \d+ KiB, so it can refuse a post of 1 MB$/,
   );
   assert.equal(hint, 'raise the limit (`ulimit -f unlimited`)');
+  // Of 2 MiB, in blocks of 512 bytes.
+  const roomy = reported(await line('ulimit -f 4096; "$@" doctor --json'));
+  assert.equal(
+    roomy.some(({ about }) => about === 'file size'),
+    false,
+  );
   const script = 'ulimit -f 1024; exec "$@"';
   const broker = other('sh', ['-c', script, 'sh', process.execPath, program, 'broker']);
   await nextLine(broker);
