@@ -3,7 +3,7 @@
 // 1. The broker is asked. It answers once there are events, or its time is over.
 // 2. Without a broker the files of the store are read on behind the cursor: each command that posts then owns the broker
 //    for a moment, and a follower may find no time to connect to it. While no file changes, none is read again.
-// 3. One cursor goes through both, so no event is told twice.
+// 3. Broker and files go on from the same cursor, so no event is told twice.
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelled, IpcError } from '../base/errors.ts';
@@ -67,7 +67,7 @@ export async function* liveEvents(
   throw cancelled();
 }
 
-/** What is written to the files of a store behind a cursor. */
+/** Reads the events behind a cursor from the files of a store. */
 export class StoreTail {
   readonly #folder: string;
   /** Of the newest file, when all files were read last; undefined if they have to be read again. */
@@ -90,7 +90,7 @@ export class StoreTail {
     const start = epoch > 0 ? await this.#startBehind(epoch) : undefined;
     if (start !== undefined) after = Math.min(after, start - 1);
     for await (const batch of readPast(this.#folder, { after, partBytesMax, signal })) {
-      // What is kept may end before the cursor.
+      // The records behind the cursor may be lost: the files then end before it.
       epoch = Math.max(epoch, batch.next.epoch);
       after = Math.max(after, batch.next.sequence);
       yield { ...batch, next: { epoch, sequence: after } };

@@ -11,14 +11,14 @@ export function bearClosedOutput(): void {
 
 /**
  * At its end Node resets the terminal, and aborts if that fails, as it does for one that is gone: the exit code would be
- * lost. Files that the program has closed are left out.
+ * lost. Node leaves out what is closed already. /dev/null is closed here as well, which harms nothing at the end.
  */
 function leaveClosedTerminal(): void {
   for (const fd of [0, 1, 2]) {
     try {
       if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd);
     } catch {
-      // It is closed.
+      // It was closed before.
     }
   }
 }

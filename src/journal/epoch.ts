@@ -50,7 +50,7 @@ export async function syncParents(disk: Disk, folder: string): Promise<void> {
   await disk.syncFolder(dirname(folder));
 }
 
-/** What was unlinked in them, or removed with them, is not there after a power loss. */
+/** Makes durable that segments of the log, and folders of epochs, were removed. */
 export async function syncEpochs(disk: Disk, folder: string): Promise<void> {
   const epochs = listEpochs(disk, folder).map((epoch) => epochPath(folder, epoch));
   for (const path of [...epochs, epochsPath(folder)]) {

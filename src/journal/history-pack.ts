@@ -119,9 +119,10 @@ export class Packer {
       },
       take: (header, place) => {
         if (place && place.sequence <= this.#highest.sequence) return;
-        const isWhole = isValid(rawRecordAt(bytes, header));
+        const checked = rawRecordAt(bytes, header);
+        const isWhole = isValid(checked);
         // A corrupt body keeps its checksum, so it stays corrupt.
-        const raw = rawRecordAt(bytes, header, false);
+        const raw = isWhole ? checked : rawRecordAt(bytes, header, false);
         const record = unlessCorrupt(decodeRecord, raw, corrupt);
         if (!place && !this.#teaches(record === corrupt ? undefined : record)) return;
         if (!isWhole || record === corrupt || isAfterLost) isCorrupt = true;

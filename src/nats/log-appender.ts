@@ -2,7 +2,7 @@
 // 1. Each message expects the one before it to be the last of the stream. So none follows one that was lost, and the next
 //    one of an owner that was replaced is refused: that is the fencing of this engine. owner-runs.ts has the rest of it.
 // 2. When the outcome of one is unknown, it is appended again alone until it is known, and then all behind it.
-//    When that takes too long, the owner ends. What was added may be stored or not: the next owner finds out.
+//    If that takes too long, the owner ends. Which of its last messages are stored, the next owner reads in the stream.
 // 3. A message that is refused was stored before, or another owner has written. The message at its sequence says which.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IpcError } from '../base/errors.ts';
@@ -201,8 +201,8 @@ export class LogAppender {
 }
 
 /**
- * What was written to the mirror cannot be taken back: the broker ends, and what it reported is all stored. Only a
- * server that has no room fails every owner alike.
+ * What was written to the mirror cannot be taken back, so the broker ends. All that it reported as stored is stored.
+ * `storage_failed` if the server has no room, which the next owner would find as well; else `unreachable`.
  */
 function notStored(reason: string, isFull: boolean): IpcError {
   const code = isFull ? 'storage_failed' : 'unreachable';

@@ -146,7 +146,7 @@ function versionInstalled(): string {
   return /v(\d\S+)/.exec(stdout)?.[1] ?? assert.fail(stdout);
 }
 
-/** What is weak about a version in a cluster. */
+/** The warnings about a version of the server when it runs in a cluster. */
 function weaknessesOf(version: string): string[] {
   const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
   const number = major * 1_000_000 + minor * 1_000 + patch;
