@@ -1,5 +1,6 @@
 // The stories of messages, folded from events: the state of each, and its life. `ipc log`, `ipc top` and the page use it,
-// the page in the browser, so it imports types alone.
+// the page in the browser, so it imports nothing that needs Node.
+import { OldestKeys } from '../base/oldest-keys.ts';
 import type {
   DeadLetteredEvent,
   DeliveredEvent,
@@ -51,8 +52,7 @@ export class MessageStories {
   /** By number, in the order of the numbers. */
   readonly #stories = new Map<number, MutableStory>();
   readonly #numbers = new Map<string, number>();
-  /** Behind those that were forgotten because there were more; a new iterator would have to pass them all again. */
-  readonly #oldest = this.#stories.keys();
+  readonly #oldest = new OldestKeys(this.#stories);
 
   /** The story that began longest ago is forgotten when there are more. */
   constructor(storiesMax = Number.POSITIVE_INFINITY) {
@@ -135,12 +135,9 @@ export class MessageStories {
     const question = this.#numbers.get(envelope.answers);
     const asked = question === undefined ? undefined : this.#stories.get(question);
     if (asked) asked.answeredBy = [...asked.answeredBy, envelope.id];
-    this.#forget();
+    const oldest = this.#oldest.added(this.#storiesMax);
+    if (oldest !== undefined) this.forget(oldest);
     return story;
-  }
-
-  #forget(): void {
-    while (this.#stories.size > this.#storiesMax) this.forget(this.#oldest.next().value as number);
   }
 }
 

@@ -1,8 +1,9 @@
+import { OldestKeys } from './oldest-keys.ts';
+
 /** A Map of at most `sizeMax` entries that evicts its oldest. Setting a key makes it the newest. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   readonly #sizeMax: number;
-  /** Goes on behind the entry that was evicted last: a new one would pass the places of all that were evicted. */
-  readonly #oldestFirst = this.keys();
+  readonly #oldest = new OldestKeys(this);
 
   constructor(sizeMax: number) {
     super();
@@ -12,7 +13,8 @@ export class BoundedMap<Key, Value> extends Map<Key, Value> {
   override set(key: Key, value: Value): this {
     this.delete(key);
     super.set(key, value);
-    if (this.size > this.#sizeMax) this.delete(this.#oldestFirst.next().value as Key);
+    const oldest = this.#oldest.added(this.#sizeMax);
+    if (oldest !== undefined) this.delete(oldest);
     return this;
   }
 }

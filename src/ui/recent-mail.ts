@@ -1,6 +1,7 @@
 // The newest messages, with all that happened to them, and the newest events in their order: what open pages are served
 // from. Both are bounded, whatever the store has.
 import assert from 'node:assert/strict';
+import { OldestKeys } from '../base/oldest-keys.ts';
 import { pageEventsMax, pageLifeMax, pageMessagesMax } from '../base/page-limits.ts';
 import type { EventCursor } from '../model/mail-events.ts';
 import type { MessageId } from '../model/message.ts';
@@ -29,8 +30,7 @@ export class RecentMail {
   readonly #bounds: RecentBounds;
   /** By number, in the order in which they were stored. */
   readonly #messages = new Map<number, RecentMessage>();
-  /** Behind those that were forgotten; a new iterator would have to pass them all again. */
-  #oldest = this.#messages.values();
+  readonly #oldest = new OldestKeys(this.#messages);
   readonly #numbers = new Map<string, number>();
   /** Pauses and their ends. */
   #pauses: WireEvent[] = [];
@@ -63,7 +63,6 @@ export class RecentMail {
 
   clear(): void {
     this.#messages.clear();
-    this.#oldest = this.#messages.values();
     this.#numbers.clear();
     this.#pauses = [];
     this.#latest = [];
@@ -161,12 +160,12 @@ export class RecentMail {
     const { number, id } = stored.envelope;
     this.#messages.set(number, { stored, life: [] });
     this.#numbers.set(id, number);
-    if (this.#messages.size <= this.#bounds.messagesMax) return;
-    const { value: oldest } = this.#oldest.next();
-    assert(oldest, 'one was just added');
-    const { envelope } = oldest.stored;
-    this.#messages.delete(envelope.number);
-    this.#numbers.delete(envelope.id);
+    const oldest = this.#oldest.added(this.#bounds.messagesMax);
+    if (oldest === undefined) return;
+    const forgotten = this.#messages.get(oldest);
+    assert(forgotten, 'its key was found');
+    this.#messages.delete(oldest);
+    this.#numbers.delete(forgotten.stored.envelope.id);
     this.#isWhole = false;
   }
 

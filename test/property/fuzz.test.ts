@@ -4,8 +4,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { IpcError } from '../../src/base/errors.ts';
 import { bodyBytesMax } from '../../src/base/limits.ts';
@@ -22,7 +20,7 @@ import {
   ServerHandshake,
 } from '../../src/protocol/handshake.ts';
 import { cut, frames, mutate, requestFrames, rubbish, soundHello } from '../support/fuzz.ts';
-import { residentMiB } from '../support/memory.ts';
+import { collectGarbage, residentMiB } from '../support/memory.ts';
 import { place, type Remote } from '../support/processes/remote.ts';
 import { pick, Random, seedFromEnvironment } from '../support/random.ts';
 
@@ -40,8 +38,6 @@ const atOnce = 32;
 const inputsEach = 8;
 
 const seed = seedFromEnvironment();
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Ignores the errors of the error table; any other error is a bug. */
 function allowIpcErrors(run: () => void): void {

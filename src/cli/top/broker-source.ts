@@ -10,6 +10,7 @@ import { partText } from '../../app/peek.ts';
 import type { PastOptions } from '../../app/store-past.ts';
 import { IpcError } from '../../base/errors.ts';
 import { bodyBytesMax } from '../../base/limits.ts';
+import { OldestKeys } from '../../base/oldest-keys.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
 import type { MailService } from '../../model/mail-service.ts';
 import type { Name } from '../../model/message.ts';
@@ -202,8 +203,7 @@ export class BrokerSource implements MailSource {
 /** The events of the newest messages, as many as the screen keeps. */
 class NewestEvents {
   readonly #byNumber = new Map<number, MailEvent[]>();
-  /** Behind those that were left out; a new iterator would have to pass them all again. */
-  readonly #oldest = this.#byNumber.keys();
+  readonly #oldest = new OldestKeys(this.#byNumber);
   #others: MailEvent[] = [];
 
   add(events: readonly MailEvent[]): void {
@@ -218,8 +218,8 @@ class NewestEvents {
   #add(event: MailEvent): void {
     if (event.kind === 'stored') {
       this.#byNumber.set(event.envelope.number, [event]);
-      if (this.#byNumber.size <= flowMessagesMax) return;
-      this.#byNumber.delete(this.#oldest.next().value as number);
+      const oldest = this.#oldest.added(flowMessagesMax);
+      if (oldest !== undefined) this.#byNumber.delete(oldest);
     } else if (event.kind === 'paused' || event.kind === 'resumed') {
       this.#others = [...this.#others.slice(-flowMessagesMax), event];
     } else {

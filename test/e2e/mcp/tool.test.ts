@@ -4,8 +4,6 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { CLIENT_INFO_META_KEY } from '@modelcontextprotocol/server';
 import { IpcError } from '../../../src/base/errors.ts';
 import { OverflowFiles } from '../../../src/mcp/overflow-files.ts';
@@ -16,11 +14,9 @@ import type { Delivery } from '../../../src/model/mail-service.ts';
 import { Session } from '../../../src/session/session.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { read } from '../../support/mcp-host.ts';
+import { collectGarbage } from '../../support/memory.ts';
 import { freePort, makeHome } from '../../support/places.ts';
 import { replaceResolver } from '../../support/resolver.ts';
-
-setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
 
 const params = { _meta: { [CLIENT_INFO_META_KEY]: { name: 'claude-code', version: '1' } } };
 const silent = () => new IpcError('owner_silent', 'no answer');
@@ -137,7 +133,7 @@ test('a message whose result was written is held until it is settled, and its bo
   const { head, text } = await call(status);
   assert.match(head, /; 20 messages, /);
   assert.equal(text.match(/, 1 held/g)?.length, 20, text);
-  collect();
+  collectGarbage();
   assert.equal(bodies.length, 20);
   assert.equal(bodies.filter((body) => body.deref()).length, 0);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BoundedMap } from '../../../src/base/bounded-map.ts';
+import { heapMiB } from '../../support/memory.ts';
 
 test('beyond its limit a bounded map evicts the oldest entry', () => {
   const map = new BoundedMap<string, number>(2);
@@ -46,5 +47,20 @@ test('the oldest entry is evicted after any history of sets and deletions', () =
       known.length = 0;
     }
     assert.deepEqual([...map.keys()], known);
+  }
+});
+
+test('a bounded map keeps nothing of entries that are gone, whether they were evicted, deleted or set again', () => {
+  const histories: ((map: BoundedMap<number, number>, step: number) => void)[] = [
+    (map, step) => map.set(step, step),
+    (map, step) => map.set(step, step).delete(step),
+    (map, step) => map.set(step % 10, step),
+  ];
+  for (const history of histories) {
+    const map = new BoundedMap<number, number>(1_000);
+    const before = heapMiB();
+    for (let step = 0; step < 300_000; step++) history(map, step);
+    const grown = heapMiB() - before;
+    assert.ok(grown < 2, `${map.size} entries take ${grown} MiB`);
   }
 });

@@ -9,6 +9,7 @@ import type { EventMessage, MailEvent } from '../../../src/model/mail-events.ts'
 import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { eventInBrief } from '../../support/disk/past.ts';
+import { heapMiB } from '../../support/memory.ts';
 
 const session = '0123456789abcdef' as SessionId;
 
@@ -117,4 +118,17 @@ test('a broker tells of the same messages as the files of its store', async (con
   const expected = ['stored #2 a NE', 'stored #4 need', 'delivered #2', 'settled #2'];
   assert.deepEqual(await found(storeSource(folder)), expected);
   assert.deepEqual(await found(brokerSource(mail)), expected);
+});
+
+test('a log that is followed keeps nothing of messages that are over', () => {
+  const fold = new LogFold();
+  fold.printed();
+  const before = heapMiB();
+  for (let number = 1; number <= 30_000; number++) {
+    fold.apply(stored(number), 'text');
+    for (const event of settled(number)) fold.apply(event, undefined);
+  }
+  const grown = heapMiB() - before;
+  assert.equal(fold.stories.size, 0);
+  assert.ok(grown < 1, `30,000 messages that are over take ${grown} MiB`);
 });

@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { IpcError } from '../../../src/base/errors.ts';
 import { Client } from '../../../src/client/client.ts';
 import type { Held } from '../../../src/model/mail-service.ts';
@@ -13,11 +11,9 @@ import type { Request, Response } from '../../../src/model/requests.ts';
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { collectGarbage } from '../../support/memory.ts';
 import { identity, origin } from '../../support/model/engine.ts';
 import { nothingLeft } from '../../support/receipts.ts';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 const [A, B] = ['A', 'B'] as [Name, Name];
 

@@ -3,18 +3,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { helloMs, turnBodyBytesMax } from '../../../src/base/limits.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { encodeRequest } from '../../../src/protocol/codec.ts';
 import { startBroker } from '../../support/brokers.ts';
 import { GatedDisk } from '../../support/disk/gated-disk.ts';
+import { collectGarbage } from '../../support/memory.ts';
 import { tickUntil } from '../../support/mocked-time.ts';
 import { muteSocket, provenSocket } from '../../support/proven-socket.ts';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 const box = 'box' as Name;
 const mebibyte = 1024 ** 2;
