@@ -228,13 +228,21 @@ export class JetStreamLog implements LogStream {
   /** Throws when nothing has come for `readSilenceMsMax`, and after interrupt(): what was lost is not sent again. */
   async *#untilCut<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
     const iterator = messages[Symbol.asyncIterator]();
-    const cut = new Promise<never>((_resolve, reject) => {
-      this.#cutRead = (reason) => reject(new Error(reason));
-    });
+    let reason: string | undefined;
+    let cut = () => {};
+    this.#cutRead = (why) => {
+      reason ??= why;
+      cut();
+    };
     for (;;) {
       const what = `the stream has sent nothing for ${readSilenceMsMax} ms`;
       const timer = setTimeout(() => this.#cutRead(what), readSilenceMsMax);
-      const next = await Promise.race([iterator.next(), cut]).finally(() => clearTimeout(timer));
+      // A race with one promise for all messages would keep them until that ends, with their bodies.
+      const next = await new Promise<IteratorResult<Message>>((resolve, reject) => {
+        cut = () => reject(new Error(reason));
+        if (reason !== undefined) cut();
+        else iterator.next().then(resolve, reject);
+      }).finally(() => clearTimeout(timer));
       if (next.done) return;
       yield next.value;
     }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
 import type { Nats } from '../../../src/nats/nats-server.ts';
 import { settingsOf } from '../../../src/nats/stream-settings.ts';
+import { collectGarbage } from '../../support/memory.ts';
 import { tickUntil } from '../../support/mocked-time.ts';
 
 interface Delivered {
@@ -13,10 +14,14 @@ interface Delivered {
 }
 
 /** A log whose consumer delivers these messages, and then ends, fails, or does as the promise does. */
-function logOf(delivered: readonly Delivered[], after?: Error | Promise<never>): JetStreamLog {
+function logOf(
+  delivered: Iterable<Delivered>,
+  after?: Error | Promise<never>,
+  bodyBytes = 0,
+): JetStreamLog {
   async function* messages() {
     for (const { seq, pending } of delivered) {
-      yield { seq, subject: 'ipc.1.f.a', data: new Uint8Array(), info: { pending } };
+      yield { seq, subject: 'ipc.1.f.a', data: new Uint8Array(bodyBytes), info: { pending } };
     }
     if (after instanceof Error) throw after;
     await after;
@@ -50,6 +55,17 @@ test('a stream is read to the message that was asked for, also on a node that is
 test('a read that ends before that message fails, and is not taken for a short stream', async () => {
   const ended = logOf([{ seq: 1, pending: 2 }]);
   await assert.rejects(sequencesOf(ended, 3), { code: 'unreachable' });
+});
+
+test('a read keeps no message that its caller is done with', async () => {
+  const count = 200;
+  const delivered = Array.from({ length: count }, (_, index) => ({ seq: index + 1, pending: 1 }));
+  for await (const { sequence } of logOf(delivered, undefined, 1_000_000).read(count)) {
+    if (sequence < count) continue;
+    collectGarbage();
+    const { arrayBuffers } = process.memoryUsage();
+    assert.ok(arrayBuffers < 20_000_000, `${arrayBuffers} bytes are kept`);
+  }
 });
 
 test('an error of the consumer is one of the server', async () => {
