@@ -1,6 +1,7 @@
 // Rounds: in each, every contender of a figure is measured in turn, so that what disturbs the machine disturbs all of
-// them. Latencies alternate call by call, in random order: a process that has slept beside a sync of the disk is
-// slower than one in a loop without pauses, and that must be the same for all.
+// them, and in random order, since some leave work to do for the disk or the processor. Latencies alternate call by call:
+// a process that has slept beside a sync of the disk is slower than one in a loop without pauses, and that must be the
+// same for all.
 import { median, print, rounded } from '../support/measure.ts';
 
 export type Unit = 'Us' | 'Ms' | 'PerSecond' | 'Bytes' | 'Megabytes' | 'MegabytesPerSecond';
@@ -53,7 +54,7 @@ export async function measureFigure(figure: Figure): Promise<Values> {
 
 async function oneAfterTheOther(contenders: readonly Contender[]) {
   const values = new Map<string, number>();
-  for (const { name, measure, after } of contenders) {
+  for (const { name, measure, after } of shuffled(contenders)) {
     values.set(name, await measure());
     await after?.();
   }
