@@ -432,7 +432,8 @@ const table: readonly Limit[] = [
     what: 'time for a holder to reconnect after a failover',
     constant: 'holderGraceMs',
     unit: 's',
-    reached: 'what it held is redelivered',
+    reached:
+      'what it held is redelivered; a wait that is shorter may end before, so while no broker stays give it more',
   },
 ];
 
