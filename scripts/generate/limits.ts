@@ -433,7 +433,7 @@ const table: readonly Limit[] = [
     constant: 'holderGraceMs',
     unit: 's',
     reached:
-      'what it held is redelivered; a wait that is shorter may end before, so while no broker stays give it more',
+      'what it held is redelivered; a program that opens a session, waits for less and closes it does not get that',
   },
 ];
 
