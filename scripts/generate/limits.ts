@@ -91,7 +91,7 @@ const table: readonly Limit[] = [
     constant: 'waitMsMin',
     unit: 's',
     reached:
-      '`bad_timeout`; for `ipc wait` and `ipc ask` 0 is no end, in the library it looks once',
+      '`bad_timeout`; for `ipc wait` and `ipc ask` 0 is no end; in the library a wait or an ask of 0 looks once, and a send or a ping needs 1 ms',
   },
   {
     what: 'longest timeout of a call',
@@ -432,7 +432,8 @@ const table: readonly Limit[] = [
     what: 'time for a holder to reconnect after a failover',
     constant: 'holderGraceMs',
     unit: 's',
-    reached: 'what it held is redelivered',
+    reached:
+      'what it held is redelivered; a program that opens a session, waits for less and closes it does not get that',
   },
 ];
 

@@ -2,7 +2,8 @@
 //
 // 1. The broker is asked. It answers once there are events, or its time is over.
 // 2. Without a broker the files of the store are read on behind the cursor: each command that posts then owns the broker
-//    for a moment, and a follower may find no time to connect to it. While no file changes, none is read again.
+//    for a moment, and a follower may find no time to connect to it. While no file changes, none is read again, and later
+//    those alone that may have new records.
 // 3. Broker and files go on from the same cursor, so no event is told twice.
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { realDisk } from '../journal/disk.ts';
 import { epochPath, listSegments, newestEpoch, segmentPath } from '../journal/paths.ts';
 import type { EventBatch, EventCursor } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
+import { PastTail } from './past-tail.ts';
 import { readPast, storeFault } from './store-past.ts';
 
 export interface LiveOptions {
@@ -70,40 +72,31 @@ export async function* liveEvents(
 /** Reads the events behind a cursor from the files of a store. */
 export class StoreTail {
   readonly #folder: string;
+  readonly #past: PastTail;
   /** Of the newest file, when all files were read last; undefined if they have to be read again. */
   #state: string | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
+    this.#past = new PastTail({
+      read: (options) => readPast(folder, options),
+      startBehind: (epoch) =>
+        startBehindEpoch(realDisk, folder, epoch).catch((error: unknown) => {
+          throw storeFault(folder, error);
+        }),
+    });
   }
 
   /** All of it in batches; none if no file changed since all of it was read. */
   async *behind(
     cursor: EventCursor,
-    { partBytesMax, signal }: Pick<LiveOptions, 'partBytesMax' | 'signal'>,
+    options: Pick<LiveOptions, 'partBytesMax' | 'signal'>,
   ): AsyncGenerator<EventBatch, void> {
     const state = this.#stateNow();
     if (state !== undefined && state === this.#state) return;
     this.#state = undefined;
-    let { epoch, sequence: after } = cursor;
-    // As in a broker: records of that epoch do not count from the start of the next one on.
-    const start = epoch > 0 ? await this.#startBehind(epoch) : undefined;
-    if (start !== undefined) after = Math.min(after, start - 1);
-    for await (const batch of readPast(this.#folder, { after, partBytesMax, signal })) {
-      // The records behind the cursor may be lost: the files then end before it.
-      epoch = Math.max(epoch, batch.next.epoch);
-      after = Math.max(after, batch.next.sequence);
-      yield { ...batch, next: { epoch, sequence: after } };
-    }
+    yield* this.#past.behind(cursor, options);
     this.#state = state;
-  }
-
-  async #startBehind(epoch: number): Promise<number | undefined> {
-    try {
-      return await startBehindEpoch(realDisk, this.#folder, epoch);
-    } catch (error) {
-      throw storeFault(this.#folder, error);
-    }
   }
 
   /** undefined if that is not certain. */

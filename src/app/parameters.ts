@@ -86,17 +86,30 @@ const listForm = 'a list as JSON, like ["a","b"]';
  * mailbox that nobody reads. `[7]` and `[A` are names.
  */
 export function listIn(value: unknown, parameter: string): unknown {
-  const text = typeof value === 'string' ? value.trim() : '';
-  const [opens, closes] = [text.startsWith('['), text.endsWith(']')];
-  if (!opens && !closes) return value;
-  const inside = text.slice(opens ? 1 : 0, closes ? -1 : undefined).trim();
-  const isQuoted = /^["']/.test(inside) && (opens || /["']$/.test(inside));
-  if (!isQuoted && !(opens && closes && (inside === '' || inside.includes(',')))) return value;
+  if (typeof value !== 'string' || !looksLikeList(value)) return value;
   try {
-    return JSON.parse(text);
+    return JSON.parse(value.trim());
   } catch {
     throw new InvalidValue('bad_parameter', parameter, value, listForm);
   }
+}
+
+function looksLikeList(value: string): boolean {
+  const text = value.trim();
+  const [opens, closes] = [text.startsWith('['), text.endsWith(']')];
+  if (!opens && !closes) return false;
+  const inside = text.slice(opens ? 1 : 0, closes ? -1 : undefined).trim();
+  const isQuoted = /^["']/.test(inside) && (opens || /["']$/.test(inside));
+  return isQuoted || (opens && closes && (inside === '' || inside.includes(',')));
+}
+
+/** Names on the command line, where each is an argument: a list as MCP takes it would be a mailbox that nobody reads. */
+export function refuseLists(names: readonly unknown[], parameter: string): void {
+  const list = names.find((name) => typeof name === 'string' && looksLikeList(name));
+  if (list === undefined) return;
+  throw new IpcError('bad_parameter', `${parameter} is ${shown(list)}, a list as MCP takes it`, {
+    hint: 'give each name by itself: `ipc post a --to b`, `ipc wait a b`; a question goes to one mailbox',
+  });
 }
 
 /** Tickets of earlier results, in any form: those of other sessions are reported, and settle nothing. */

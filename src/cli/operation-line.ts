@@ -6,7 +6,7 @@ import {
   type ParameterName,
   parseParameters,
 } from '../app/operations.ts';
-import { shown } from '../app/parameters.ts';
+import { refuseLists, shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax } from '../base/limits.ts';
 import { shellWord } from '../base/shell.ts';
@@ -81,6 +81,7 @@ export async function runOperation<K extends OperationName>(
   for (const [index, parameter] of positional.entries())
     given[parameter] = takesSeveral ? args.slice(index) : args[index];
   if (operation === 'post') given.to = mailboxesOf(args, others);
+  for (const parameter of ['to', 'mailbox']) refuseLists([given[parameter]].flat(), parameter);
   if (positional.includes('message')) {
     const message = await readMessage(given.message, empty === true);
     if (message.length === 0 && !empty) throw noMessage(given.message, args, others);

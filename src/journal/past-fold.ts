@@ -96,7 +96,7 @@ type MovedRecord = Extract<JournalRecord, { kind: 'moved' }>;
 type StateRecord = Extract<JournalRecord, { kind: 'offered' | 'released' }> | MovedRecord;
 
 export class PastFold {
-  readonly #after: number | undefined;
+  #after: number | undefined;
   readonly #partBytesMax: number;
   readonly #filter: PastFilter | undefined;
   readonly #mail = new MailTracker();
@@ -121,6 +121,17 @@ export class PastFold {
     this.#after = after;
     this.#filter = filter;
     this.#partBytesMax = partBytesMax;
+  }
+
+  /** The highest number of a record that was read; 0 if there is none. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** After end(): files that have grown, and new ones, can be read. `after`: as in the options; at least `last`. */
+  resume(after: number): void {
+    this.#after = after;
+    this.#hasGap = false;
   }
 
   /** `numberEnd`: records of the file with this number or a higher one do not count. */
@@ -183,6 +194,7 @@ export class PastFold {
 
   end(): EventBatch {
     if (this.#file) this.#endHole(this.#file, 0);
+    this.#file = undefined;
     return this.#batch(false);
   }
 
@@ -275,7 +287,9 @@ export class PastFold {
     // The numbers of a file ascend: nothing behind this counts. The first stamp of a packed file says where it begins.
     const isBegin = file.isPacked && file.reached === 0;
     if (sequence >= file.numberEnd && !isBegin) file.offset = file.length;
-    if (sequence > 0) this.#endRestated(file, file.restated.keys());
+    // What the records before it say may be older than the records that were read when the file, or a copy, was read before.
+    if (sequence > this.#last) this.#endRestated(file, file.restated.keys());
+    else if (sequence > 0) file.restated.clear();
     file.next = sequence;
     file.reached = Math.max(file.reached, sequence - 1);
     file.isLost = false;

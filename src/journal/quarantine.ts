@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
 import { corruptionListedMax } from '../base/limits.ts';
 import { describeCorruption, type SegmentCorruption } from './corruption.ts';
-import type { Disk } from './disk.ts';
+import type { Disk, DiskFile } from './disk.ts';
 import { segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
 import { writeParts } from './write-parts.ts';
@@ -54,25 +54,24 @@ export class Quarantine {
 
   /** The same, durable when it returns: the segments may be merged and go then, and nothing else says what they lost. */
   async noteAll(all: readonly SegmentCorruption[]): Promise<void> {
-    for (const each of all) this.note(each);
     try {
-      for (const each of all) await this.#writeSynced(each);
+      for (const each of all) await this.#noteSynced(each);
       for (const path of all.length > 0 ? [this.#path, this.#folder] : []) {
         await this.#disk.syncFolder(path);
       }
     } catch {
-      // It is reported all the same, and written, unless that failed, too.
+      // Each is reported all the same.
+      for (const each of all) this.note(each);
     }
   }
 
   /** Puts a synced file in the place of the note. */
-  async #writeSynced(corruption: SegmentCorruption): Promise<void> {
-    const path = join(this.#path, `${nameOf(corruption)}.json`);
+  async #noteSynced(corruption: SegmentCorruption): Promise<void> {
+    const name = `${nameOf(corruption)}.json`;
+    const path = join(this.#path, name);
     const aside = `${path}.new`;
-    this.#disk.removeFile(aside);
-    const file = this.#disk.create(aside);
+    const file = this.#withBallast(() => this.#create(aside, textOf(corruption)));
     try {
-      for (const _ of writeParts(file, [Buffer.from(textOf(corruption))]));
       await file.sync();
     } catch (error) {
       this.#disk.removeFile(aside);
@@ -81,6 +80,21 @@ export class Quarantine {
       file.close();
     }
     this.#disk.rename(aside, path);
+    this.#known.set(name, corruption);
+  }
+
+  #create(path: string, text: string): DiskFile {
+    this.#disk.makeFolder(this.#path);
+    this.#disk.removeFile(path);
+    const file = this.#disk.create(path);
+    try {
+      for (const _ of writeParts(file, [Buffer.from(text)]));
+      return file;
+    } catch (error) {
+      file.close();
+      this.#disk.removeFile(path);
+      throw error;
+    }
   }
 
   /** Notes a corrupt body that was valid when the log was read. */

@@ -6,6 +6,7 @@
 //    with what the residue has by then.
 // 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
+// 4. A reading may go on with the fold of an earlier one. A file is not read then if all its records were.
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
@@ -21,6 +22,8 @@ export interface StoreReadOptions extends FoldOptions {
   readonly runtime?: Pick<Runtime, 'now' | 'defer'>;
   /** Longest time that reading blocks the event loop, in milliseconds. */
   readonly turnMsMax?: number;
+  /** Of an earlier reading of the same store, which has ended. */
+  readonly fold?: PastFold | undefined;
   /** Called after each file, with the number of files that were read, and of all. */
   readonly onProgress?: (read: number, all: number) => void;
 }
@@ -37,7 +40,8 @@ export async function* readEvents(
   const { disk = realDisk, runtime = systemRuntime, onProgress } = options;
   const { turnMsMax = turnMsDefault } = options;
   refuseNewer(disk, folder);
-  const fold = new PastFold(options);
+  const { fold = new PastFold(options) } = options;
+  const lastKnown = fold.last;
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
   let starts = startsOf(disk, past);
@@ -45,6 +49,12 @@ export async function* readEvents(
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
     const file = past.files[index] as PastFile;
+    const end = numberEnd(file, starts);
+    if (lastKnown > 0 && !isResidue(file) && end !== undefined && end <= lastKnown + 1) {
+      read = file;
+      index++;
+      continue;
+    }
     const bytes = await readFirst(disk, file);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
@@ -57,7 +67,7 @@ export async function* readEvents(
     }
     if (!isResidue(file)) searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, numberEnd(file, starts));
+    if (bytes) fold.begin(file, bytes, end);
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();

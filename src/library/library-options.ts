@@ -140,7 +140,7 @@ export interface DropOptions extends CallOptions {
 
 /** How long a `ping` is retried. */
 export interface PingOptions extends CallOptions {
-  /** Milliseconds during which the call is retried, 0 to 300,000. Default: 10,000. */
+  /** Milliseconds during which the call is retried, 1 to 300,000. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -253,12 +253,16 @@ function parseAmount(value: unknown, option: string, max: number): number {
 /** Calls that a broker's mail ends may go on without end. */
 const mayWaitForever: ReadonlySet<string> = new Set(['wait', 'ask', 'watch']);
 
+/** A broker answers what it has now. From point to point no answer comes in no time. */
+const needsTime: ReadonlySet<string> = new Set(['send', 'ping']);
+
 function parseMs(value: unknown, option: string, call: string): number {
   const max = call === 'watch' ? watchMsMax : waitMsMax;
-  if (typeof value === 'number' && value >= 0 && value <= max) return value;
+  const min = needsTime.has(call) ? 1 : 0;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
   const isEndless = mayWaitForever.has(call);
   if (value === Number.POSITIVE_INFINITY && isEndless) return value;
-  const form = `from 0 to ${max}${isEndless ? ', or Infinity' : ''}`;
+  const form = `from ${min} to ${max}${isEndless ? ', or Infinity' : ''}`;
   const what = `${option} is ${shown(value)}; it must be ${form}`;
   throw new IpcError('bad_timeout', what, { hint: `give milliseconds ${form}` });
 }

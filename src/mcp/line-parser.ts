@@ -3,6 +3,7 @@
 // errors would never stop.
 import { isUtf8 } from 'node:buffer';
 import { type JSONRPCMessage, parseJSONRPCMessage } from '@modelcontextprotocol/server';
+import { shown } from '../app/parameters.ts';
 import { IpcError } from '../base/errors.ts';
 import { lineBytesMax } from '../base/limits.ts';
 import { type InputLine, idIn, isNotificationLine } from './line-reader.ts';
@@ -68,6 +69,13 @@ function refusedValue(value: unknown): ParsedLine {
     isResponse || isNotification ? undefined : { id: exactId(id), code: invalidRequestCode };
   const hint = 'write "jsonrpc":"2.0", "id", "method" and "params" as MCP defines them';
   return refused('a line is JSON, but not a message of MCP', answer, hint);
+}
+
+/** For a request under the id of a call in flight. A call that is cancelled, `isGone`, gets no other answer. */
+export function repeatedId(id: string | number, isGone: boolean): Refusal {
+  const what = `a request has the id of an open call, ${shown(id)}, and was not run`;
+  const hint = 'give each request an id of its own';
+  return refused(what, { id: isGone ? id : null, code: invalidRequestCode }, hint);
 }
 
 /** null for an id that an answer could not repeat exactly. */

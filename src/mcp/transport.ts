@@ -15,7 +15,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { presentError } from '../app/summaries.ts';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { parseLine, type Refusal } from './line-parser.ts';
+import { parseLine, type Refusal, repeatedId } from './line-parser.ts';
 import { LineReader } from './line-reader.ts';
 import type { HostRequest, PlainCall } from './plain-call.ts';
 import { schemaFaultWords } from './schema-fault.ts';
@@ -138,9 +138,11 @@ export class HostTransport implements Transport {
     for (const line of this.#lines.push(chunk)) {
       const parsed = parseLine(line);
       try {
-        if (parsed.kind === 'call') this.#called(parsed.call);
-        if (parsed.kind === 'message') this.#arrived(parsed.message);
         if (parsed.kind === 'refused') this.#refuse(parsed);
+        if (parsed.kind === 'call' && !this.#isRepeated(parsed.call)) this.#called(parsed.call);
+        if (parsed.kind === 'message' && !this.#isRepeated(parsed.message)) {
+          this.#arrived(parsed.message);
+        }
       } catch (error) {
         this.onerror?.(error as Error);
       }
@@ -154,6 +156,17 @@ export class HostTransport implements Transport {
     const { id, code } = answer;
     const response = { jsonrpc: '2.0', id, error: { code, message: presentError(error) } };
     this.#output.write(`${JSON.stringify(response)}\n`);
+  }
+
+  /**
+   * Refuses a request under the id of a call in flight: one of two results would not reach the agent, and with it the mail
+   * that it hands over. Under that id comes the result of the first, and no error that a host would take for it.
+   */
+  #isRepeated(message: JSONRPCMessage): boolean {
+    if (!('method' in message && 'id' in message)) return false;
+    const flight = this.#flights.get(message.id);
+    if (flight) this.#refuse(repeatedId(message.id, flight.isGone));
+    return flight !== undefined;
   }
 
   #called(call: PlainCall): void {

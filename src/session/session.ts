@@ -241,8 +241,7 @@ export class Session extends Client implements MailService {
         connection.endWhenRetired(keysNow);
         return connection;
       } catch (error) {
-        const isOver = !this.#mayTryAgain(error, patience.passedMs);
-        if (isOver && !(isFirst && isForbidden(error))) throw await this.#explain(error);
+        if (!this.#mayTryAgain(error, patience.passedMs)) throw await this.#explain(error);
       }
       if (!isFirst) await sleep(pauseMs);
       isFirst = false;
@@ -338,9 +337,11 @@ export class Session extends Client implements MailService {
   }
 
   #mayTryAgain(error: unknown, passedMs: number): boolean {
-    if (!(error instanceof IpcError) || error.code !== 'unreachable' || this.#isClosed)
-      return false;
+    if (!(error instanceof IpcError) || this.#isClosed) return false;
     if (this.#backoff.error?.code === 'network_forbidden') return false;
+    // Without connections to the port a session may own it all the same, or reach an owner whose socket is there soon.
+    const isPassing = isForbidden(error) ? this.#mayOwn() : error.code === 'unreachable';
+    if (!isPassing) return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
     return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
@@ -351,7 +352,8 @@ export class Session extends Client implements MailService {
     const { port, host } = this.#options;
     if (!(error instanceof IpcError) || host !== undefined) return error;
     const refused = error.code === 'unreachable' && error.cause !== undefined;
-    if (refused && this.#mayOwn() && this.#backoff.error) return this.#backoff.error;
+    if ((refused || isForbidden(error)) && this.#mayOwn() && this.#backoff.error)
+      return this.#backoff.error;
     if (refused && !this.#mayOwn()) {
       return new IpcError('no_broker', `no session owns the broker of port ${port} now`);
     }

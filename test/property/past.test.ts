@@ -3,7 +3,11 @@
 // a history; IPC_TEST_LONG=1 runs more of them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PastTail } from '../../src/app/past-tail.ts';
 import { systemRuntime } from '../../src/base/runtime.ts';
+import { startBehindEpoch } from '../../src/broker/past-events.ts';
+import { readEvents } from '../../src/journal/store-reader.ts';
+import type { EventCursor } from '../../src/model/mail-events.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
 import { CrashDisk, type ProcessDisk } from '../support/disk/crash-disk.ts';
 import { postedRecord, testSession } from '../support/disk/journal-model.ts';
@@ -40,6 +44,10 @@ class RandomStore {
   #told: string[] = [];
   /** How much of it no loss of power can undo. */
   #durable = 0;
+  /** What a follower of the files was told, who reads on from time to time. */
+  #followed: string[] = [];
+  #cursor: EventCursor = { epoch: 0, sequence: 0 };
+  #tail = this.#newTail();
 
   constructor(seed: number) {
     this.#random = new Random(seed);
@@ -104,6 +112,9 @@ class RandomStore {
     this.#process.kill();
     this.#store = undefined;
     this.#disk.losePower(this.#random);
+    this.#followed = [];
+    this.#cursor = { epoch: 0, sequence: 0 };
+    this.#tail = this.#newTail();
     await this.#check(this.#durable);
   }
 
@@ -164,6 +175,26 @@ class RandomStore {
       numbers.toSorted((one, other) => one - other),
     );
     this.#told = told;
+    await this.#follow();
+    assert.deepEqual(this.#followed, told);
+  }
+
+  #newTail(): PastTail {
+    return new PastTail({
+      read: (options) =>
+        readEvents(storeFolder, {
+          ...{ ...options, disk: this.#disk.process(), runtime },
+          turnMsMax: pick(this.#randomReads, [0, 1]),
+        }),
+      startBehind: (epoch) => startBehindEpoch(this.#disk.process(), storeFolder, epoch),
+    });
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { events, next } of this.#tail.behind(this.#cursor, { partBytesMax: 1_000 })) {
+      this.#cursor = next;
+      this.#followed.push(...events.map((event) => eventInBrief(event).slice(0, 100)));
+    }
   }
 }
 

@@ -5,9 +5,9 @@ import { pausedFacts } from '../../app/pause-words.ts';
 import { elsewhereFacts, leftFacts, sameTextNotes, unreadFacts } from '../../app/receipt-words.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
 import * as present from '../../app/summaries.ts';
-import { fetchMessagesMax } from '../../base/limits.ts';
+import { fetchMessagesMax, holderGraceMs } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
-import type { LeftUnread, PostResult } from '../../model/mail-service.ts';
+import type { Delivery, LeftUnread, MailService, PostResult } from '../../model/mail-service.ts';
 import { type Name, parseNamedId } from '../../model/message.ts';
 import { deliver, messageFields } from '../deliver.ts';
 import type { OperationCommand } from '../operation-line.ts';
@@ -150,7 +150,9 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
     unread = unreadFacts(mailbox, left);
     ({ paused } = left);
   };
-  const delivery = await run(call, context, { mail, signal, onTimeout });
+  const delivery =
+    (await run(call, context, { mail, signal, onTimeout })) ??
+    (await takeReturned(mail, call.given, signal));
   if (!delivery) {
     await sayTimeout(present.head(`No message within ${timeout} s`, unread), timeout, { paused });
     return exitTimedOut;
@@ -158,6 +160,21 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const code = await deliver(mail, [delivery], command, (body) => printable(body, raw));
   await sayFacts([...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)], command);
   return code;
+}
+
+/**
+ * A new owner keeps what a killed reader held for a time, in case that reconnects. A command that waits for less may be
+ * the owner, and so may the next one: each would begin that time anew. A fetch waits for its end.
+ */
+async function takeReturned(
+  mail: MailService,
+  { mailbox, timeout }: CallOf<'wait'>['given'],
+  signal: AbortSignal,
+): Promise<Delivery | undefined> {
+  if (timeout * 1_000 > holderGraceMs) return undefined;
+  const { deliveries, remaining } = await mail.fetch(mailbox, { messagesMax: 1, signal });
+  const [delivery] = deliveries;
+  return delivery && { ...delivery, remaining };
 }
 
 /** Beside a result in words: with `--json` its fields say the same. */

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
 import { presentNotice } from '../../app/notice-text.ts';
 import { notices } from '../../app/notices.ts';
-import { parseCount, parseReadMailboxes } from '../../app/parameters.ts';
+import { parseCount, parseReadMailboxes, refuseLists } from '../../app/parameters.ts';
 import { anyOf } from '../../app/summaries.ts';
 import type { IpcError } from '../../base/errors.ts';
 import { mailboxesPerReadMax, watchMsMax } from '../../base/limits.ts';
@@ -57,6 +57,7 @@ export function addCommands(program: Command): void {
     .option('--timeout <timeout>', `seconds, 1-${timeoutSecondsMax}; 0, the default: no end`)
     .option('--follow', 'go on, with a line whenever other mail is unread');
   withBroker(command).action(async (names: string[], { timeout, follow, json, host, port }) => {
+    refuseLists(names, 'mailbox');
     const line: WatchLine = {
       mailboxes: parseReadMailboxes(names, 'mailbox'),
       at: brokerAt(host, port),

@@ -1,7 +1,7 @@
 // `ipc work NAME -- COMMAND`: the worker pattern as one command. worker/worker.ts does the work.
 import type { Command } from 'commander';
 import { type CallOf, parseParameters } from '../../app/operations.ts';
-import { parseCount, parseSendsPerHour } from '../../app/parameters.ts';
+import { parseCount, parseSendsPerHour, refuseLists } from '../../app/parameters.ts';
 import { attemptsMax, sendsPerHourWork } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { parseName } from '../../model/message.ts';
@@ -67,6 +67,7 @@ export function addCommands(program: Command): void {
         json,
         ...broker
       } = others;
+      refuseLists([mailbox], 'mailbox');
       const { given } = parseParameters('wait', { mailbox: [mailbox], ...broker });
       const plan = {
         parallel: parseCount(parallel, 'parallel', parallelMax),

@@ -117,7 +117,7 @@ async function lookAt(place: Place): Promise<Look> {
       if (error.code === 'network_forbidden') {
         return (
           (await askThroughSocket(place, 'beyond the network of this process')) ?? {
-            result: await held(error),
+            result: (await canListen(port)) ? aloneAt(place, error) : await held(error),
           }
         );
       }
@@ -162,6 +162,12 @@ async function canListen(port: number): Promise<boolean> {
 
 function freePort(port: number): string {
   return `${port} is free: the first session that uses mail owns the broker`;
+}
+
+/** A session owns the broker if it can bind the port; without connections others come in through the store's socket. */
+function aloneAt({ port, folder }: Place, { cause }: IpcError): Result {
+  const what = `${port} is free, but this process may not connect to it (${systemErrorCode(cause)}): calls go through the socket in ${folder}, to sessions with the same folder`;
+  return fine(what, 'for send, ping and other machines run it outside the sandbox');
 }
 
 /**

@@ -171,13 +171,13 @@ function lineOf(
   return entry && pane === 'flow' ? flowRow(entry, columns, nowMs) : [];
 }
 
-function emptyWords(pane: Pane, { filter, connection }: TopState): string {
+function emptyWords(pane: Pane, { filter, connection, past }: TopState): string {
   if (filter !== '') return 'nothing that the filter lets through';
   if (pane !== 'flow' && connection.kind !== 'live') return 'not known without a broker';
   const words = {
     sessions: 'no session with a name',
     mailboxes: 'no mail, no readers',
-    flow: 'no mail yet',
+    flow: past ?? 'no mail yet',
   };
   return words[pane];
 }

@@ -292,3 +292,13 @@ test('--version and --help are answered at once', async (context) => {
     assert.match(text, new RegExp(`^ {2}${name}\\b`, 'm'));
   }
 });
+
+test('a command that waits for a second gets what a killed reader held, though no other session keeps a broker', async (context) => {
+  const { begin, run } = await shell(context);
+  await run(['post', 'box', 'job']);
+  const worker = begin(['work', 'box', '--', 'sh', '-c', 'kill -9 $PPID']);
+  await once(worker, 'exit');
+  const { code, text } = await run(['wait', 'box', '--timeout', '1']);
+  assert.deepEqual([code, text], [0, 'job']);
+  assert.equal((await run(['wait', 'box', '--timeout', '1'])).code, 124);
+});

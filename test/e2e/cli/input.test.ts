@@ -111,3 +111,27 @@ test('--to before the only word is refused, because the word may be a mailbox or
   assert.equal((await line('echo text | "$@" post ben --to ann')).code, 0);
   assert.equal((await run(['fetch', 'ann'])).text, 'Go\ntext\n\n');
 });
+
+test('a JSON list is no name of a mailbox on the command line, and nothing is stored or read', async (context) => {
+  const { run } = await shell(context);
+  for (const [words, parameter, list] of [
+    [['post', '["a","b"]', 'hi'], 'to', '["a","b"]'],
+    [['post', 'a', 'hi', '--to', '["b"]'], 'to', '["b"]'],
+    [['ask', '["a"]', 'hi', '--mailbox', 'me'], 'to', '["a"]'],
+    [['ask', 'a', 'hi', '--mailbox', '[a, b]'], 'mailbox', '[a, b]'],
+    [['wait', 'a', '["b'], 'mailbox', '["b'],
+    [['fetch', '["a"]'], 'mailbox', '["a"]'],
+    [['watch', '["a"]'], 'mailbox', '["a"]'],
+    [['work', '["a"]', '--', 'true'], 'mailbox', '["a"]'],
+  ] as const) {
+    const { code, text, errors } = await run(words);
+    assert.deepEqual([code, text], [2, ''], words.join(' '));
+    assert.equal(
+      errors,
+      `ipc: bad_parameter: ${parameter} is ${JSON.stringify(list)}, a list as MCP takes it. ` +
+        'To do: give each name by itself: `ipc post a --to b`, `ipc wait a b`; a question goes to one mailbox.\n',
+    );
+  }
+  assert.match((await run(['status'])).text, /; 0 messages, 0 bytes; /);
+  assert.equal((await run(['post', '[7]', 'hi'])).code, 0);
+});

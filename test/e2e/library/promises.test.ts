@@ -546,6 +546,13 @@ test('an option of a wrong form is an IpcError that names the right form', async
       'timeoutMs is 300001; it must be from 0 to 300000, or Infinity',
     ],
     ['ping', ['127.0.0.1:1', { timeoutMs: Number.POSITIVE_INFINITY }], 'bad_timeout', /to 300000$/],
+    [
+      'send',
+      ['127.0.0.1:1', 'x', { timeoutMs: 0 }],
+      'bad_timeout',
+      'timeoutMs is 0; it must be from 1 to 300000',
+    ],
+    ['ping', ['127.0.0.1:1', { timeoutMs: 0.9 }], 'bad_timeout', /; it must be from 1 to 300000$/],
     ['receive', [{ port: 0 }], 'bad_port', /^port is 0; it must be a whole number from 1 to/],
     ['receive', [{ bind: 5 }], 'bad_parameter', 'bind is 5; it must be a text'],
     ['start', [{ bind: '[::1]:5' }], 'bad_parameter', /^bind is .* an address without a port/],

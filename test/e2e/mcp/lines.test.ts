@@ -239,3 +239,28 @@ test('a plain call, which the SDK does not see, gets the bytes that the SDK woul
     assert.equal(await call(given, {}), bySdk);
   }
 });
+
+test('of two calls under one id the first alone is run, and gets its mail', async (context) => {
+  const { results } = await rawServer(context);
+  await results(`${initialize}\n`);
+  const line = (id: number, given: object) => {
+    const params = { name: 'ipc', arguments: given };
+    return `${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params })}\n`;
+  };
+  const wait = line(7, { operation: 'wait', mailbox: 'A', timeout: 60 });
+  const [refused] = await results(`${wait}${wait}`);
+  assert.deepEqual(
+    [refused.id, refused.error.message],
+    [
+      null,
+      'bad_body: a request has the id of an open call, 7, and was not run. To do: give each request an id of its own.',
+    ],
+  );
+  const post = (id: number) => line(id, { operation: 'post', to: 'A', message: `for ${id}` });
+  const answered = await results(post(8), 2);
+  const [mail] = answered.filter(({ id }) => id === 7);
+  assert.deepEqual(answered.map(({ id }) => id).sort(), [7, 8]);
+  assert.match(mail.result.content[0].text, /^for 8$/m);
+  const [stored] = await results(post(9));
+  assert.match(stored.result.content[0].text, /no reader is waiting/);
+});

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { hostPlace, program } from '../../support/mcp-host.ts';
 import { freePort } from '../../support/places.ts';
+import { networkApart } from '../../support/processes/network-apart.ts';
 import {
   type Forbidden,
   noReadOnly,
@@ -228,4 +229,16 @@ test('in a network of its own without loopback the error names the sandbox, and 
     far.errors,
     /^ipc: unreachable: 192\.0\.2\.1:19900: no route leads there \(ENETUNREACH\)\. To do: check the network of this machine; a sandbox without network has no route either\./,
   );
+});
+
+test('without a usable loopback a call waits for a port that is about to be free, and a watch owns the broker', async (context) => {
+  const { prefix, why } = networkApart();
+  if (!prefix) return context.skip(why);
+  const { line, port } = await shell(context);
+  const hold = `require("net").createServer().listen(${port}, "127.0.0.1", () => { console.log("held"); setTimeout(process.exit, 500); })`;
+  const post = `node -e '\\''${hold}'\\'' | { read held; "$@" post ann hi; }`;
+  const posted = await line(`unshare -n sh -c '${post}' sh "$@"`);
+  assert.match(posted.text, /^Stored as #1 in "ann"/, posted.errors);
+  const watched = await line('unshare -n "$@" watch ann');
+  assert.match(watched.text, /^1 message waits in "ann": #1, /, watched.errors);
 });

@@ -5,6 +5,8 @@ import { liveEvents, StoreTail } from '../../../src/app/live-events.ts';
 import { readPast } from '../../../src/app/store-past.ts';
 import { IpcError } from '../../../src/base/errors.ts';
 import { open } from '../../../src/index.ts';
+import { realDisk } from '../../../src/journal/disk.ts';
+import { listPast } from '../../../src/journal/past-files.ts';
 import type { EventBatch, EventCursor } from '../../../src/model/mail-events.ts';
 import type { EventsArguments, MailService } from '../../../src/model/mail-service.ts';
 import { freePort, makeHome } from '../../support/places.ts';
@@ -74,6 +76,21 @@ test('while no broker is met, what commands store comes once and in order', asyn
   assert.deepEqual(await texts(batches, 3), ['two', 'three', 'four']);
   end.abort();
   await assert.rejects(batches.next(), { code: 'cancelled' });
+});
+
+test('files of which all records were read are not read again when others change', async (context) => {
+  const store = await Store.make(context);
+  for (const text of ['one', 'two', 'three']) await store.post(text);
+  const { batches, end } = followed(store, noBroker);
+  assert.deepEqual(await texts(batches, 3), ['one', 'two', 'three']);
+  const { mock } = context.mock.method(realDisk, 'read');
+  await store.post('four');
+  mock.resetCalls();
+  assert.deepEqual(await texts(batches, 1), ['four']);
+  const all = await listPast(realDisk, store.folder);
+  const read = mock.calls.map((call) => call.arguments[0]);
+  assert.deepEqual([...new Set(read)], [all.files[3]?.paths[0]]);
+  end.abort();
 });
 
 test('a store that is made later is followed from its first message on', async (context) => {

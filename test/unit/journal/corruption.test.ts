@@ -518,7 +518,12 @@ test('no power loss takes the report of corruption in a segment that was merged'
   const random = new Random(1);
   for (let loss = 0; loss < 20; loss++) {
     const disk = prepared.clone();
-    await openStore({ disk: disk.process(), limits });
+    const process = disk.process();
+    await openStore({ disk: process, limits });
+    assert.deepEqual(
+      process.calls.filter((call) => /Note .*damaged|create .*damaged/.test(call)),
+      [`create ${storeFolder}/damaged/00000002-000001.json.new`],
+    );
     disk.losePower(random);
     const { journal } = await openStore({ disk: disk.process(), limits });
     const [report] = journal.warnings();

@@ -275,6 +275,46 @@ test('an id that is used again has nothing to do with the call before', async ()
   assert.deepEqual(events, ['1 writing', '1 written', '1 gone']);
 });
 
+test('a request under the id of an open call is refused without that id, and the call goes on', async () => {
+  const { transport, output, receive, events, watch, arrived, called } = await setUpTool();
+  const errors: string[] = [];
+  transport.onerror = (error) => errors.push(error.message);
+  await receive(call(1), { ...call(2), method: 'tasks/get' });
+  watch(1);
+  await receive(call(1), { ...call(1), method: 'ping' }, call(2));
+  assert.deepEqual([called.length, arrived], [1, [2]]);
+  const isRefused = /^a request has the id of an open call, [12], and was not run$/;
+  assert.equal(errors.filter((error) => isRefused.test(error)).length, 3);
+  for (const _ of errors) output.take();
+  called[0]?.end('mail');
+  await new Promise(setImmediate);
+  output.take();
+  await new Promise(setImmediate);
+  const lines = output.answers().map(({ id, error }) => [id, error?.code]);
+  assert.deepEqual(lines, [
+    [null, -32_600],
+    [null, -32_600],
+    [null, -32_600],
+    [1, undefined],
+  ]);
+  assert.deepEqual(events, ['1 writing', '1 written']);
+  await receive(call(1));
+  assert.equal(called.length, 2);
+});
+
+test('a request under the id of a cancelled call that still ends is refused with that id', async () => {
+  const { transport, output, receive, called } = await setUpTool();
+  await receive(call(1), cancel(1), call(1));
+  assert.deepEqual(
+    output.answers().map(({ id, error }) => [id, error.code]),
+    [[1, -32_600]],
+  );
+  called[0]?.end('late');
+  transport.finished(1);
+  await receive(call(1));
+  assert.equal(called.length, 2);
+});
+
 test('the cancellation of an unknown call is passed on and means nothing', async () => {
   const { receive, events, arrived } = await setUp();
   await receive(cancel(7));
@@ -348,8 +388,8 @@ test('lines come whole, however their bytes are cut', async () => {
   const { raw, arrived } = await setUp();
   const bytes = Buffer.from(`${JSON.stringify(call(1))}\n${JSON.stringify(call(2))}\r\n\n`);
   for (const byte of bytes) await raw(Buffer.of(byte));
-  await raw(bytes);
-  assert.deepEqual(arrived, [1, 2, 1, 2]);
+  await raw(Buffer.from(bytes.toString().replaceAll('"id":', '"id":1')));
+  assert.deepEqual(arrived, [1, 2, 11, 12]);
 });
 
 test('a line that begins with a byte order mark is read', async () => {

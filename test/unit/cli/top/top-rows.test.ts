@@ -172,6 +172,10 @@ test('the first warning of the broker, and how far the past was read, are above 
   assert.equal(screen.lines[1], ' Reading the past.');
   screen.news({ kind: 'progress', percent: 40 });
   assert.equal(screen.lines[1], ' Reading the past, 40 %.');
+  screen.news({ kind: 'trouble', what: 'No broker runs. This is what the store has.' });
+  assert.equal(screen.lines[7], '  reading the past, 40 %');
+  screen.news({ kind: 'past', events: [], upTo: 0 });
+  assert.equal(screen.lines[7], '  no mail yet');
   const warned = ModelScreen.live([], { warnings: ['the disk is full\u001b[0m'] });
   assert.equal(warned.lines[1], ' The broker warns: the disk is full\\u{1b}[0m.');
 });

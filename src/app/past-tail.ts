@@ -1,0 +1,48 @@
+// The events behind a cursor, read from files again and again: each reading goes on with the fold of the one before, so that
+// files of which all records were read are not read again.
+import { PastFold } from '../journal/past-fold.ts';
+import type { EventBatch, EventCursor } from '../model/mail-events.ts';
+import type { PastOptions } from './store-past.ts';
+
+/** How the files of a store are read. */
+export interface TailedFiles {
+  read(options: PastOptions): AsyncGenerator<EventBatch>;
+  /** The lowest number of the first record of an epoch behind this one; undefined if no file says so. */
+  startBehind(epoch: number): Promise<number | undefined>;
+}
+
+export class PastTail {
+  readonly #files: TailedFiles;
+  /** Of the last reading, if it came to its end. */
+  #fold: PastFold | undefined;
+
+  constructor(files: TailedFiles) {
+    this.#files = files;
+  }
+
+  /** All of it in batches. `partBytesMax` is the same each time. */
+  async *behind(
+    cursor: EventCursor,
+    { partBytesMax, signal }: Pick<PastOptions, 'partBytesMax' | 'signal'>,
+  ): AsyncGenerator<EventBatch, void> {
+    let { epoch, sequence: after } = cursor;
+    // As in a broker: records of that epoch do not count from the start of the next one on.
+    const start = epoch > 0 ? await this.#files.startBehind(epoch) : undefined;
+    if (start !== undefined) after = Math.min(after, start - 1);
+    const fold = this.#foldBefore(after) ?? new PastFold({ partBytesMax });
+    this.#fold = undefined;
+    fold.resume(after);
+    for await (const batch of this.#files.read({ partBytesMax, signal, fold })) {
+      // The records behind the cursor may be lost: the files then end before it.
+      epoch = Math.max(epoch, batch.next.epoch);
+      after = Math.max(after, batch.next.sequence);
+      yield { ...batch, next: { epoch, sequence: after } };
+    }
+    this.#fold = fold;
+  }
+
+  /** A fold that has read records behind `after` may know some that do not count any more. */
+  #foldBefore(after: number): PastFold | undefined {
+    return this.#fold && this.#fold.last <= after ? this.#fold : undefined;
+  }
+}
