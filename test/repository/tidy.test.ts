@@ -114,6 +114,7 @@ const shared = [
   'app/story-words.ts',
   'app/durations.ts',
   'base/characters.ts',
+  'base/oldest-keys.ts',
   'base/once.ts',
   'base/visible-text.ts',
 ];
