@@ -42,7 +42,7 @@ export interface Connector {
   readonly waitSlackMs?: number;
   /** A broker that sends nothing for this long after a request counts as silent; `silenceMsResponse` if undefined. */
   readonly silenceMs?: number;
-  /** Called with each welcome, before any call is sent. */
+  /** Called with each welcome, before any call is sent. An IpcError that it throws fails the attempt to connect. */
   welcomed(welcome: Welcome): void;
 }
 
@@ -368,11 +368,11 @@ export class Link {
   }
 
   #welcomed(connection: Connection, welcome: Welcome): void {
+    this.#connector.welcomed(welcome);
     const since = this.#runtime.now();
     this.#state = { kind: 'open', connection, welcome, since, isOwnerFailed: false };
     this.#pauseMs = retryMs;
     this.#endedUnwelcomed = 0;
-    this.#connector.welcomed(welcome);
     this.#user.holdings.revoke(welcome.revoked);
     for (const call of [...this.#calls.values()]) {
       if (!isShelved(call)) this.#sendCall(call, welcome);

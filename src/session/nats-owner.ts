@@ -7,7 +7,7 @@ import { makePrivateFolder } from '../files/private-files.ts';
 import { realDisk } from '../journal/disk.ts';
 import type { HistoryBound } from '../journal/history-limits.ts';
 import type { OwnerNote } from '../journal/paths.ts';
-import type { Claim } from '../nats/claim.ts';
+import { type Claim, parseClaim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';
 import { LogAppender, replaced } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
@@ -47,6 +47,8 @@ export const wireTimes: ConnectionTimes = {
 const partBytesMax = 256 * 1024;
 /** The last one counts; the others part the messages of earlier owners. */
 const claimsKept = 256;
+/** A node of a cluster that begins to lead has all messages of the stream after a shorter time. */
+const behindMsMax = 4_000;
 /** Room for the header of a message in the limit of the server. */
 const partHeaderBytes = 512;
 
@@ -55,6 +57,8 @@ export class NatsOwner {
   readonly #options: NatsOwnerOptions;
   readonly #appender: LogAppender;
   readonly #folder: MirrorFolder;
+  /** Since when the last claim of the stream is another one that does not lie behind its own. */
+  #olderSince: number | undefined;
 
   /** Restores the store from its stream, and serves it. */
   static async start(options: NatsOwnerOptions): Promise<NatsOwner> {
@@ -102,10 +106,19 @@ export class NatsOwner {
     return troubleOf(this.#appender);
   }
 
-  /** Ends if another session has claimed the store since. */
+  /** Ends if another session has claimed the store since, or a new stream that has its name. */
   async checkClaim(): Promise<void> {
-    const last = await this.#options.stream.last(claimFile).catch(() => undefined);
-    if (last && last.sequence > this.#options.sequence) this.broker.abandon(replaced());
+    const { stream, sequence, claim } = this.#options;
+    const last = await stream.last(claimFile).catch(() => undefined);
+    const isOwn = last && parseClaim(last.data)?.claim === claim.claim;
+    if (!last || isOwn) this.#olderSince = undefined;
+    else if (last.sequence > sequence) this.broker.abandon(replaced());
+    else {
+      // A node of a cluster may be behind for a moment, but not for long.
+      const now = performance.now();
+      this.#olderSince ??= now;
+      if (now - this.#olderSince >= behindMsMax) this.broker.abandon(replaced());
+    }
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */

@@ -21,12 +21,20 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { type Origin, validName } from '../model/message.ts';
+import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim, newClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { removeStaleMirrors } from '../nats/mirror-folder.ts';
-import { checkServerHint, NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
+import { streamOf } from '../nats/nats-address.ts';
+import {
+  checkServerHint,
+  NoAnswer,
+  StreamGone,
+  StreamReplaced,
+  serverAway,
+} from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
@@ -96,7 +104,7 @@ function noDials(claim?: string): Dials {
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;
   readonly #backoff = new Backoff(systemRuntime);
-  readonly #welcomes: Welcomes;
+  readonly #welcomes = new Welcomes();
   readonly #search = new OwnerSearch(systemRuntime);
   /** Why the server that answers took no claim of this session, while this claim of another was the last. */
   #refusal: { readonly claim: string | undefined; readonly error: IpcError } | undefined;
@@ -112,10 +120,13 @@ export class NatsSession extends Client implements MailService {
   #tidying: Promise<void> | undefined;
   /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
+  /** When the stream was made, as it was seen last. */
+  #created = '';
+  /** The store whose broker has welcomed this session; undefined if another one may follow without a word. */
+  #store: { readonly id: string; readonly created: string } | undefined;
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: NatsSessionOptions) {
-    const welcomes = new Welcomes();
     super(
       options.origin,
       {
@@ -123,14 +134,13 @@ export class NatsSession extends Client implements MailService {
         describeSilentOwner: async () => this.#silent(this.#claim),
         whyUnread: (sent, waitedMs) => this.#whyUnread(sent, waitedMs),
         ...{ silenceMs, waitSlackMs },
-        welcomed: (welcome) => welcomes.add(welcome),
+        welcomed: (welcome) => this.#welcomed(welcome),
         isStandby: () => this.#mayOwn() && options.ownership === undefined,
       },
       systemRuntime,
       validName(options.name),
     );
     this.#options = options;
-    this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
     options.server.onForbidden.add((subject, error) => {
       this.#log?.stream.forbidden(subject, error);
@@ -155,7 +165,10 @@ export class NatsSession extends Client implements MailService {
       throw new IpcError('bad_parameter', what, { hint: 'leave bind out' });
     }
     // Only this call begins an empty stream.
-    if (this.#isStreamGone) this.#forgetLog();
+    if (this.#isStreamGone) {
+      this.#forgetLog();
+      this.#store = undefined;
+    }
     await this.join(options);
     return this.#startResult(options);
   }
@@ -214,10 +227,15 @@ export class NatsSession extends Client implements MailService {
 
   async #find(): Promise<Connection> {
     this.#search.begins();
-    const connection = await withPatience(connectMsMax, (patience) => this.#connect(patience));
-    this.#search.found(connection);
-    this.#refusal = undefined;
-    return connection;
+    try {
+      const connection = await withPatience(connectMsMax, (patience) => this.#connect(patience));
+      this.#search.found(connection);
+      this.#refusal = undefined;
+      return connection;
+    } catch (error) {
+      this.#noteVain(error);
+      throw error;
+    }
   }
 
   async #connect(patience: Patience): Promise<Connection> {
@@ -252,17 +270,33 @@ export class NatsSession extends Client implements MailService {
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
       if (this.#options.server.isLost) throw serverAway(this.#url);
-      const { lastSequence } = await stream.state();
+      const { lastSequence, created } = await stream.state();
+      this.#created = created;
       this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
       this.#noteVain(error);
       this.#isStreamGone = error instanceof StreamGone;
       const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable(error) ? serverMsMax : 0;
-      if (patience.passedMs >= waitMs) throw error;
+      if (patience.passedMs >= waitMs) {
+        // Its callers hear of it now.
+        if (this.#isStreamGone && this.hasCallers) this.#store = undefined;
+        throw error;
+      }
       await sleep(serverRetryMs);
       return undefined;
     }
+  }
+
+  /** Each session says once that the mail is gone: nobody else may know it. */
+  #welcomed(welcome: Welcome): void {
+    const before = this.#store;
+    this.#store = { id: welcome.store, created: this.#created };
+    // After a purge, the store in the same stream is another one, too: its broker warns of what is lost.
+    if (before && before.id !== welcome.store && before.created !== this.#created) {
+      throw new StreamReplaced(streamOf(this.#options.port), this.#url);
+    }
+    this.#welcomes.add(welcome);
   }
 
   /** The connection to the owner, through the server or within this process. */

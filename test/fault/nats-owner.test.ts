@@ -84,3 +84,16 @@ test('short waits at an owner that stands still say so, also in a session that h
     await assert.rejects(session.wait('box', 1_000), { code: 'owner_silent', message: silent });
   }
 });
+
+test('a takeover loads a long message that follows many short ones', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, other] = [remote(), remote()];
+  await owner.start();
+  for (let count = 0; count < 50; count++) await owner.post('short', `short ${count}`);
+  await owner.post('long', 'x'.repeat(300_000));
+  await other.status();
+  await owner.kill();
+  assert.equal((await other.wait('long'))?.body.length, 300_000);
+});

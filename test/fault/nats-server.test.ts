@@ -114,6 +114,47 @@ test('the stream is deleted under parked waits: each session is told, and none b
   );
 });
 
+test('another session begins a new stream in place of one that was deleted: each session that knew that one says so once, and goes on', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, guest, late] = [remote(), remote(), remote()];
+  await owner.start();
+  await owner.post('box', 'lost with the stream');
+  const waits = [owner.wait('own', 60_000), guest.wait('other', 60_000)];
+  await untilParked(owner, 'own');
+  await untilParked(owner, 'other');
+  const manager = await operator(context, server.url);
+  await manager.streams.delete(stream);
+  await late.post('own', 'in the new one');
+  const code = 'storage_failed';
+  const message = `stream ${stream} was deleted from ${server.url}, and all mail in it; there is a new one`;
+  for (const waiting of waits) await assert.rejects(waiting, { code, message });
+  assert.equal((await owner.wait('own'))?.body, 'in the new one');
+  await guest.post('other', 'goes on');
+  assert.equal((await guest.wait('other'))?.body, 'goes on');
+});
+
+test('a stream that is set so that it keeps no mail is named with what is wrong, in sessions that had used it', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, guest] = [remote(), remote()];
+  await owner.start();
+  await guest.post('box', 'before');
+  const manager = await operator(context, server.url);
+  const { config } = await manager.streams.info(stream);
+  const sealed = { ...config, sealed: true };
+  await manager.streams.update(stream, sealed);
+  const refused = {
+    code: 'home_unusable',
+    message: `stream ${stream} cannot keep mail: purges are denied; it is sealed`,
+  };
+  await Promise.all(
+    [owner, guest].map((each) => assert.rejects(each.post('box', 'after'), refused)),
+  );
+});
+
 test('the stream is purged under parked waits: the owner says so, and nobody crashes', async (context) => {
   const server = await natsServer(context);
   if (!server) return;
