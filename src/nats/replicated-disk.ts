@@ -33,6 +33,16 @@ const preallocatedFactor = 2;
 /** Kept free for what cannot wait: changes of names, deliveries, settles. */
 const marginBytes = 4 * 1024 * 1024;
 
+/** As the error of a full disk. */
+export class StreamFull extends Error {
+  readonly code = 'ENOSPC';
+  readonly errno = -28;
+
+  constructor() {
+    super('ENOSPC: the stream has no room');
+  }
+}
+
 export class ReplicatedDisk implements Disk {
   readonly #options: ReplicatedDiskOptions;
   readonly #local: Disk;
@@ -198,7 +208,7 @@ export class ReplicatedDisk implements Disk {
     this.#storedBytes += stored + messageOverheadBytes;
   }
 
-  /** Throws as a full disk does. */
+  /** Throws `StreamFull`. */
   #checkRoom(bytes: number): void {
     let ahead = bytes;
     for (const [name, length] of this.#preallocated) {
@@ -206,10 +216,7 @@ export class ReplicatedDisk implements Disk {
     }
     const wanted = this.#storedBytes + ahead * preallocatedFactor + marginBytes;
     if (wanted <= this.#options.storedBytesMax) return;
-    throw Object.assign(new Error('ENOSPC: the stream has no room'), {
-      code: 'ENOSPC',
-      errno: -28,
-    });
+    throw new StreamFull();
   }
 }
 

@@ -13,8 +13,9 @@ import { LogAppender, replaced } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
+import { streamOf } from '../nats/nats-address.ts';
 import type { Nats } from '../nats/nats-server.ts';
-import { ReplicatedDisk } from '../nats/replicated-disk.ts';
+import { ReplicatedDisk, StreamFull } from '../nats/replicated-disk.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
 import { Connection, type ConnectionTimes } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
@@ -240,13 +241,23 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
   broker = await starting.catch((error: unknown) => {
     // Else it would go on trying to append what waits.
     appender.stop(new IpcError('storage_failed', 'the broker did not start', { cause: error }));
-    throw error;
+    throw noRoomToStart(error, options.port) ?? error;
   });
   if (loss) {
     broker.abandon(loss);
     throw loss;
   }
   return new NatsOwner(broker, options, appender, folder);
+}
+
+/** undefined if it did not start for another reason than a full stream. */
+function noRoomToStart(error: unknown, port: number): IpcError | undefined {
+  const isFull = error instanceof IpcError && error.cause instanceof StreamFull;
+  if (!isFull) return undefined;
+  const stream = streamOf(port);
+  const what = `stream ${stream} has no room for a broker to start in; the mail in it is safe`;
+  const hint = `raise its limit: \`nats stream edit ${stream} --max-bytes 4GB\``;
+  return new IpcError('store_full', what, { cause: error, hint });
 }
 
 function troubleOf({ trouble }: LogAppender): string | undefined {

@@ -216,6 +216,40 @@ test('a full stream refuses posts and takes settles, and posts again when there 
   context.diagnostic(`${bytes} bytes at the end`);
 });
 
+test('a stream whose limit leaves no room for the next broker is named, with the remedy, and works when it has room', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service, stream } = await natsTeam(context, server.url);
+  const mail = await service();
+  for (let count = 0; count < 20; count++) {
+    await mail.post('box' as Name, Buffer.alloc(500_000, 'x'));
+  }
+  await mail.close();
+  const manager = await operator(context, server.url);
+  const { config, state } = await manager.streams.info(stream);
+  await manager.streams.update(stream, { ...config, max_bytes: state.bytes + 1_000_000 });
+  const next = await service();
+  await assert.rejects(next.post('box' as Name, Buffer.from('more')), {
+    code: 'store_full',
+    message: `stream ${stream} has no room for a broker to start in; the mail in it is safe`,
+    hint: `raise its limit: \`nats stream edit ${stream} --max-bytes 4GB\``,
+  });
+  await manager.streams.update(stream, config);
+  // A session whose own brokers did not start tries again after some seconds.
+  const more = () => next.post('box' as Name, Buffer.from('more'));
+  for (let isStored = false; !isStored; ) {
+    isStored = await more().then(
+      () => true,
+      ({ code }: IpcError) => {
+        assert.equal(code, 'store_full');
+        return false;
+      },
+    );
+  }
+  const { mailboxes } = await next.status();
+  assert.equal(mailboxes[0]?.ready, 21);
+});
+
 test('many short messages fill a stream, and each can still be settled', async (context) => {
   const server = await natsServer(context);
   if (!server) return;
