@@ -44,6 +44,8 @@ export const wireTimes: ConnectionTimes = {
   heartbeatMs: 2_000,
   silenceMsDead: 10_000,
 };
+/** Said of an owner that cannot store. */
+export const mailWaits = 'mail waits to be stored by the NATS server';
 /** Of a file in one message; a smaller limit of the server makes it less. */
 const partBytesMax = 256 * 1024;
 /** The last one counts; the others part the messages of earlier owners. */
@@ -261,7 +263,7 @@ function noRoomToStart(error: unknown, port: number): IpcError | undefined {
 }
 
 function troubleOf({ trouble }: LogAppender): string | undefined {
-  return trouble && `mail waits to be stored by the NATS server: ${trouble}`;
+  return trouble && `${mailWaits}: ${trouble}`;
 }
 
 function noAddress(): IpcError {

@@ -41,7 +41,7 @@ import type { FoundStream } from '../nats/stream-settings.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
-import { connectionOf, Guests, NatsOwner, wireTimes } from './nats-owner.ts';
+import { connectionOf, Guests, mailWaits, NatsOwner, wireTimes } from './nats-owner.ts';
 import { OwnerSearch, waitSlackMs } from './owner-search.ts';
 import type { Ownership } from './session.ts';
 import { Welcomes } from './welcomes.ts';
@@ -417,11 +417,11 @@ export class NatsSession extends Client implements MailService {
   }
 
   #whyUnread(wasSent: boolean, waitedMs: number): IpcError | undefined {
-    const stalled = this.#owner?.trouble;
-    if (stalled !== undefined) {
-      return new IpcError('unreachable', `${this.#url}: ${stalled}`, { hint: checkServerHint });
-    }
     const unread = this.#search.unread(wasSent, waitedMs);
+    const trouble = this.#owner && (this.#owner.trouble ?? (unread?.isOwnerFound && mailWaits));
+    if (trouble) {
+      return new IpcError('unreachable', `${this.#url}: ${trouble}`, { hint: checkServerHint });
+    }
     if (!unread) return undefined;
     const time = `for ${Math.round(unread.ms / 1_000)} s`;
     if (!unread.isOwnerFound) return unread.reason ?? new NoAnswer(this.#url, new Error(time));

@@ -45,13 +45,15 @@ async function assertPosts(team: NatsTeam, nodes: readonly NatsNode[]): Promise<
   const parked = reader.wait('other', 200_000);
   await untilParked(reader, 'other');
   for (const node of nodes) node.stop();
-  const [ofOwner, ofGuest, ...ended] = await Promise.all([
+  const [ofOwner, ofOwnerSoon, ofGuest, ...ended] = await Promise.all([
     unread(owner, 7_000),
+    unread(owner, 2_000),
     unread(guest, 4_000),
     failed(owner, 'owner'),
     failed(guest, 'guest'),
   ]);
   assert.match(ofOwner, /^unreachable: nats:.* mail waits to be stored by the NATS server: /);
+  assert.match(ofOwnerSoon, /^unreachable: nats:.* mail waits to be stored by the NATS server$/);
   assert.match(
     ofGuest,
     /^unreachable: nats:.*: the owner of the broker \(pid .*\) has not answered/,
