@@ -47,7 +47,7 @@ export class NoAnswer extends IpcError {
   constructor(url: string, cause: Error) {
     super('unreachable', `${url} has not answered: ${cause.message}`, {
       cause,
-      hint: 'check that a NATS server with JetStream runs there, and that its cluster has a leader',
+      hint: 'check that a NATS server with JetStream runs there, that its disk has room, and that its cluster has a leader',
     });
   }
 }

@@ -2,7 +2,7 @@
 // Synced means stored there. So after a crash the stream has the changes up to some point, in order, which is more than
 // a disk promises.
 import { basename, dirname, relative, sep } from 'node:path';
-import type { Disk, DiskFile, FolderIdentity } from '../journal/disk.ts';
+import { type Disk, type DiskFile, type FolderIdentity, RemoteFull } from '../journal/disk.ts';
 import type { FileChangeMessage, LogAppender } from './log-appender.ts';
 import { type LoadedMirror, type MirroredFile, messageOverheadBytes } from './mirror.ts';
 
@@ -32,16 +32,6 @@ const reportsFolder = 'damaged';
 const preallocatedFactor = 2;
 /** Kept free for what cannot wait: changes of names, deliveries, settles. */
 const marginBytes = 4 * 1024 * 1024;
-
-/** As the error of a full disk. */
-export class StreamFull extends Error {
-  readonly code = 'ENOSPC';
-  readonly errno = -28;
-
-  constructor() {
-    super('ENOSPC: the stream has no room');
-  }
-}
 
 export class ReplicatedDisk implements Disk {
   readonly #options: ReplicatedDiskOptions;
@@ -208,7 +198,7 @@ export class ReplicatedDisk implements Disk {
     this.#storedBytes += stored + messageOverheadBytes;
   }
 
-  /** Throws `StreamFull`. */
+  /** Throws `RemoteFull`. */
   #checkRoom(bytes: number): void {
     let ahead = bytes;
     for (const [name, length] of this.#preallocated) {
@@ -216,7 +206,7 @@ export class ReplicatedDisk implements Disk {
     }
     const wanted = this.#storedBytes + ahead * preallocatedFactor + marginBytes;
     if (wanted <= this.#options.storedBytesMax) return;
-    throw new StreamFull();
+    throw new RemoteFull('the stream of the mail', 'raise its `max_bytes`');
   }
 }
 

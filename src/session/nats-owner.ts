@@ -4,7 +4,7 @@ import { homeFault, IpcError } from '../base/errors.ts';
 import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
-import { realDisk } from '../journal/disk.ts';
+import { RemoteFull, realDisk } from '../journal/disk.ts';
 import type { HistoryBound } from '../journal/history-limits.ts';
 import type { OwnerNote } from '../journal/paths.ts';
 import { type Claim, parseClaim } from '../nats/claim.ts';
@@ -15,7 +15,7 @@ import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
 import { streamOf } from '../nats/nats-address.ts';
 import type { Nats } from '../nats/nats-server.ts';
-import { ReplicatedDisk, StreamFull } from '../nats/replicated-disk.ts';
+import { ReplicatedDisk } from '../nats/replicated-disk.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
 import { Connection, type ConnectionTimes } from '../net/connection.ts';
 import { encodeRequest } from '../protocol/codec.ts';
@@ -254,7 +254,7 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
 
 /** undefined if it did not start for another reason than a full stream. */
 function noRoomToStart(error: unknown, port: number): IpcError | undefined {
-  const isFull = error instanceof IpcError && error.cause instanceof StreamFull;
+  const isFull = error instanceof IpcError && error.cause instanceof RemoteFull;
   if (!isFull) return undefined;
   const stream = streamOf(port);
   const what = `stream ${stream} has no room for a broker to start in; the mail in it is safe`;

@@ -203,6 +203,8 @@ test('a full stream refuses posts and takes settles, and posts again when there 
   context.diagnostic(`${stored} stored, then ${refusal?.code}: ${refusal?.message}`);
   assert(refusal && stored > 20);
   assert.equal(refusal.kind.retry, true);
+  const full = 'the stream of the mail is full (ENOSPC); this post was not stored';
+  assert.equal(refusal.message, `the broker says: "${full}"`);
   let settled = 0;
   for (;;) {
     const { deliveries } = await next.fetch('box' as Name, { messagesMax: 20 });
