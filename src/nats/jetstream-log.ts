@@ -12,7 +12,7 @@ import {
   type StreamState,
 } from './log-stream.ts';
 import { streamOf } from './nats-address.ts';
-import { natsFault, StreamGone } from './nats-faults.ts';
+import { NoAnswer, natsFault, StreamGone } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 import {
   bytesMaxWanted,
@@ -167,6 +167,7 @@ export class JetStreamLog implements LogStream {
       const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
       const timer = setTimeout(() => {
         end({ kind: 'unknown', reason: `the server has not answered for ${limitMs} ms` });
+        this.#nats.unanswered();
       }, limitMs);
       this.#waiting.set(id, waiting);
       try {
@@ -309,7 +310,10 @@ export class JetStreamLog implements LogStream {
 
   #fault(error: unknown): unknown {
     const { url } = this.#nats;
-    return apiCode(error) === noStream ? new StreamGone(this.#name, url) : natsFault(error, url);
+    if (apiCode(error) === noStream) return new StreamGone(this.#name, url);
+    const fault = natsFault(error, url);
+    if (fault instanceof NoAnswer) this.#nats.unanswered();
+    return fault;
   }
 }
 
