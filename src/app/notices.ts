@@ -15,7 +15,7 @@ export interface NoticesOptions extends Cancellable {
   readonly timeoutMs: number;
   /** How the session is woken, for a status. */
   readonly path: string;
-  /** Gets an error that may pass by itself, after which the broker is asked again. Without it the error is thrown. */
+  /** Gets an error that may pass by itself, if there is time to ask the broker again. Without it the error is thrown. */
   readonly onFault?: ((error: IpcError) => void) | undefined;
 }
 
@@ -50,22 +50,20 @@ export async function* notices(
   }
 }
 
-/** Asks again after each error that may pass. Returns undefined when no time is left. */
-export async function patiently<Result>(
+/** Asks again after each error that may pass. Throws the last one if no time is left then: nobody knows what is there. */
+async function patiently<Result>(
   ask: () => Promise<Result>,
   leftMs: () => number,
   { onFault, signal }: Pick<NoticesOptions, 'onFault' | 'signal'>,
-): Promise<Result | undefined> {
+): Promise<Result> {
   for (;;) {
     try {
       return await ask();
     } catch (error) {
       const mayPass = error instanceof IpcError && error.kind.retry === true;
-      if (!mayPass || !onFault) throw error;
+      if (!mayPass || !onFault || leftMs() <= faultPauseMs) throw error;
       onFault(error);
     }
-    const pauseMs = Math.min(faultPauseMs, leftMs());
-    await sleep(pauseMs, undefined, { signal }).catch(() => Promise.reject(cancelled()));
-    if (leftMs() === 0) return undefined;
+    await sleep(faultPauseMs, undefined, { signal }).catch(() => Promise.reject(cancelled()));
   }
 }

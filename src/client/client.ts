@@ -46,8 +46,7 @@ import { type OpenCall, PendingCall, type PendingCallOptions } from './pending-c
 import { PostCall } from './post-call.ts';
 import { SettleCall } from './settle-call.ts';
 
-/** The broker ends a parked wait; a client ends it itself this much later, if no response came. */
-const waitSlackMs = 250;
+const waitSlackMsDefault = 250;
 
 export interface StatusCounts extends Omit<StatusResponse, 'kind' | 'request'> {
   readonly sessionList: readonly SessionStatus[];
@@ -60,6 +59,7 @@ export class Client {
   readonly #link: Link;
   readonly #deadlines: Deadlines;
   readonly #parking: ParkingSession;
+  readonly #waitSlackMs: number;
   #requestNumber = 0;
   readonly #outbox: Outbox;
   readonly #holdings = new Holdings();
@@ -74,6 +74,7 @@ export class Client {
     this.#now = () => runtime.now();
     this.#outbox = new Outbox(runtime);
     this.#name = name;
+    this.#waitSlackMs = connector.waitSlackMs ?? waitSlackMsDefault;
     this.#link = new Link(connector, runtime, {
       session: this.session,
       secret,
@@ -161,14 +162,16 @@ export class Client {
     options: Cancellable,
   ): Promise<Result> {
     const result = this.#link.run(call, options);
-    this.#deadlines.endAt(call, deadline + waitSlackMs);
+    call.beganAt = this.#now();
+    this.#deadlines.endAt(call, deadline + this.#waitSlackMs);
     return result;
   }
 
   #late(call: OpenCall): void {
-    const { sent, kind } = call;
+    const { sent, kind, beganAt } = call;
+    const waitedMs = this.#now() - beganAt;
     // Events are asked for again and again.
-    const reason = kind === 'events' ? undefined : this.#link.whyUnread(sent);
+    const reason = kind === 'events' ? undefined : this.#link.whyUnread(sent, waitedMs);
     if (reason) return call.giveUp(reason);
     if (call.late() && sent) this.#link.send({ kind: 'cancel', request: call.number });
   }

@@ -36,11 +36,13 @@ export interface Connector {
   isStandby(): boolean;
   /** Describes an owner that accepts connections but does not respond. */
   describeSilentOwner(): Promise<IpcError>;
-  /** Why no mail can be read now, for a wait without a response whose time is over; `sent`: a broker has had it. */
-  whyUnread?(sent: boolean): IpcError | undefined;
+  /** Why no mail could be read, for a wait without a response whose time is over; `sent`: a broker has had it. */
+  whyUnread?(sent: boolean, waitedMs: number): IpcError | undefined;
+  /** The broker ends a wait; the client does when no response has come this much later. 250 ms if undefined. */
+  readonly waitSlackMs?: number;
   /** A broker that sends nothing for this long after a request counts as silent; `silenceMsResponse` if undefined. */
   readonly silenceMs?: number;
-  /** Called with each welcome, before any call is sent. */
+  /** Called with each welcome, before any call is sent. An IpcError that it throws fails the attempt to connect. */
   welcomed(welcome: Welcome): void;
 }
 
@@ -141,8 +143,8 @@ export class Link {
   }
 
   /** As of the connector. */
-  whyUnread(sent: boolean): IpcError | undefined {
-    return this.#connector.whyUnread?.(sent);
+  whyUnread(sent: boolean, waitedMs: number): IpcError | undefined {
+    return this.#connector.whyUnread?.(sent, waitedMs);
   }
 
   /** The welcome of the broker on the open link. */
@@ -366,11 +368,11 @@ export class Link {
   }
 
   #welcomed(connection: Connection, welcome: Welcome): void {
+    this.#connector.welcomed(welcome);
     const since = this.#runtime.now();
     this.#state = { kind: 'open', connection, welcome, since, isOwnerFailed: false };
     this.#pauseMs = retryMs;
     this.#endedUnwelcomed = 0;
-    this.#connector.welcomed(welcome);
     this.#user.holdings.revoke(welcome.revoked);
     for (const call of [...this.#calls.values()]) {
       if (!isShelved(call)) this.#sendCall(call, welcome);

@@ -35,6 +35,8 @@ export class PendingCall<Result = unknown> {
   ownersFailed = 0;
   /** Since when the broker has been silent, on the runtime's clock; undefined when the watchdog ignores the call. */
   silentSince: number | undefined;
+  /** Of a call whose caller has given it a time: since when it waits, on the runtime's clock. */
+  beganAt = 0;
   /** When the time of its caller is over, on the runtime's clock. */
   endsAt = Number.POSITIVE_INFINITY;
   readonly number: RequestNumber;

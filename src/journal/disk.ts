@@ -30,6 +30,21 @@ import { fileMemory } from '../base/large-memory.ts';
 import { makePrivateFolder, openPrivateFile, refuseLink } from '../files/private-files.ts';
 import { holdReserve, withReserve } from './descriptor-reserve.ts';
 
+/** A disk has no room because a place on another machine has none. */
+export class RemoteFull extends Error {
+  readonly code = 'ENOSPC';
+  readonly errno = -28;
+  /** What is full, and what a person can do. */
+  readonly place: string;
+  readonly remedy: string;
+
+  constructor(place: string, remedy: string) {
+    super(`ENOSPC: ${place} is full`);
+    this.place = place;
+    this.remedy = remedy;
+  }
+}
+
 /** A symbolic link is neither a folder of the store nor a file of it: using one fails. */
 export interface Disk {
   /** False if it is there already. Its mode is 0700, whatever the umask; its parent must be there. */

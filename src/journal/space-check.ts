@@ -5,11 +5,10 @@
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { ballastFileBytes, idBytesMax, settleReserveBytes } from '../base/limits.ts';
 import type { Ballast } from './ballast.ts';
+import { RemoteFull } from './disk.ts';
 import { isDiskFull, isFileLimit } from './epoch.ts';
 import type { LogWriter } from './log-writer.ts';
 
-const fullWarning =
-  'the disk was full at the last post: posts are refused until there is space, but mail can be read and settled';
 /** At most how much longer the record of a post is than its frame: envelope, header, and the stamp before it. */
 const postedBytesExtra = 676;
 /** The same for each further message of the post: number and id. */
@@ -68,7 +67,9 @@ export class SpaceCheck {
 
   /** In sentences for people. */
   warnings(): string[] {
-    return this.isDiskFull ? [fullWarning] : [];
+    const place = this.#lack instanceof RemoteFull ? this.#lack.place : 'the disk';
+    const what = `${place} was full at the last post: posts are refused until there is space`;
+    return this.isDiskFull ? [`${what}, but mail can be read and settled`] : [];
   }
 
   /** The next segment was begun. */
@@ -81,11 +82,15 @@ export class SpaceCheck {
    * unsettled mail takes.
    */
   refusal(pid: number, liveBytes: number): IpcError {
-    const code = systemErrorCode(this.#lack);
     if (this.isFileLimited) return this.#tooLarge(pid);
-    const full = `the disk of the store is full (${code})`;
+    const local = {
+      place: 'the disk of the store',
+      remedy: 'free space or inodes there, or raise the quota',
+    };
+    const { place, remedy } = this.#lack instanceof RemoteFull ? this.#lack : local;
+    const full = `${place} is full (${systemErrorCode(this.#lack)})`;
     const isMail = liveBytes >= this.#wantedBytes;
-    const other = `, and unsettled mail takes only ${liveBytes} bytes of it: free space or inodes there, or raise the quota`;
+    const other = `, and unsettled mail takes only ${liveBytes} bytes of it: ${remedy}`;
     return new IpcError('store_full', `${full}${isMail ? '' : other}; this post was not stored`);
   }
 

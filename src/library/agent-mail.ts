@@ -158,8 +158,8 @@ export class AgentMail {
    * The first message of a mailbox, held until it is settled or released; undefined on timeout. `from`: a mailbox,
    * or a list of up to 16, of which the first that has mail is served. A failover does not end the wait. After an
    * abort, a message that was already on its way is released unread.
-   * @throws `too_many_waits`, `too_many_holds`; `unreachable`: also when the time is over, and no mail could be read
-   * on a NATS server.
+   * @throws `too_many_waits`, `too_many_holds`; also when the time is over, and no mail could be read on a NATS server:
+   * `unreachable`, `owner_silent` or `no_broker`.
    */
   wait(
     from: string | readonly string[],

@@ -12,13 +12,12 @@ import {
   type StreamState,
 } from './log-stream.ts';
 import { streamOf } from './nats-address.ts';
-import { natsFault, StreamGone } from './nats-faults.ts';
+import { NoAnswer, natsFault, StreamGone } from './nats-faults.ts';
 import type { Nats } from './nats-server.ts';
 import {
   bytesMaxWanted,
   type FoundStream,
   foundStream,
-  limitOf,
   messageBytesMin,
   replicasWanted,
   settingsOf,
@@ -38,8 +37,12 @@ const looksMax = 10;
 const lookMs = 50;
 /** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
-/** Asked for ahead of what was read. A server cuts a connection that has 64 MB waiting for it. */
-const bytesAhead = 8 * 1024 ** 2;
+/**
+ * Messages asked for ahead of what was read: 8 MB, as one has 256 KB at most. A server cuts a connection that has 64 MB
+ * waiting for it, or does not take in 10 s what waits. A limit in bytes would be none of whole messages: the server sends
+ * none that does not fit, and the client of NATS asks for what it has read, which may be less than one message.
+ */
+const messagesAhead = 32;
 /** A consumer that sends nothing for this long may never send again. A message of 1 MB may take it, at 70 KB a second. */
 const readSilenceMsMax = 15_000;
 
@@ -139,9 +142,12 @@ export class JetStreamLog implements LogStream {
   }
 
   async state(): Promise<StreamState> {
-    const { state, config } = await this.#ask(() => this.#nats.manager.streams.info(this.#name));
-    const bytesMax = limitOf(config.max_bytes);
-    return { lastSequence: state.last_seq, bytes: state.bytes, bytesMax };
+    const { state, config, created } = await this.#ask(() =>
+      this.#nats.manager.streams.info(this.#name),
+    );
+    // Its operator may have changed it meanwhile.
+    const { bytesMax } = foundStream(config, this.#prefix);
+    return { lastSequence: state.last_seq, bytes: state.bytes, bytesMax, created };
   }
 
   append(message: AppendedMessage): Promise<AppendResult> {
@@ -161,6 +167,7 @@ export class JetStreamLog implements LogStream {
       const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
       const timer = setTimeout(() => {
         end({ kind: 'unknown', reason: `the server has not answered for ${limitMs} ms` });
+        this.#nats.unanswered();
       }, limitMs);
       this.#waiting.set(id, waiting);
       try {
@@ -184,7 +191,7 @@ export class JetStreamLog implements LogStream {
   async *read(upTo: number): AsyncIterable<StreamMessage> {
     const { library, connection, manager } = this.#nats;
     const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
-    const messages = await consumer.consume({ max_bytes: bytesAhead });
+    const messages = await consumer.consume({ max_messages: messagesAhead });
     try {
       for await (const message of this.#untilCut(messages)) {
         yield {
@@ -311,7 +318,10 @@ export class JetStreamLog implements LogStream {
 
   #fault(error: unknown): unknown {
     const { url } = this.#nats;
-    return apiCode(error) === noStream ? new StreamGone(this.#name, url) : natsFault(error, url);
+    if (apiCode(error) === noStream) return new StreamGone(this.#name, url);
+    const fault = natsFault(error, url);
+    if (fault instanceof NoAnswer) this.#nats.unanswered();
+    return fault;
   }
 }
 

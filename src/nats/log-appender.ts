@@ -184,13 +184,16 @@ export class LogAppender {
     return false;
   }
 
-  /** Else what is pending would wait for a stream, or a connection, that never comes back. */
+  /** Else what is pending would wait for a stream, or a connection, that never comes back, or takes no mail any more. */
   async #checkStream(): Promise<void> {
     await this.#stream.state().catch((error: unknown) => this.#checkEnd(error));
   }
 
   #checkEnd(error: unknown): void {
-    if (error instanceof StreamGone || error instanceof ConnectionEnded) this.#lost(error);
+    const isUnusable = error instanceof IpcError && error.code === 'home_unusable';
+    if (error instanceof StreamGone || error instanceof ConnectionEnded || isUnusable) {
+      this.#lost(error);
+    }
   }
 
   #lost(error: IpcError): void {

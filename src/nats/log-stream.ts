@@ -9,6 +9,8 @@ export interface StreamState {
   readonly bytes: number;
   /** Infinity: no limit. */
   readonly bytesMax: number;
+  /** When the stream was made, as the server says it. */
+  readonly created: string;
 }
 
 export interface StreamMessage {
@@ -37,6 +39,7 @@ export interface UnknownResult {
 export interface LogStream {
   /** The largest message that the server takes, in bytes, without its headers. */
   readonly messageBytesMax: number;
+  /** Throws `home_unusable` if it cannot keep mail any more. */
   state(): Promise<StreamState>;
   /**
    * Appends if the last message has the sequence `after`. A message with an `id` that the stream has had within the last

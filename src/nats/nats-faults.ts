@@ -22,6 +22,19 @@ export class StreamGone extends IpcError {
   }
 }
 
+/** Another stream has its name now, which another session has begun. */
+export class StreamReplaced extends IpcError {
+  constructor(stream: string, url: string) {
+    super(
+      'storage_failed',
+      `stream ${stream} was deleted from ${url}, and all mail in it; there is a new one`,
+      {
+        hint: 'restore it from a backup, or go on with the new one: the next call does',
+      },
+    );
+  }
+}
+
 /** The connection was closed for good: by this session, or after the server has refused its credentials. */
 export class ConnectionEnded extends IpcError {
   constructor(url: string, cause: Error) {
@@ -34,7 +47,7 @@ export class NoAnswer extends IpcError {
   constructor(url: string, cause: Error) {
     super('unreachable', `${url} has not answered: ${cause.message}`, {
       cause,
-      hint: 'check that a NATS server with JetStream runs there, and that its cluster has a leader',
+      hint: 'check that a NATS server with JetStream runs there, that its disk has room, and that its cluster has a leader',
     });
   }
 }

@@ -23,6 +23,8 @@ export interface Nats {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
   readonly url: string;
+  /** To be called when a request got no answer. */
+  unanswered(): void;
 }
 
 const connectMs = 5_000;
@@ -30,6 +32,8 @@ const pingMs = 10_000;
 /** A heartbeat that got no answer, and the next. */
 const pingsMax = 2;
 const reconnectMs = 250;
+/** A server that stands still does not answer a ping either. */
+const pongMsMax = 2_000;
 const drainMsMax = 1_000;
 
 export class NatsServer {
@@ -48,6 +52,7 @@ export class NatsServer {
   readonly onForbidden = new Set<(subject: string, error: Error) => void>();
   /** When the connection was made again after it was lost, on the clock of performance.now(). */
   #reconnected = Number.NEGATIVE_INFINITY;
+  #isPinging = false;
   #isClosed = false;
 
   constructor(options: NatsOptions) {
@@ -98,7 +103,23 @@ export class NatsServer {
     this.isLost = false;
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
-    return { library, connection, manager, url: this.url };
+    const unanswered = () => void this.#leaveIfStill(connection);
+    return { library, connection, manager, url: this.url, unanswered };
+  }
+
+  /** The client of NATS would stay for half a minute at a node that stands still, while others of its cluster serve. */
+  async #leaveIfStill(connection: NatsConnection): Promise<void> {
+    const nodes = new Set([
+      ...this.#options.address.servers,
+      ...(connection.info?.connect_urls ?? []),
+    ]);
+    if (nodes.size < 2 || this.#isPinging || this.isLost) return;
+    this.#isPinging = true;
+    const ponged = connection.flush().then(() => true);
+    const late = sleep(pongMsMax, false, { ref: false });
+    const isAlive = await Promise.race([ponged, late]).catch(() => true);
+    this.#isPinging = false;
+    if (!isAlive && !this.isLost && !this.#isClosed) await connection.reconnect().catch(() => {});
   }
 
   async #dial(library: Library): Promise<NatsConnection> {

@@ -2,7 +2,7 @@
 // Synced means stored there. So after a crash the stream has the changes up to some point, in order, which is more than
 // a disk promises.
 import { basename, dirname, relative, sep } from 'node:path';
-import type { Disk, DiskFile, FolderIdentity } from '../journal/disk.ts';
+import { type Disk, type DiskFile, type FolderIdentity, RemoteFull } from '../journal/disk.ts';
 import type { FileChangeMessage, LogAppender } from './log-appender.ts';
 import { type LoadedMirror, type MirroredFile, messageOverheadBytes } from './mirror.ts';
 
@@ -198,7 +198,7 @@ export class ReplicatedDisk implements Disk {
     this.#storedBytes += stored + messageOverheadBytes;
   }
 
-  /** Throws as a full disk does. */
+  /** Throws `RemoteFull`. */
   #checkRoom(bytes: number): void {
     let ahead = bytes;
     for (const [name, length] of this.#preallocated) {
@@ -206,10 +206,7 @@ export class ReplicatedDisk implements Disk {
     }
     const wanted = this.#storedBytes + ahead * preallocatedFactor + marginBytes;
     if (wanted <= this.#options.storedBytesMax) return;
-    throw Object.assign(new Error('ENOSPC: the stream has no room'), {
-      code: 'ENOSPC',
-      errno: -28,
-    });
+    throw new RemoteFull('the stream of the mail', 'raise its `max_bytes`');
   }
 }
 

@@ -45,7 +45,7 @@ export function settingsOf(name: string, prefix: string, replicas: number, bytes
 }
 
 /** A limit as the server says it: 0 and below for none. */
-export function limitOf(given: number): number {
+function limitOf(given: number): number {
   return given > 0 ? given : Number.POSITIVE_INFINITY;
 }
 

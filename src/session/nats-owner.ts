@@ -4,15 +4,16 @@ import { homeFault, IpcError } from '../base/errors.ts';
 import { replayHeartbeatMs } from '../base/limits.ts';
 import { Broker } from '../broker/broker.ts';
 import { makePrivateFolder } from '../files/private-files.ts';
-import { realDisk } from '../journal/disk.ts';
+import { RemoteFull, realDisk } from '../journal/disk.ts';
 import type { HistoryBound } from '../journal/history-limits.ts';
 import type { OwnerNote } from '../journal/paths.ts';
-import type { Claim } from '../nats/claim.ts';
+import { type Claim, parseClaim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';
 import { LogAppender, replaced } from '../nats/log-appender.ts';
 import { claimFile, type LogStream } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
+import { streamOf } from '../nats/nats-address.ts';
 import type { Nats } from '../nats/nats-server.ts';
 import { ReplicatedDisk } from '../nats/replicated-disk.ts';
 import { type WireSocket, wirePair } from '../nats/wire-socket.ts';
@@ -43,10 +44,14 @@ export const wireTimes: ConnectionTimes = {
   heartbeatMs: 2_000,
   silenceMsDead: 10_000,
 };
+/** Said of an owner that cannot store. */
+export const mailWaits = 'mail waits to be stored by the NATS server';
 /** Of a file in one message; a smaller limit of the server makes it less. */
 const partBytesMax = 256 * 1024;
 /** The last one counts; the others part the messages of earlier owners. */
 const claimsKept = 256;
+/** A node of a cluster that begins to lead has all messages of the stream after a shorter time. */
+const behindMsMax = 4_000;
 /** Room for the header of a message in the limit of the server. */
 const partHeaderBytes = 512;
 
@@ -55,6 +60,8 @@ export class NatsOwner {
   readonly #options: NatsOwnerOptions;
   readonly #appender: LogAppender;
   readonly #folder: MirrorFolder;
+  /** Since when the last claim of the stream is another one that does not lie behind its own. */
+  #olderSince: number | undefined;
 
   /** Restores the store from its stream, and serves it. */
   static async start(options: NatsOwnerOptions): Promise<NatsOwner> {
@@ -102,10 +109,19 @@ export class NatsOwner {
     return troubleOf(this.#appender);
   }
 
-  /** Ends if another session has claimed the store since. */
+  /** Ends if another session has claimed the store since, or a new stream that has its name. */
   async checkClaim(): Promise<void> {
-    const last = await this.#options.stream.last(claimFile).catch(() => undefined);
-    if (last && last.sequence > this.#options.sequence) this.broker.abandon(replaced());
+    const { stream, sequence, claim } = this.#options;
+    const last = await stream.last(claimFile).catch(() => undefined);
+    const isOwn = last && parseClaim(last.data)?.claim === claim.claim;
+    if (!last || isOwn) this.#olderSince = undefined;
+    else if (last.sequence > sequence) this.broker.abandon(replaced());
+    else {
+      // A node of a cluster may be behind for a moment, but not for long.
+      const now = performance.now();
+      this.#olderSince ??= now;
+      if (now - this.#olderSince >= behindMsMax) this.broker.abandon(replaced());
+    }
   }
 
   /** Waits at most `graceMs` for the server to store what is written. */
@@ -227,7 +243,7 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
   broker = await starting.catch((error: unknown) => {
     // Else it would go on trying to append what waits.
     appender.stop(new IpcError('storage_failed', 'the broker did not start', { cause: error }));
-    throw error;
+    throw noRoomToStart(error, options.port) ?? error;
   });
   if (loss) {
     broker.abandon(loss);
@@ -236,8 +252,18 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
   return new NatsOwner(broker, options, appender, folder);
 }
 
+/** undefined if it did not start for another reason than a full stream. */
+function noRoomToStart(error: unknown, port: number): IpcError | undefined {
+  const isFull = error instanceof IpcError && error.cause instanceof RemoteFull;
+  if (!isFull) return undefined;
+  const stream = streamOf(port);
+  const what = `stream ${stream} has no room for a broker to start in; the mail in it is safe`;
+  const hint = `raise its limit: \`nats stream edit ${stream} --max-bytes 4GB\``;
+  return new IpcError('store_full', what, { cause: error, hint });
+}
+
 function troubleOf({ trouble }: LogAppender): string | undefined {
-  return trouble && `mail waits to be stored by the NATS server: ${trouble}`;
+  return trouble && `${mailWaits}: ${trouble}`;
 }
 
 function noAddress(): IpcError {

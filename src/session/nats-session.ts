@@ -21,19 +21,28 @@ import type {
   StopResult,
 } from '../model/mail-service.ts';
 import { type Origin, validName } from '../model/message.ts';
+import type { Welcome } from '../model/requests.ts';
 import { type Claim, lastClaim, makeClaim, newClaim } from '../nats/claim.ts';
 import { broken, dialOwner } from '../nats/dial.ts';
 import { JetStreamLog } from '../nats/jetstream-log.ts';
 import { claimFile } from '../nats/log-stream.ts';
 import { removeStaleMirrors } from '../nats/mirror-folder.ts';
-import { checkServerHint, NoAnswer, StreamGone, serverAway } from '../nats/nats-faults.ts';
+import { streamOf } from '../nats/nats-address.ts';
+import {
+  checkServerHint,
+  NoAnswer,
+  StreamGone,
+  StreamReplaced,
+  serverAway,
+} from '../nats/nats-faults.ts';
 import type { Nats, NatsServer } from '../nats/nats-server.ts';
 import { serverWarnings } from '../nats/server-warnings.ts';
 import type { FoundStream } from '../nats/stream-settings.ts';
 import type { Connection } from '../net/connection.ts';
 import { makeHome } from '../net/keys.ts';
 import { Backoff } from './backoff.ts';
-import { connectionOf, Guests, NatsOwner, wireTimes } from './nats-owner.ts';
+import { connectionOf, Guests, mailWaits, NatsOwner, wireTimes } from './nats-owner.ts';
+import { OwnerSearch, waitSlackMs } from './owner-search.ts';
 import type { Ownership } from './session.ts';
 import { Welcomes } from './welcomes.ts';
 
@@ -71,8 +80,6 @@ const absentDialsOfCluster = 3;
 const silenceMs = 15_000;
 assert(silenceMs > wireTimes.silenceMsDead, 'the connection to a silent owner ends first');
 const closeMsDefault = 2_000;
-/** A server that has not answered for this long may keep mail from a wait that ends now; a takeover is shorter. */
-const unansweredMsMin = 1_000;
 /** An owner looks for a newer claim this often: it gets no message of one that was made while it was cut off. */
 const claimCheckMs = 5_000;
 /** A takeover loads all of it. Two segments: one that is too large for the bound goes whole. */
@@ -88,6 +95,8 @@ interface Dials {
   silent: number;
 }
 
+type OpenLog = { readonly nats: Nats; readonly stream: JetStreamLog; readonly found: FoundStream };
+
 function noDials(claim?: string): Dials {
   return { claim, absent: 0, silent: 0 };
 }
@@ -95,10 +104,11 @@ function noDials(claim?: string): Dials {
 export class NatsSession extends Client implements MailService {
   readonly #options: NatsSessionOptions;
   readonly #backoff = new Backoff(systemRuntime);
-  readonly #welcomes: Welcomes;
-  #log:
-    | { readonly nats: Nats; readonly stream: JetStreamLog; readonly found: FoundStream }
-    | undefined;
+  readonly #welcomes = new Welcomes();
+  readonly #search = new OwnerSearch(systemRuntime);
+  /** Why the server that answers took no claim of this session, while this claim of another was the last. */
+  #refusal: { readonly claim: string | undefined; readonly error: IpcError } | undefined;
+  #log: OpenLog | undefined;
   #owner: NatsOwner | undefined;
   readonly #claimChecks = setInterval(() => void this.#owner?.checkClaim(), claimCheckMs).unref();
   /** The claim of the owner that this session connected to last, which may be itself. */
@@ -110,27 +120,27 @@ export class NatsSession extends Client implements MailService {
   #tidying: Promise<void> | undefined;
   /** It was deleted, when it was looked for last. */
   #isStreamGone = false;
-  /** The server is asked for the owner, since this time, on the clock of performance.now(), and why it is in vain so far. */
-  #asking: { readonly since: number; error?: IpcError } | undefined;
+  /** When the stream was made, as it was seen last. */
+  #created = '';
+  /** The store whose broker has welcomed this session; undefined if another one may follow without a word. */
+  #store: { readonly id: string; readonly created: string } | undefined;
   #starting: Promise<unknown> = Promise.resolve();
 
   constructor(options: NatsSessionOptions) {
-    const welcomes = new Welcomes();
     super(
       options.origin,
       {
-        connect: () => withPatience(connectMsMax, (patience) => this.#connect(patience)),
-        describeSilentOwner: async () => this.#silent(),
-        whyUnread: (sent) => this.#whyUnread(sent),
-        silenceMs,
-        welcomed: (welcome) => welcomes.add(welcome),
+        connect: () => this.#find(),
+        describeSilentOwner: async () => this.#silent(this.#claim),
+        whyUnread: (sent, waitedMs) => this.#whyUnread(sent, waitedMs),
+        ...{ silenceMs, waitSlackMs },
+        welcomed: (welcome) => this.#welcomed(welcome),
         isStandby: () => this.#mayOwn() && options.ownership === undefined,
       },
       systemRuntime,
       validName(options.name),
     );
     this.#options = options;
-    this.#welcomes = welcomes;
     options.server.onLost.add(() => this.#lostServer());
     options.server.onForbidden.add((subject, error) => {
       this.#log?.stream.forbidden(subject, error);
@@ -155,7 +165,10 @@ export class NatsSession extends Client implements MailService {
       throw new IpcError('bad_parameter', what, { hint: 'leave bind out' });
     }
     // Only this call begins an empty stream.
-    if (this.#isStreamGone) this.#forgetLog();
+    if (this.#isStreamGone) {
+      this.#forgetLog();
+      this.#store = undefined;
+    }
     await this.join(options);
     return this.#startResult(options);
   }
@@ -212,28 +225,36 @@ export class NatsSession extends Client implements MailService {
     return this.#options.ownership !== 'never' && !this.#isClosed;
   }
 
+  async #find(): Promise<Connection> {
+    this.#search.begins();
+    try {
+      const connection = await withPatience(connectMsMax, (patience) => this.#connect(patience));
+      this.#search.found(connection);
+      this.#refusal = undefined;
+      return connection;
+    } catch (error) {
+      this.#noteVain(error);
+      throw error;
+    }
+  }
+
   async #connect(patience: Patience): Promise<Connection> {
     for (let dials = noDials(); ; ) {
-      this.#asking ??= { since: performance.now() };
       const log = await this.#openLog(patience);
       if (!log) continue;
-      const { nats, stream } = log;
       if (this.#isClosed) throw new IpcError('closed', 'this session has ended');
-      const seen = await this.#look(stream, patience);
+      const seen = await this.#look(log.stream, patience);
       if (!seen) continue;
-      // One that answers may still take no claim.
-      if (!this.#asking?.error) this.#asking = undefined;
-      const { lastSequence, claim } = seen;
+      const { claim } = seen;
       if (claim?.claim !== dials.claim) dials = noDials(claim?.claim);
-      const dialed = await this.#dial(nats, claim);
-      if (typeof dialed === 'object') {
-        this.#asking = undefined;
-        return dialed;
-      }
+      this.#search.met(this.#whyNone(claim));
+      const dialed = await this.#dial(log.nats, claim);
+      if (typeof dialed === 'object') return dialed;
+      if (dialed === 'absent' && !this.#refusal) this.#search.met(this.#noBroker());
       dials[dialed]++;
-      const isGone = claim === undefined || this.#isGone(dials, nats);
-      if (isGone && (await this.#bid(nats, stream, lastSequence, patience))) continue;
-      if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent();
+      const isGone = claim === undefined || this.#isGone(dials, log.nats);
+      if (isGone && (await this.#bid(log, seen, patience))) continue;
+      if (patience.passedMs >= connectMsMax) throw this.#backoff.error ?? this.#silent(claim);
       await sleep(retryMs);
     }
   }
@@ -249,17 +270,33 @@ export class NatsSession extends Client implements MailService {
   async #look(stream: JetStreamLog, patience: Patience) {
     try {
       if (this.#options.server.isLost) throw serverAway(this.#url);
-      const { lastSequence } = await stream.state();
+      const { lastSequence, created } = await stream.state();
+      this.#created = created;
       this.#isStreamGone = false;
       return { lastSequence, claim: await lastClaim(stream) };
     } catch (error) {
       this.#noteVain(error);
       this.#isStreamGone = error instanceof StreamGone;
       const waitMs = this.#isStreamGone ? streamMsMax : isUnreachable(error) ? serverMsMax : 0;
-      if (patience.passedMs >= waitMs) throw error;
+      if (patience.passedMs >= waitMs) {
+        // Its callers hear of it now.
+        if (this.#isStreamGone && this.hasCallers) this.#store = undefined;
+        throw error;
+      }
       await sleep(serverRetryMs);
       return undefined;
     }
+  }
+
+  /** Each session says once that the mail is gone: nobody else may know it. */
+  #welcomed(welcome: Welcome): void {
+    const before = this.#store;
+    this.#store = { id: welcome.store, created: this.#created };
+    // After a purge, the store in the same stream is another one, too: its broker warns of what is lost.
+    if (before && before.id !== welcome.store && before.created !== this.#created) {
+      throw new StreamReplaced(streamOf(this.#options.port), this.#url);
+    }
+    this.#welcomes.add(welcome);
   }
 
   /** The connection to the owner, through the server or within this process. */
@@ -278,14 +315,13 @@ export class NatsSession extends Client implements MailService {
 
   /** Tries to own the store. True if it made sense: the next dial tells what came of it. */
   async #bid(
-    nats: Nats,
-    stream: JetStreamLog,
-    lastSequence: number,
+    { nats, stream }: OpenLog,
+    { lastSequence, claim }: { readonly lastSequence: number; readonly claim: Claim | undefined },
     patience: Patience,
   ): Promise<boolean> {
     if (!this.#mayOwn()) {
       if (patience.passedMs < takeoverMsMax) return false;
-      throw new IpcError('no_broker', `no session owns the broker on ${this.#url} now`);
+      throw this.#noBroker();
     }
     if (this.#options.ownership === 'late' && patience.passedMs < takeoverMsMax) return false;
     if (this.#backoff.isPaused(this.hasCallers)) {
@@ -293,7 +329,7 @@ export class NatsSession extends Client implements MailService {
       return false;
     }
     const starting = this.#own(nats, stream, lastSequence).catch(async (error: unknown) => {
-      this.#noteVain(error);
+      if (error instanceof IpcError) this.#refusal = { claim: claim?.claim, error };
       // Of a server that is slow, or a connection that was lost: the next look tells whether the claim is there.
       if (!isUnreachable(error) || patience.passedMs >= serverMsMax) throw error;
       await sleep(serverRetryMs);
@@ -315,6 +351,7 @@ export class NatsSession extends Client implements MailService {
       throw error;
     });
     if (sequence === undefined) return guests.close();
+    this.#search.met(this.#loading());
     try {
       const owner = await NatsOwner.start({
         ...{ stream, claim, sequence, guests, home, port },
@@ -376,31 +413,51 @@ export class NatsSession extends Client implements MailService {
   }
 
   #noteVain(error: unknown): void {
-    if (!(error instanceof IpcError)) return;
-    this.#asking = { since: this.#asking?.since ?? performance.now(), error };
+    if (error instanceof IpcError) this.#search.met(error);
   }
 
-  /** A wait that a broker has had survives what is over soon, so that a loop of waits does. */
-  #whyUnread(wasSent: boolean): IpcError | undefined {
-    const stalled = this.#owner?.trouble;
-    if (stalled !== undefined) {
-      return new IpcError('unreachable', `${this.#url}: ${stalled}`, { hint: checkServerHint });
+  #whyUnread(wasSent: boolean, waitedMs: number): IpcError | undefined {
+    const unread = this.#search.unread(wasSent, waitedMs);
+    const trouble = this.#owner && (this.#owner.trouble ?? (unread?.isOwnerFound && mailWaits));
+    if (trouble) {
+      return new IpcError('unreachable', `${this.#url}: ${trouble}`, { hint: checkServerHint });
     }
-    if (!this.#asking) return undefined;
-    const { since, error } = this.#asking;
-    const ms = performance.now() - since;
-    if (ms < (wasSent ? serverMsMax : unansweredMsMin)) return undefined;
-    return error ?? new NoAnswer(this.#url, new Error(`for ${Math.round(ms / 1_000)} s`));
+    if (!unread) return undefined;
+    const time = `for ${Math.round(unread.ms / 1_000)} s`;
+    if (!unread.isOwnerFound) return unread.reason ?? new NoAnswer(this.#url, new Error(time));
+    // It ends a wait in time, but for one for which it waits to store a delivery.
+    const what = `${this.#url}: the owner of the broker${whoClaimed(this.#claim)} has not answered ${time}`;
+    return new IpcError('unreachable', what, {
+      hint: 'wait again; if that goes on, check the NATS server, and that the owner runs',
+    });
   }
 
-  #silent(): IpcError {
-    const { pid, program, machine } = this.#claim ?? {};
-    const who = pid === undefined ? '' : ` (pid ${pid}, ${program}, on ${machine})`;
+  #loading(): IpcError {
+    const what = `${this.#url}: this session takes the broker over, and has not loaded the mail yet`;
+    return new IpcError('no_broker', what, { hint: 'call again, or wait longer' });
+  }
+
+  /** Why no owner was found yet, after the last claim was seen. */
+  #whyNone(claim: Claim | undefined): IpcError {
+    if (this.#refusal && this.#refusal.claim === claim?.claim) return this.#refusal.error;
+    return claim ? this.#silent(claim) : this.#noBroker();
+  }
+
+  #noBroker(): IpcError {
+    return new IpcError('no_broker', `no session owns the broker on ${this.#url} now`);
+  }
+
+  #silent(claim: Claim | undefined): IpcError {
     return new IpcError(
       'owner_silent',
-      `the owner of the broker on ${this.#url}${who} does not answer`,
+      `the owner of the broker on ${this.#url}${whoClaimed(claim)} does not answer`,
     );
   }
+}
+
+/** In brackets, behind a blank; empty if it is not known. */
+function whoClaimed(claim: Claim | undefined): string {
+  return claim ? ` (pid ${claim.pid}, ${claim.program}, on ${claim.machine})` : '';
 }
 
 function isUnreachable(error: unknown): boolean {

@@ -68,3 +68,22 @@ test('the leader of the stream is killed under load: nothing acknowledged is los
   );
   assert.equal(new Set(read).size, read.length, 'read twice');
 });
+
+test('a node of a cluster stands still that does not lead: an owner at it goes on at another node, and its post is stored', async (context) => {
+  const cluster = await natsCluster(context);
+  if (!cluster) return;
+  const team = await natsTeam(context, cluster.url);
+  const maker = team.remote();
+  await maker.start();
+  await maker.close();
+  const leader = await cluster.streamLeader(team.stream);
+  const [node] = cluster.nodes.filter((each) => each !== leader);
+  assert(node);
+  const owner = team.remote(node.url);
+  assert.equal((await owner.start()).role, 'owner');
+  node.stop();
+  const began = performance.now();
+  await owner.post('box', 'stored through another node');
+  context.diagnostic(`stored after ${Math.round(performance.now() - began)} ms`);
+  assert.equal((await owner.wait('box'))?.body, 'stored through another node');
+});

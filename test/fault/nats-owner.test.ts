@@ -1,5 +1,6 @@
 // Owners of a store on a NATS server that die or stand still, and the sessions that are left.
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { natsServer } from '../support/nats/nats-server.ts';
 import { natsTeam, untilParked } from '../support/nats/nats-team.ts';
@@ -62,4 +63,37 @@ test('an owner that stands still is replaced, and hands out and acknowledges not
   await other.post('later', 'to the one that stood still');
   assert.equal((await parked)?.body, 'to the one that stood still');
   assert.equal(await other.settle(first?.number ?? 0), 0);
+});
+
+test('short waits at an owner that stands still say so, also in a session that had found no server before', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, idle] = [remote(), remote()];
+  await owner.start();
+  await idle.status();
+  await server.kill();
+  await assert.rejects(idle.status(), { code: 'unreachable' });
+  await server.start();
+  await owner.post('box', 'there');
+  process.kill(owner.pid, 'SIGSTOP');
+  const late = remote();
+  await late.started();
+  const silent = `the owner of the broker on ${server.url} (pid ${owner.pid}, test, on ${hostname()}) does not answer`;
+  for (const session of [idle, late]) {
+    await assert.rejects(session.wait('box', 1_000), { code: 'owner_silent', message: silent });
+  }
+});
+
+test('a takeover loads a long message that follows many short ones', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url);
+  const [owner, other] = [remote(), remote()];
+  await owner.start();
+  for (let count = 0; count < 50; count++) await owner.post('short', `short ${count}`);
+  await owner.post('long', 'x'.repeat(300_000));
+  await other.status();
+  await owner.kill();
+  assert.equal((await other.wait('long'))?.body.length, 300_000);
 });

@@ -114,6 +114,47 @@ test('the stream is deleted under parked waits: each session is told, and none b
   );
 });
 
+test('another session begins a new stream in place of one that was deleted: each session that knew that one says so once, and goes on', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, guest, late] = [remote(), remote(), remote()];
+  await owner.start();
+  await owner.post('box', 'lost with the stream');
+  const waits = [owner.wait('own', 60_000), guest.wait('other', 60_000)];
+  await untilParked(owner, 'own');
+  await untilParked(owner, 'other');
+  const manager = await operator(context, server.url);
+  await manager.streams.delete(stream);
+  await late.post('own', 'in the new one');
+  const code = 'storage_failed';
+  const message = `stream ${stream} was deleted from ${server.url}, and all mail in it; there is a new one`;
+  for (const waiting of waits) await assert.rejects(waiting, { code, message });
+  assert.equal((await owner.wait('own'))?.body, 'in the new one');
+  await guest.post('other', 'goes on');
+  assert.equal((await guest.wait('other'))?.body, 'goes on');
+});
+
+test('a stream that is set so that it keeps no mail is named with what is wrong, in sessions that had used it', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { remote, stream } = await natsTeam(context, server.url);
+  const [owner, guest] = [remote(), remote()];
+  await owner.start();
+  await guest.post('box', 'before');
+  const manager = await operator(context, server.url);
+  const { config } = await manager.streams.info(stream);
+  const sealed = { ...config, sealed: true };
+  await manager.streams.update(stream, sealed);
+  const refused = {
+    code: 'home_unusable',
+    message: `stream ${stream} cannot keep mail: purges are denied; it is sealed`,
+  };
+  await Promise.all(
+    [owner, guest].map((each) => assert.rejects(each.post('box', 'after'), refused)),
+  );
+});
+
 test('the stream is purged under parked waits: the owner says so, and nobody crashes', async (context) => {
   const server = await natsServer(context);
   if (!server) return;
@@ -162,6 +203,8 @@ test('a full stream refuses posts and takes settles, and posts again when there 
   context.diagnostic(`${stored} stored, then ${refusal?.code}: ${refusal?.message}`);
   assert(refusal && stored > 20);
   assert.equal(refusal.kind.retry, true);
+  const full = 'the stream of the mail is full (ENOSPC); this post was not stored';
+  assert.equal(refusal.message, `the broker says: "${full}"`);
   let settled = 0;
   for (;;) {
     const { deliveries } = await next.fetch('box' as Name, { messagesMax: 20 });
@@ -173,6 +216,40 @@ test('a full stream refuses posts and takes settles, and posts again when there 
   await next.post('box' as Name, body);
   const { bytes } = (await manager.streams.info(stream)).state;
   context.diagnostic(`${bytes} bytes at the end`);
+});
+
+test('a stream whose limit leaves no room for the next broker is named, with the remedy, and works when it has room', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service, stream } = await natsTeam(context, server.url);
+  const mail = await service();
+  for (let count = 0; count < 20; count++) {
+    await mail.post('box' as Name, Buffer.alloc(500_000, 'x'));
+  }
+  await mail.close();
+  const manager = await operator(context, server.url);
+  const { config, state } = await manager.streams.info(stream);
+  await manager.streams.update(stream, { ...config, max_bytes: state.bytes + 1_000_000 });
+  const next = await service();
+  await assert.rejects(next.post('box' as Name, Buffer.from('more')), {
+    code: 'store_full',
+    message: `stream ${stream} has no room for a broker to start in; the mail in it is safe`,
+    hint: `raise its limit: \`nats stream edit ${stream} --max-bytes 4GB\``,
+  });
+  await manager.streams.update(stream, config);
+  // A session whose own brokers did not start tries again after some seconds.
+  const more = () => next.post('box' as Name, Buffer.from('more'));
+  for (let isStored = false; !isStored; ) {
+    isStored = await more().then(
+      () => true,
+      ({ code }: IpcError) => {
+        assert.equal(code, 'store_full');
+        return false;
+      },
+    );
+  }
+  const { mailboxes } = await next.status();
+  assert.equal(mailboxes[0]?.ready, 21);
 });
 
 test('many short messages fill a stream, and each can still be settled', async (context) => {

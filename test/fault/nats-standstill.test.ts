@@ -45,12 +45,19 @@ async function assertPosts(team: NatsTeam, nodes: readonly NatsNode[]): Promise<
   const parked = reader.wait('other', 200_000);
   await untilParked(reader, 'other');
   for (const node of nodes) node.stop();
-  const [ofOwner, ...ended] = await Promise.all([
+  const [ofOwner, ofOwnerSoon, ofGuest, ...ended] = await Promise.all([
     unread(owner, 7_000),
+    unread(owner, 2_000),
+    unread(guest, 4_000),
     failed(owner, 'owner'),
     failed(guest, 'guest'),
   ]);
   assert.match(ofOwner, /^unreachable: nats:.* mail waits to be stored by the NATS server: /);
+  assert.match(ofOwnerSoon, /^unreachable: nats:.* mail waits to be stored by the NATS server$/);
+  assert.match(
+    ofGuest,
+    /^unreachable: nats:.*: the owner of the broker \(pid .*\) has not answered/,
+  );
   for (const { error, ms } of ended) {
     assert.deepEqual([error.code, error.maybeStored], ['unreachable', true], error.message);
     assert.ok(ms < endMsMax, `${ms} ms`);
@@ -79,7 +86,7 @@ async function assertPosts(team: NatsTeam, nodes: readonly NatsNode[]): Promise<
   assert.deepEqual(texts.slice(2).sort(), ['guest', 'owner']);
   await owner.post('other' as Name, Buffer.from('for the wait'));
   assert.equal((await parked)?.body, 'for the wait');
-  return [...ended.map(({ error, ms }) => `${ms} ms: ${error.message}`), ofOwner, ofLate];
+  return [...ended.map(({ error, ms }) => `${ms} ms: ${error.message}`), ofOwner, ofGuest, ofLate];
 }
 
 test('a server stands still for long: posts of the owner and of another session end, short waits say why, and a long one stays parked', async (context) => {
@@ -108,6 +115,6 @@ test('a wait for seconds at a program that says nothing in place of a server end
   const mail = await service();
   await assert.rejects(mail.wait(box, { timeoutMs: 2_000 }), {
     code: 'unreachable',
-    message: `nats://127.0.0.1:${port} has not answered: for 2 s`,
+    message: `nats://127.0.0.1:${port} has not answered: for 3 s`,
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { nkeys } from '@nats-io/transport-node';
 import { natsServer } from '../../support/nats/nats-server.ts';
+import { natsTeam, untilParked } from '../../support/nats/nats-team.ts';
 import { makeHome } from '../../support/places.ts';
 import { nextLine, shell } from '../../support/processes/shell.ts';
 
@@ -54,6 +55,22 @@ test('a user without permission for the subjects of connections gets not_authori
     assert.equal(code, 1);
   }
   assert.match((await run(['status'])).text, /epoch 1\b/);
+});
+
+test('a wait of a user that the server lets in no more ends with not_authorized', async (context) => {
+  const [user, other] = ['user', 'other'].map((name) => ({ user: name, password: 'p' }));
+  const server = await natsServer(context, { authorization: { users: [user, other] } });
+  if (!server) return;
+  const { remote } = await natsTeam(context, server.url.replace('://', '://user:p@'));
+  const session = remote();
+  await session.start();
+  const waiting = session.wait('box', 4_000);
+  await untilParked(session, 'box');
+  await server.reload({ authorization: { users: [other] } });
+  await assert.rejects(waiting, {
+    code: 'not_authorized',
+    message: `${server.url} refuses the credentials: Authorization Violation`,
+  });
 });
 
 test('a file of credentials, which has a JWT and a seed, lets a session in', async (context) => {

@@ -118,7 +118,7 @@ export class FakeStream implements LogStream {
   async state(): Promise<StreamState> {
     await this.#ask();
     const { lastSequence, bytes, bytesMax } = this.#server;
-    return { lastSequence, bytes, bytesMax };
+    return { lastSequence, bytes, bytesMax, created: 'once' };
   }
 
   append(message: AppendedMessage): Promise<AppendResult> {

@@ -217,6 +217,13 @@ export class NatsNode {
     process.kill(this.pid, 'SIGCONT');
   }
 
+  /** Changes settings of a server that runs; those of clients count for connections that are there, too. */
+  async reload(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const config = JSON.parse(await readFile(this.#config, 'utf8'));
+    await writeFile(this.#config, JSON.stringify({ ...config, ...settings }));
+    process.kill(this.pid, 'SIGHUP');
+  }
+
   /** What the node says of JetStream; undefined while it does not answer. */
   async jetStream(): Promise<JetStreamReport | undefined> {
     return this.#report('jsz?streams=1') as Promise<JetStreamReport | undefined>;

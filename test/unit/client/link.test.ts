@@ -479,14 +479,14 @@ test('a wait or watch whose time is over ends with the reason why no mail could 
   const machine = new ManualRuntime();
   const away = new IpcError('unreachable', 'no server');
   let reason: IpcError | undefined;
-  const asked: boolean[] = [];
+  const asked: [sent: boolean, waitedMs: number][] = [];
   const client = new Client(
     { program: 'test', pid: 1, machine: 'here' },
     {
       connect: () => new Promise(() => {}),
       describeSilentOwner: async () => away,
-      whyUnread: (sent) => {
-        asked.push(sent);
+      whyUnread: (sent, waitedMs) => {
+        asked.push([sent, waitedMs]);
         return reason;
       },
       welcomed: () => {},
@@ -504,5 +504,9 @@ test('a wait or watch whose time is over ends with the reason why no mail could 
   ].map((call) => assert.rejects(call, away));
   await machine.pass(1_250);
   await Promise.all(calls);
-  assert.deepEqual(asked, [false, false, false]);
+  assert.deepEqual(asked, [
+    [false, 1_250],
+    [false, 1_250],
+    [false, 1_250],
+  ]);
 });
