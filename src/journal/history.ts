@@ -114,6 +114,11 @@ export class History {
     if (this.#hasFolder && !isDurable) await this.#disk.syncFolder(this.#folder);
   }
 
+  /** After prepare(): whether take() moves anything here. */
+  get hasRoom(): boolean {
+    return this.#bound.bytesMax > 0 && this.#hasFolder;
+  }
+
   /** Moves a segment here that the log does not need any more, or removes it if there is no room for history. */
   take(id: SegmentId): void {
     const from = segmentPath(this.#folder, id);
@@ -121,8 +126,7 @@ export class History {
     if (bytes === undefined) return;
     const isKnown = this.#files.some((file) => isSameSegment(file, id));
     const isMoved =
-      this.#bound.bytesMax > 0 &&
-      this.#hasFolder &&
+      this.hasRoom &&
       !isKnown &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));

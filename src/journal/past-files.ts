@@ -4,6 +4,7 @@ import { startIn } from './history-file.ts';
 import {
   historyFilePath,
   inOrder,
+  isSameSegment,
   listEpochs,
   listHistory,
   listQuarantine,
@@ -57,7 +58,10 @@ export async function listPast(disk: Disk, folder: string): Promise<Past> {
     }
     const files = [
       ...kept,
-      ...leaving.map((id) => fileOf(folder, id, undefined)),
+      ...leaving.map((id) => {
+        const dropped = log.dropped.find((each) => isSameSegment(each, id));
+        return fileOf(folder, id, dropped?.bytes);
+      }),
       ...log.segments.map((segment) => fileOf(folder, segment, segment.bytes)),
     ];
     // Stable: of two files with one id, that of history is read first, since it may be packed.

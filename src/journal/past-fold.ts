@@ -48,6 +48,8 @@ export interface FoldOptions {
 export interface FileToFold extends SegmentId {
   /** How many of its first bytes count; undefined if the numbers of its records alone say what counts. */
   readonly bytes: number | undefined;
+  /** The first segment of the next epoch is there. */
+  readonly isFollowed: boolean;
 }
 
 /** All events of one record are in one batch. */
@@ -131,11 +133,12 @@ export class PastFold {
     const isWithoutStamps = prologue?.isWhole === true && prologue.ownStart === undefined;
     const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
     if (this.#file) this.#endHole(this.#file, (isNext && prologue?.ownStart) || 0);
-    // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
-    // are history by now. A packed file, which has no prologue, counts as a whole.
+    // The number at which the next epoch begins says it better than the length: of what was carried over there, something
+    // may be corrupt. A packed file, which has no prologue, counts as a whole.
     const start = startOf(bytes, file)?.sequence;
-    const isLast = numberEnd === Number.POSITIVE_INFINITY;
-    const isNumbered = prologue ? prologue.ownStart !== undefined && !isLast : start !== undefined;
+    const isNumbered = prologue
+      ? prologue.ownStart !== undefined && file.isFollowed
+      : start !== undefined;
     const counting = isNumbered ? bytes.length : (file.bytes ?? bytes.length);
     // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
     const isCovered = (isSame && isWithoutStamps) || (start ?? 0) > numberEnd;

@@ -9,7 +9,7 @@
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { type FileStart, isResidue, readKept, startBehind } from './history-file.ts';
+import { type FileStart, isFollowed, isResidue, readKept, startBehind } from './history-file.ts';
 import { listPast, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import { inOrder } from './paths.ts';
@@ -57,7 +57,10 @@ export async function* readEvents(
     }
     if (!isResidue(file)) searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, numberEnd(file, starts));
+    if (bytes) {
+      const followed = { ...file, isFollowed: isFollowed(file, past.files) };
+      fold.begin(followed, bytes, numberEnd(file, starts));
+    }
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
