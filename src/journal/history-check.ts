@@ -41,7 +41,7 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
     bytesRead += bytes.length;
     // A file without bytes is none that a broker has moved here.
     let [isBehindHole, isCorrupt] = [false, bytes.length === 0 && disk.size(path) !== undefined];
-    const nextOwnStart = nextOwnStartIn(disk, folder, id);
+    const nextOwnStart = () => nextOwnStartIn(disk, folder, id);
     const steps = readCounting(
       { id, bytes, end: countEnd, nextOwnStart },
       {

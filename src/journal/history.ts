@@ -245,7 +245,7 @@ export class History {
   }
 
   #sourceOf(id: SegmentId, bytes: Buffer): HistorySource {
-    return { id, bytes, nextOwnStart: nextOwnStartIn(this.#disk, this.#folder, id) };
+    return { id, bytes, nextOwnStart: () => nextOwnStartIn(this.#disk, this.#folder, id) };
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {

@@ -1,6 +1,6 @@
 // The files in which a store's past is, oldest first: history, quarantine, and the log itself.
 import type { Disk } from './disk.ts';
-import { startIn } from './history-file.ts';
+import { ownStartIn, startIn } from './history-file.ts';
 import {
   historyFilePath,
   inOrder,
@@ -105,4 +105,14 @@ export function startAt(disk: Disk, file: PastFile): number | undefined {
     if (start > 0) return start;
   }
   return undefined;
+}
+
+/** The number behind the prologue of the next segment of the epoch; 0 if none of the files says it. */
+export function nextOwnStartAt(disk: Disk, { files }: Past, { epoch, segment }: SegmentId): number {
+  const next = files.find((each) => isSameSegment(each, { epoch, segment: segment + 1 }));
+  for (const path of next?.paths ?? []) {
+    const start = next && ownStartIn(disk, path, next);
+    if (start !== undefined) return start;
+  }
+  return 0;
 }

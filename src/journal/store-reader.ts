@@ -10,7 +10,7 @@ import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { type FileStart, isFollowed, isResidue, readKept, startBehind } from './history-file.ts';
-import { listPast, type Past, type PastFile, startAt } from './past-files.ts';
+import { listPast, nextOwnStartAt, type Past, type PastFile, startAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import { inOrder } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -58,8 +58,11 @@ export async function* readEvents(
     if (!isResidue(file)) searches = 0;
     index++;
     if (bytes) {
-      const followed = { ...file, isFollowed: isFollowed(file, past.files) };
-      fold.begin(followed, bytes, numberEnd(file, starts));
+      const facts = {
+        isFollowed: isFollowed(file, past.files),
+        nextOwnStart: () => nextOwnStartAt(disk, past, file),
+      };
+      fold.begin({ ...file, ...facts }, bytes, numberEnd(file, starts));
     }
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
