@@ -4,19 +4,13 @@ import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
 import { isDiskFull } from './epoch.ts';
 import type { History } from './history.ts';
-import {
-  hasOwnRecords,
-  hasRecordsFrom,
-  isFollowed,
-  prologueOf,
-  readKept,
-  startBehind,
-} from './history-file.ts';
+import { hasRecordsFrom, isFollowed, readKept } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
+import { hasCounted } from './past-files.ts';
 import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { SegmentId } from './record-framing.ts';
-import { isUnopened, type Log } from './recovery.ts';
+import type { Log } from './recovery.ts';
 import type { Extent } from './segment-header.ts';
 import { writeSynced } from './write-parts.ts';
 
@@ -161,20 +155,13 @@ export class SegmentList {
     return past;
   }
 
-  /**
-   * A segment without own records may be that of an owner that was late: its prologue became complete after the successor
-   * had looked for it. Then its start would hide what the successor had found beyond it. If the segment counted, the number
-   * behind its prologue went to the next record, so a later file begins there or before. `later`: segments that counted.
-   */
+  /** `later`: segments that counted. */
   async #isPast(id: SegmentId, later: readonly SegmentId[]): Promise<boolean> {
     const { own, before } = this.#epochs;
     if (id.epoch === own) return true;
     if (id.epoch > before.epoch) return false;
     if (this.#counted.some((each) => isSameSegment(each, id))) return true;
-    if (await isUnopened(this.#disk, this.#folder, id)) return false;
-    const bytes = await readKept(this.#disk, segmentPath(this.#folder, id));
-    if (!bytes || hasOwnRecords({ id, bytes })) return true;
-    const { ownStart = 0 } = prologueOf(bytes, id) ?? {};
-    return startBehind(id, this.#history.starts([...this.files, ...later])) <= ownStart;
+    const starts = () => this.#history.starts([...this.files, ...later]);
+    return hasCounted(this.#disk, this.#folder, id, starts);
   }
 }

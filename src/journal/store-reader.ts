@@ -10,7 +10,7 @@ import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { type FileStart, isFollowed, isResidue, readKept, startBehind } from './history-file.ts';
-import { listPast, nextOwnStartAt, type Past, type PastFile, startAt } from './past-files.ts';
+import { listPast, nextOwnStartAt, type PastFile, startsAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import { inOrder } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -40,7 +40,7 @@ export async function* readEvents(
   const fold = new PastFold(options);
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
-  let starts = startsOf(disk, past);
+  let starts = startsAt(disk, past.files);
   let searches = 0;
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
@@ -48,7 +48,7 @@ export async function* readEvents(
     const bytes = await readFirst(disk, file);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
-      starts = startsOf(disk, past);
+      starts = startsAt(disk, past.files);
       // What was needed of it may be in the residue since.
       const files = past.files.filter((each) => isResidue(each) || inOrder(read, each) < 0);
       past = { ...past, files };
@@ -86,10 +86,6 @@ async function readFirst(disk: Disk, file: PastFile): Promise<Buffer | undefined
     if (bytes) return bytes;
   }
   return undefined;
-}
-
-function startsOf(disk: Disk, { files }: Past): FileStart[] {
-  return files.map((file) => ({ id: file, start: startAt(disk, file) }));
 }
 
 /** undefined for the last file. */

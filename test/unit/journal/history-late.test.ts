@@ -103,3 +103,34 @@ test('without room for a copy of what counts, the segment is not kept', async ()
   await removeOldest(store);
   assert.deepEqual(await told(disk), toldOfLog.slice(1));
 });
+
+test('the segment of an owner that was late hides nothing of what its successor found, also when that dies before it removes it', async () => {
+  const prepared = new CrashDisk('/home');
+  const first = await openStore({ disk: prepared.process(), limits, history: month });
+  append(first, postedRecord(1, 'one'));
+  await first.journal.sync();
+  // The second owner has read the log up to here.
+  const elsewhere = prepared.clone();
+  await openStore({ disk: elsewhere.process(), limits, history: month });
+  const late = `${storeFolder}/epochs/00000002/seg-000001.log`;
+  append(first, postedRecord(2, 'two'));
+  await first.journal.sync();
+  prepared.process().makeFolder(`${storeFolder}/epochs/00000002`);
+
+  const openThird = async (dieAt = Number.POSITIVE_INFINITY) => {
+    const disk = prepared.clone();
+    const process = disk.process();
+    process.dieAt = dieAt;
+    // The prologue of the second owner is complete when the third has looked for it.
+    process.onSync = () => disk.tamper(late, elsewhere.files().get(late));
+    await openStore({ disk: process, limits, history: month }).catch(() => {});
+    return { disk, calls: process.calls };
+  };
+  const { disk, calls } = await openThird();
+  const removal = calls.indexOf(`removeFile ${late}`);
+  assert.notEqual(removal, -1);
+  assert.deepEqual(await told(disk), ['stored #1 one', 'stored #2 two']);
+  const { disk: unremoved } = await openThird(removal + 1);
+  assert(unremoved.files().has(late));
+  assert.deepEqual(await told(unremoved), ['stored #1 one', 'stored #2 two']);
+});
