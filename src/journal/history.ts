@@ -38,6 +38,7 @@ import {
   isSameSegment,
   listHistory,
   listQuarantine,
+  quarantineFilePath,
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -224,10 +225,12 @@ export class History {
     await this.#disk.unlink(aside);
   }
 
-  /** Where the files of history and the segments of the log begin, as far as they say so. */
+  /** Where the files of history and of quarantine and the segments of the log begin, as far as they say so. */
   starts(log: readonly SegmentId[]): FileStart[] {
+    const damaged = listQuarantine(this.#disk, this.#folder);
     return [
       ...this.#files.map((id) => this.#startOf(id, historyFilePath(this.#folder, id))),
+      ...damaged.map((id) => this.#startOf(id, quarantineFilePath(this.#folder, id))),
       ...log.map((id) => this.#startOf(id, segmentPath(this.#folder, id))),
     ];
   }

@@ -134,3 +134,29 @@ test('the segment of an owner that was late hides nothing of what its successor 
   assert(unremoved.files().has(late));
   assert.deepEqual(await told(unremoved), ['stored #1 one', 'stored #2 two']);
 });
+
+test('what a segment in quarantine says does not count is not kept when the oldest file goes', async () => {
+  const disk = new CrashDisk('/home');
+  const first = await openStore({ disk: disk.process(), limits, history: month });
+  append(first, postedRecord(1, 'x'.repeat(4_000)));
+  await first.journal.sync();
+  const second = await openStore({ disk: disk.process(), limits, history: month });
+  append(first, postedRecord(2, 'late'));
+  append(second, postedRecord(2, 'two'), settled(1));
+  await removeOldest(second);
+  await second.journal.close();
+  const segment = `${storeFolder}/epochs/00000002/seg-000001.log`;
+  const bytes = disk.files().get(segment) ?? assert.fail();
+  bytes.write('T', bytes.indexOf('two'));
+  disk.tamper(segment, bytes);
+  const third = await openStore({ disk: disk.process(), limits, history: month });
+  append(third, settled(2));
+  await removeOldest(third);
+  await third.journal.close();
+  assert(disk.files().has(`${storeFolder}/damaged/00000002-000001.log`));
+  const bound = { ...month, bytesMax: 2_000 };
+  const fourth = await openStore({ disk: disk.process(), limits, history: bound });
+  await fourth.journal.close();
+  assert(!disk.files().has(`${storeFolder}/history/00000001-000001.log`));
+  assert.deepEqual(await told(disk), ['stored #2 undefined', 'dropped #2']);
+});
