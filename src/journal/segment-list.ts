@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
-import { isDiskFull } from './epoch.ts';
+import { noRoom } from './epoch.ts';
 import type { History } from './history.ts';
 import { hasRecordsFrom, isFollowed, readKept } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
@@ -141,7 +141,7 @@ export class SegmentList {
     try {
       await writeSynced(this.#disk, aside, all.subarray(0, bytes));
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
+      noRoom(error);
       return this.#disk.removeFile(path);
     }
     // A successor may have moved the segment, and packed others under its name.

@@ -94,15 +94,27 @@ test('it is not told either when the segment is history, wherever the owner dies
   }
 });
 
-test('without room for a copy of what counts, the segment is not kept', async () => {
-  const disk = await storeWithLateRecord();
-  const store = await openStore({ disk: disk.process(), limits, history: month });
-  append(store, settled(1));
-  await store.journal.sync();
-  disk.bytesMax = [...disk.files().values()].reduce((sum, { length }) => sum + length, 1_000);
-  await removeOldest(store);
-  assert.deepEqual(await told(disk), toldOfLog.slice(1));
-});
+for (const [limit, set] of Object.entries<(disk: CrashDisk, bytes: number) => void>({
+  'on a full disk': (disk, bytes) => {
+    disk.bytesMax = bytes + 1_000;
+  },
+  'under a limit on the size of files': (disk) => {
+    disk.fileBytesMax = 2_000;
+  },
+})) {
+  test(`without room for a copy of what counts, ${limit}, the segment is not kept`, async () => {
+    const disk = await storeWithLateRecord();
+    const store = await openStore({ disk: disk.process(), limits, history: month });
+    append(store, settled(1));
+    await store.journal.sync();
+    set(
+      disk,
+      [...disk.files().values()].reduce((sum, { length }) => sum + length, 0),
+    );
+    await removeOldest(store);
+    assert.deepEqual(await told(disk), toldOfLog.slice(1));
+  });
+}
 
 test('the segment of an owner that was late hides nothing of what its successor found, also when that dies before it removes it', async () => {
   const prepared = new CrashDisk('/home');
