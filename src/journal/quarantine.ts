@@ -8,7 +8,7 @@ import { describeCorruption, type SegmentCorruption } from './corruption.ts';
 import type { Disk } from './disk.ts';
 import { segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { writeSynced } from './write-parts.ts';
+import { writeParts } from './write-parts.ts';
 
 const noteName = /^[0-9]{8,9}-[0-9]{6,9}\.json$/;
 const noteBytesMax = 65_536;
@@ -69,7 +69,17 @@ export class Quarantine {
   async #writeSynced(corruption: SegmentCorruption): Promise<void> {
     const path = join(this.#path, `${nameOf(corruption)}.json`);
     const aside = `${path}.new`;
-    await writeSynced(this.#disk, aside, Buffer.from(textOf(corruption)));
+    this.#disk.removeFile(aside);
+    const file = this.#disk.create(aside);
+    try {
+      for (const _ of writeParts(file, [Buffer.from(textOf(corruption))]));
+      await file.sync();
+    } catch (error) {
+      this.#disk.removeFile(aside);
+      throw error;
+    } finally {
+      file.close();
+    }
     this.#disk.rename(aside, path);
   }
 
