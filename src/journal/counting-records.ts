@@ -1,8 +1,9 @@
-// The records of a file of history that count, in the order in which they lie there. Does no I/O.
+// The records of a file that count, in the order in which they lie there. Does no I/O.
 //
 // 1. Those with the number at which a later file begins, or a higher one, do not count, nor does what is behind them.
 // 2. Behind a hole of lost bytes the numbers are not known, up to the next stamp; then they are counted backwards. If no
-//    stamp follows, a power loss may have left the hole: nothing behind it was acknowledged, and it does not count.
+//    stamp follows, a power loss may have left the hole: nothing behind it was acknowledged, and it does not count. In the
+//    newest file it does, without numbers: of a log, only what counts is read.
 // 3. A prologue, the residue, and files of earlier versions have records without numbers, which count behind a hole, too.
 import type { JournalRecord } from '../model/records.ts';
 import { type FileContent, isResidue, prologueOf } from './history-file.ts';
@@ -24,16 +25,18 @@ export const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
 export interface CountingReader {
   /** `place`: undefined if it has no number. */
   take(header: RecordHeader, place: RecordPlace | undefined): void;
+  /** Behind the records that it says the numbers of. */
+  stamp?(stamp: StampRecord): void;
   lost?(): void;
 }
 
 export interface HistorySource extends FileContent {
-  /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. */
-  readonly nextOwnStart: number;
+  /** The number behind the prologue of the next segment of the epoch; 0 if that is not known. Asked only if it matters. */
+  nextOwnStart(): number;
 }
 
 export interface CountingFile extends HistorySource {
-  /** Records with this number or a higher one do not count. */
+  /** Records with this number or a higher one do not count; Infinity for the newest file. */
   readonly end: number;
 }
 
@@ -54,9 +57,11 @@ export function* readCounting(file: CountingFile, reader: CountingReader): Gener
         hole.begin(lost);
       },
       stamp: (stamp) => {
+        if (isOver) return;
         hole.end(stamp);
-        isOver ||= stamp.sequence >= end && !isBegin;
+        isOver = stamp.sequence >= end && !isBegin;
         isBegin = false;
+        reader.stamp?.(stamp);
       },
       header: (header, place) => {
         if (isOver) return;
@@ -88,7 +93,7 @@ class Hole {
     this.#unnumberedEnd ??= unnumberedEnd(this.#file);
     this.#isOpen = true;
     // No stamp says the numbers of records between two holes. The zeros at the end of a file are none.
-    if (end < this.#file.bytes.length) this.#headers = [];
+    if (end < this.#file.bytes.length) this.#take(0, 0);
   }
 
   /** Whether the number of a record without one may be said by the next stamp. */
@@ -106,7 +111,7 @@ class Hole {
   }
 
   endOfFile(): void {
-    this.#take(this.#file.nextOwnStart, this.#time);
+    if (this.#headers.length > 0) this.#take(this.#file.nextOwnStart(), this.#time);
   }
 
   /** `next`: the number of the record behind them; 0 if that is not known. */
@@ -116,11 +121,12 @@ class Hole {
     const { bytes, end } = this.#file;
     const kinds = headers.map(({ offset }) => kindOfType(typeAt(bytes, offset)));
     // Of a prologue whose header is corrupt: its records have no numbers.
-    if (kinds.some((kind) => kind !== undefined && snapshotKinds.has(kind))) return;
+    const isPrologue = kinds.some((kind) => kind !== undefined && snapshotKinds.has(kind));
     for (const [index, header] of headers.entries()) {
-      const sequence = next - headers.length + index;
+      const sequence = isPrologue ? 0 : next - headers.length + index;
       const place = { sequence, time: this.#time || timeNext };
       if (sequence > 0 && sequence < end) this.#reader.take(header, place);
+      else if (end === Number.POSITIVE_INFINITY) this.#reader.take(header, undefined);
     }
   }
 }

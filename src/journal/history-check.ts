@@ -2,15 +2,9 @@
 import { envelopesOf } from '../model/post.ts';
 import { readCounting } from './counting-records.ts';
 import type { Disk } from './disk.ts';
-import {
-  type FileStart,
-  isResidue,
-  nextOwnStartIn,
-  readKept,
-  startBehind,
-  startIn,
-} from './history-file.ts';
-import { historyFilePath, listEpochs, listHistory, listSegments, segmentPath } from './paths.ts';
+import { isResidue, nextOwnStartIn, readKept, startBehind } from './history-file.ts';
+import { listPast, startsAt } from './past-files.ts';
+import { historyFilePath, listHistory } from './paths.ts';
 import { decodeRecord, unlessCorrupt } from './record-codec.ts';
 import { isValid, rawRecordAt } from './record-framing.ts';
 
@@ -32,7 +26,8 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
   const faults: string[] = [];
   const messages = new Set<number>();
   let [bytesRead, begin, end] = [0, 0, 0];
-  const starts = startsOf(disk, folder);
+  const past = await listPast(disk, folder);
+  const starts = startsAt(disk, past.files);
   for (const id of files) {
     // Records behind a torn end do not count, since the next owner gave their numbers anew.
     const countEnd = startBehind(id, starts);
@@ -41,7 +36,7 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
     bytesRead += bytes.length;
     // A file without bytes is none that a broker has moved here.
     let [isBehindHole, isCorrupt] = [false, bytes.length === 0 && disk.size(path) !== undefined];
-    const nextOwnStart = nextOwnStartIn(disk, folder, id);
+    const nextOwnStart = () => nextOwnStartIn(disk, folder, id);
     const steps = readCounting(
       { id, bytes, end: countEnd, nextOwnStart },
       {
@@ -68,14 +63,4 @@ export async function checkHistory(disk: Disk, folder: string): Promise<HistoryR
       faults.push(`history: ${path} has lost some of what it told; no mail is affected`);
   }
   return { files: files.length, bytes: bytesRead, messages: messages.size, begin, end, faults };
-}
-
-/** Where the files of history and the segments of the log begin, as far as they say so. */
-function startsOf(disk: Disk, folder: string): FileStart[] {
-  const log = listEpochs(disk, folder).flatMap((epoch) => listSegments(disk, folder, epoch));
-  const all = [
-    ...listHistory(disk, folder).map((id) => ({ id, path: historyFilePath(folder, id) })),
-    ...log.map((id) => ({ id, path: segmentPath(folder, id) })),
-  ];
-  return all.map(({ id, path }) => ({ id, start: startIn(disk, path, id)?.sequence }));
 }

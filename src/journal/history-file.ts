@@ -2,7 +2,13 @@
 // number of the sequence, a begin is a time.
 import { systemErrorCode } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
-import { historyFilePath, inOrder, quarantineFilePath, segmentPath } from './paths.ts';
+import {
+  historyFilePath,
+  inOrder,
+  isSameSegment,
+  quarantineFilePath,
+  segmentPath,
+} from './paths.ts';
 import { decodeStoreRecord, encodeRecord, isStoreRecord, isStoreType } from './record-codec.ts';
 import {
   HeaderScan,
@@ -68,6 +74,14 @@ export interface FileStart {
 export function startBehind(file: SegmentId, starts: readonly FileStart[]): number {
   const behind = starts.filter(({ id }) => inOrder(file, id) < 0).map(({ start }) => start);
   return Math.min(Number.MAX_VALUE, ...behind.map((start) => start || Number.MAX_VALUE));
+}
+
+/**
+ * Whether the first segment of the next epoch is among these files. It begins at the number of the first record that its
+ * owner did not find durable in this one.
+ */
+export function isFollowed({ epoch }: SegmentId, files: readonly SegmentId[]): boolean {
+  return files.some((each) => isSameSegment(each, { epoch: epoch + 1, segment: 1 }));
 }
 
 /** The number of the first record behind the prologue of a segment; undefined for a packed file, and as startOf(). */
@@ -198,9 +212,14 @@ export function prologueOf(bytes: Buffer, id: SegmentId): Prologue | undefined {
  * Whether there is a record of the engine behind the prologue; anywhere in a file of an earlier version, which does not
  * say where its prologue ends. Corruption does not hide the records that follow it.
  */
-export function hasOwnRecords({ bytes, id }: FileContent): boolean {
+export function hasOwnRecords(file: FileContent): boolean {
+  const { bytes, id } = file;
   const own = findStamp((offset, count) => bytes.subarray(offset, offset + count), id);
-  const begin = own?.end ?? 0;
+  return hasRecordsFrom(own?.end ?? 0, file);
+}
+
+/** Whether there is a record of the engine from this offset on. */
+export function hasRecordsFrom(begin: number, { bytes, id }: FileContent): boolean {
   const scan = new HeaderScan(bytes, bytes.length, segmentSeed(id));
   while (scan.next()) {
     if (scan.isLost || scan.offset < begin) continue;

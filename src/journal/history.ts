@@ -38,6 +38,7 @@ import {
   isSameSegment,
   listHistory,
   listQuarantine,
+  quarantineFilePath,
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -114,6 +115,11 @@ export class History {
     if (this.#hasFolder && !isDurable) await this.#disk.syncFolder(this.#folder);
   }
 
+  /** After prepare(): whether take() moves anything here. */
+  get hasRoom(): boolean {
+    return this.#bound.bytesMax > 0 && this.#hasFolder;
+  }
+
   /** Moves a segment here that the log does not need any more, or removes it if there is no room for history. */
   take(id: SegmentId): void {
     const from = segmentPath(this.#folder, id);
@@ -121,8 +127,7 @@ export class History {
     if (bytes === undefined) return;
     const isKnown = this.#files.some((file) => isSameSegment(file, id));
     const isMoved =
-      this.#bound.bytesMax > 0 &&
-      this.#hasFolder &&
+      this.hasRoom &&
       !isKnown &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));
@@ -220,10 +225,12 @@ export class History {
     await this.#disk.unlink(aside);
   }
 
-  /** Where the files of history and the segments of the log begin, as far as they say so. */
+  /** Where the files of history and of quarantine and the segments of the log begin, as far as they say so. */
   starts(log: readonly SegmentId[]): FileStart[] {
+    const damaged = listQuarantine(this.#disk, this.#folder);
     return [
       ...this.#files.map((id) => this.#startOf(id, historyFilePath(this.#folder, id))),
+      ...damaged.map((id) => this.#startOf(id, quarantineFilePath(this.#folder, id))),
       ...log.map((id) => this.#startOf(id, segmentPath(this.#folder, id))),
     ];
   }
@@ -241,7 +248,7 @@ export class History {
   }
 
   #sourceOf(id: SegmentId, bytes: Buffer): HistorySource {
-    return { id, bytes, nextOwnStart: nextOwnStartIn(this.#disk, this.#folder, id) };
+    return { id, bytes, nextOwnStart: () => nextOwnStartIn(this.#disk, this.#folder, id) };
   }
 
   #pathAside({ epoch, segment }: SegmentId): string {

@@ -38,7 +38,7 @@ import { replayLog } from './log-replay.ts';
 import { LogWriter } from './log-writer.ts';
 import { type OwnerNote, writeOwner } from './paths.ts';
 import { Quarantine } from './quarantine.ts';
-import { type Seed, type SegmentId, segmentSeed } from './record-framing.ts';
+import { type Seed, segmentSeed } from './record-framing.ts';
 import type { StoreRecord } from './record-types.ts';
 import { applyEncoded, type EncodedRecords, encodeAll, encodedEntries } from './segment-entries.ts';
 import { journalFormat, type SegmentRecord } from './segment-header.ts';
@@ -64,7 +64,7 @@ export class Journal {
   #note: OwnerNote;
   readonly #segments: SegmentList;
   /** Out of the log, but their files are still in its place. */
-  readonly #dropped: SegmentId[] = [];
+  readonly #dropped: LogFile[] = [];
   readonly #live = new LiveIndex();
   readonly #compaction: Compaction;
   readonly #sequence: RecordSequence;
@@ -110,7 +110,7 @@ export class Journal {
     this.#history = history;
     history.mayChange = () => this.passesFencing();
     history.isLive = (number) => this.#live.has(number);
-    const epochs = { own: own.epoch, opened: log.epoch, counted: log.segments };
+    const epochs = { own: own.epoch, before: log };
     this.#segments = new SegmentList(this.#disk, folder, epochs, this.#quarantine, history);
     this.#compaction = new Compaction(this.#segments, this.#live, this.#limits);
     const onCorrupt = (number: number, file: LogFile) => {

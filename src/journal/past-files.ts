@@ -1,9 +1,18 @@
 // The files in which a store's past is, oldest first: history, quarantine, and the log itself.
 import type { Disk } from './disk.ts';
-import { startIn } from './history-file.ts';
+import {
+  type FileStart,
+  hasOwnRecords,
+  ownStartIn,
+  prologueOf,
+  readKept,
+  startBehind,
+  startIn,
+} from './history-file.ts';
 import {
   historyFilePath,
   inOrder,
+  isSameSegment,
   listEpochs,
   listHistory,
   listQuarantine,
@@ -48,18 +57,18 @@ export async function listPast(disk: Disk, folder: string): Promise<Past> {
     const isWhole = before.every((id) => after.has(keyOf(id)));
     if (!isWhole && surveys < surveysMax) continue;
     const last = log.segments.at(-1);
-    const counting = new Set(log.segments.map(keyOf));
-    // Segments that no longer count, and are not in history yet.
-    const leaving: SegmentId[] = [];
-    for (const id of before) {
-      if (last === undefined || inOrder(id, last) >= 0 || counting.has(keyOf(id))) continue;
-      if (!(await isUnopened(disk, folder, id))) leaving.push(id);
-    }
     const files = [
       ...kept,
-      ...leaving.map((id) => fileOf(folder, id, undefined)),
       ...log.segments.map((segment) => fileOf(folder, segment, segment.bytes)),
     ];
+    const counting = new Set(log.segments.map(keyOf));
+    // Segments that no longer count, and are not in history yet.
+    for (const id of before.toReversed()) {
+      if (last === undefined || inOrder(id, last) >= 0 || counting.has(keyOf(id))) continue;
+      const dropped = log.dropped.find((each) => isSameSegment(each, id));
+      const isPast = dropped ?? (await hasCounted(disk, folder, id, () => startsAt(disk, files)));
+      if (isPast) files.push(fileOf(folder, id, dropped?.bytes));
+    }
     // Stable: of two files with one id, that of history is read first, since it may be packed.
     files.sort(inOrder);
     return { files, epoch: last?.epoch ?? 0 };
@@ -94,11 +103,44 @@ function keyOf({ epoch, segment }: SegmentId): string {
   return `${epoch} ${segment}`;
 }
 
-/** Where a file begins in the sequence; undefined if it does not say so. */
-export function startAt(disk: Disk, file: PastFile): number | undefined {
+/** Where the files begin in the sequence, as far as they say so. */
+export function startsAt(disk: Disk, files: readonly PastFile[]): FileStart[] {
+  return files.map((file) => ({ id: file, start: startAt(disk, file) }));
+}
+
+function startAt(disk: Disk, file: PastFile): number | undefined {
   for (const path of file.paths) {
     const start = startIn(disk, path, file)?.sequence ?? 0;
     if (start > 0) return start;
   }
   return undefined;
+}
+
+/**
+ * Whether a segment that no list has counted at some time. One without own records may be that of an owner that was late: its
+ * prologue became complete after the successor had looked for it. Then its start would hide what the successor had found
+ * beyond it. If the segment counted, the number behind its prologue went to the next record, so a later file begins there or
+ * before. `starts`: of segments that counted; those behind it are enough.
+ */
+export async function hasCounted(
+  disk: Disk,
+  folder: string,
+  id: SegmentId,
+  starts: () => readonly FileStart[],
+): Promise<boolean> {
+  if (await isUnopened(disk, folder, id)) return false;
+  const bytes = await readKept(disk, segmentPath(folder, id));
+  if (!bytes || hasOwnRecords({ id, bytes })) return true;
+  const { ownStart = 0 } = prologueOf(bytes, id) ?? {};
+  return startBehind(id, starts()) <= ownStart;
+}
+
+/** The number behind the prologue of the next segment of the epoch; 0 if none of the files says it. */
+export function nextOwnStartAt(disk: Disk, { files }: Past, { epoch, segment }: SegmentId): number {
+  const next = files.find((each) => isSameSegment(each, { epoch, segment: segment + 1 }));
+  for (const path of next?.paths ?? []) {
+    const start = next && ownStartIn(disk, path, next);
+    if (start !== undefined) return start;
+  }
+  return 0;
 }

@@ -1,37 +1,26 @@
 // The fold of a store's past: takes the bytes of its files in order, and makes batches of events of them.
 //
-// 1. Stamps number the records. A record with a number that was seen already is a repetition. Numbers that are missing
-//    are a gap: those records are not kept any more, or are corrupt.
-// 2. Behind a hole of corrupt bytes the numbers are not known, up to the next stamp; then they are counted backwards.
-// 3. Records without a number, which prologues repeat, give events only of messages that no earlier record told of. In
+// 1. readCounting() says which records count, and their numbers. A record with a number that was seen already is a
+//    repetition. Numbers that are missing are a gap: those records are not kept any more, or are corrupt.
+// 2. Records without a number, which prologues repeat, give events only of messages that no earlier record told of. In
 //    segments of versions without stamps all records give events, in the order of the log.
 import { type EventOfRecord, eventsOf } from '../engine/record-events.ts';
 import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
-import { snapshotKinds } from './counting-records.ts';
+import { readCounting } from './counting-records.ts';
 import { isResidue, prologueOf, startOf } from './history-file.ts';
 import { MailTracker } from './known-mail.ts';
 import { hasMoreAt, numberAt, settlesAt } from './meta-fields.ts';
 import { type PastFilter, wantedOf } from './past-filter.ts';
 import { PostRepeats } from './post-repeats.ts';
+import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
 import {
-  decodeRecord,
-  decodeStoreRecord,
-  isStoreRecord,
-  kindOfType,
-  unlessCorrupt,
-} from './record-codec.ts';
-import {
-  nextRecord,
   type RecordHeader,
   rawRecordAt,
-  readHeader,
   recordHeaderBytes,
-  type Seed,
   type SegmentId,
-  segmentSeed,
   typeAt,
 } from './record-framing.ts';
 import type { StampRecord } from './record-types.ts';
@@ -48,38 +37,27 @@ export interface FoldOptions {
 export interface FileToFold extends SegmentId {
   /** How many of its first bytes count; undefined if the numbers of its records alone say what counts. */
   readonly bytes: number | undefined;
+  /** The first segment of the next epoch is there. */
+  readonly isFollowed: boolean;
+  /** As of HistorySource. */
+  nextOwnStart(): number;
 }
 
 /** All events of one record are in one batch. */
 const batchEventsMax = 1_000;
 const batchBytesMax = 256 * 1024;
 const noBytes: Buffer = Buffer.alloc(0);
-/** What one step reads, unless a record is longer. */
-const stepRecords = 256;
-const stepBytes = 256 * 1024;
 
 /** The file that is being read. */
 interface OpenFile extends SegmentId {
+  /** Those that count. */
   readonly bytes: Buffer;
-  /** How many of them count. */
-  readonly length: number;
-  readonly seed: Seed;
-  offset: number;
   /** An earlier version wrote it, so all that it has counts. */
   readonly isWithoutStamps: boolean;
-  readonly prologueEnd: number;
   /** It begins with no prologue: its records without numbers lie between the others. */
   readonly isPacked: boolean;
-  /** Records with this number or a higher one do not count. */
-  readonly numberEnd: number;
-  /** The number of the next record; 0 if that is not known, or it has none. */
-  next: number;
   /** The number of the last record up to here. */
   reached: number;
-  /** A hole was read, and no stamp since. */
-  isLost: boolean;
-  /** The valid records behind a hole, until a stamp says their numbers. */
-  behindHole: (JournalRecord | undefined)[] | undefined;
   /** Messages of which a record without a number told first. */
   readonly learned: Set<number>;
   /** What records without numbers said last of other messages. */
@@ -103,6 +81,7 @@ export class PastFold {
   /** Of all messages, also of those that are not wanted. */
   readonly #repeats = new PostRepeats();
   #file: OpenFile | undefined;
+  #steps: Generator<void> | undefined;
   /** The highest number of a record so far, and its epoch; 0 before the first one. */
   #last = 0;
   #epoch = 0;
@@ -140,49 +119,37 @@ export class PastFold {
     const prologue = prologueOf(bytes, file);
     const isSame = this.#file?.epoch === epoch && this.#file.segment === segment;
     const isWithoutStamps = prologue?.isWhole === true && prologue.ownStart === undefined;
-    const isNext = this.#file?.epoch === epoch && this.#file.segment + 1 === segment;
-    if (this.#file) this.#endHole(this.#file, (isNext && prologue?.ownStart) || 0);
-    // The numbers say it better than the length: what lies beyond that was carried over, also out of later segments that
-    // are history by now. A packed file, which has no prologue, counts as a whole.
+    // The number at which the next epoch begins says it better than the length: of what was carried over there, something
+    // may be corrupt. A packed file, which has no prologue, counts as a whole.
     const start = startOf(bytes, file)?.sequence;
-    const isLast = numberEnd === Number.POSITIVE_INFINITY;
-    const isNumbered = prologue ? prologue.ownStart !== undefined && !isLast : start !== undefined;
+    const isNumbered = prologue
+      ? prologue.ownStart !== undefined && file.isFollowed
+      : start !== undefined;
     const counting = isNumbered ? bytes.length : (file.bytes ?? bytes.length);
     // There is no number by which a second copy would be known. A later file that begins before this one has all of it.
     const isCovered = (isSame && isWithoutStamps) || (start ?? 0) > numberEnd;
     const length = isCovered ? 0 : Math.min(counting, bytes.length);
-    this.#file = {
-      ...{ epoch, segment, isWithoutStamps, numberEnd },
-      ...{ bytes, length, seed: segmentSeed(file), offset: 0 },
-      prologueEnd: prologue?.end ?? 0,
+    const open: OpenFile = {
+      ...{ epoch, segment, isWithoutStamps, bytes: bytes.subarray(0, length) },
       isPacked: !prologue && start !== undefined && !isResidue(file),
-      next: 0,
       reached: 0,
-      isLost: false,
-      behindHole: undefined,
       learned: new Set(),
       restated: new Map(),
     };
+    this.#file = open;
+    const nextOwnStart = () => file.nextOwnStart();
+    this.#steps = readCounting(
+      { id: { epoch, segment }, bytes: open.bytes, end: numberEnd, nextOwnStart },
+      {
+        stamp: (stamp) => this.#stamp(open, stamp),
+        take: (header, place) => this.#read(open, header, place?.sequence ?? 0),
+      },
+    );
   }
 
   /** Reads some records on. False at the end of the file. */
   step(): boolean {
-    const file = this.#file;
-    if (!file) return false;
-    const { bytes, length, seed } = file;
-    const stop = Math.min(length, file.offset + stepBytes);
-    for (let count = 0; count < stepRecords && file.offset < stop; count++) {
-      const { offset } = file;
-      const header = readHeader(bytes, offset, seed);
-      if (header && header.end <= length) {
-        file.offset = header.end;
-        this.#read(file, offset, header);
-      } else {
-        file.offset = nextRecord(bytes, offset + 1, length, seed);
-        this.#lost(file);
-      }
-    }
-    return file.offset < length;
+    return this.#steps?.next().done === false;
   }
 
   /** The batches that are complete. */
@@ -193,43 +160,22 @@ export class PastFold {
   }
 
   end(): EventBatch {
-    if (this.#file) this.#endHole(this.#file, 0);
     this.#file = undefined;
     return this.#batch(false);
   }
 
-  #lost(file: OpenFile): void {
-    file.next = 0;
-    file.isLost = true;
-    // No stamp says the numbers of records between two holes. The zeros at the end of a file are none.
-    if (file.offset < file.length) this.#endHole(file, 0);
-  }
-
-  #read(file: OpenFile, offset: number, header: RecordHeader): void {
+  /** `sequence`: 0 if the record has no number. */
+  #read(file: OpenFile, header: RecordHeader, sequence: number): void {
     const { bytes } = file;
-    const kind = kindOfType(typeAt(bytes, offset));
-    if (!kind) {
-      const raw = rawRecordAt(bytes, header);
-      const record = unlessCorrupt(decodeStoreRecord, raw, undefined);
-      if (record?.kind === 'stamp') return this.#stamp(file, record);
-      if (isStoreRecord(raw)) return;
-    }
-    const sequence = file.next;
-    if (sequence > 0) file.reached = file.next++;
-    if (sequence >= file.numberEnd) return;
+    if (sequence > 0) file.reached = sequence;
     const isSeen = sequence > 0 && sequence <= this.#last;
     if (isSeen && file.learned.size === 0) return;
-    const isUnnumbered = file.isWithoutStamps || isResidue(file) || offset < file.prologueEnd;
-    const isBehindHole = file.isLost && !isUnnumbered;
     const isNext = sequence > 0 && !isSeen;
     if (isNext) this.#reach(file, sequence);
-    if (!isBehindHole && kind && this.#isUnwanted(kind, bytes, offset, header)) return;
+    if (this.#isUnwanted(bytes, header)) return;
     const record = this.#decode(bytes, header);
-    if (isBehindHole) {
-      file.behindHole ??= [];
-      file.behindHole.push(record);
-    } else if (!record) return;
-    else if (isNext) this.#apply(record, sequence);
+    if (!record) return;
+    if (isNext) this.#apply(record, sequence);
     else this.#repeated(file, record, isSeen);
   }
 
@@ -240,14 +186,9 @@ export class PastFold {
   }
 
   /** Nothing in the record is about a message that is wanted, as far as that is seen at a glance. */
-  #isUnwanted(
-    kind: JournalRecord['kind'],
-    bytes: Buffer,
-    offset: number,
-    { bodyOffset, end }: RecordHeader,
-  ): boolean {
+  #isUnwanted(bytes: Buffer, { offset, bodyOffset, end }: RecordHeader): boolean {
     const meta = offset + recordHeaderBytes;
-    switch (kind) {
+    switch (kindOfType(typeAt(bytes, offset))) {
       case 'posted': {
         const mayWant =
           this.#filter?.mayWant?.({ bytes, fields: meta, body: bodyOffset, end }) ?? true;
@@ -265,6 +206,7 @@ export class PastFold {
         return !this.#knowsAny(bytes, meta);
       case 'copied':
       case 'paused':
+      case undefined:
         return false;
       default:
         return true;
@@ -283,37 +225,11 @@ export class PastFold {
   }
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
-    this.#endHole(file, sequence);
-    // The numbers of a file ascend: nothing behind this counts. The first stamp of a packed file says where it begins.
-    const isBegin = file.isPacked && file.reached === 0;
-    if (sequence >= file.numberEnd && !isBegin) file.offset = file.length;
     // What the records before it say may be older than the records that were read when the file, or a copy, was read before.
     if (sequence > this.#last) this.#endRestated(file, file.restated.keys());
     else if (sequence > 0) file.restated.clear();
-    file.next = sequence;
     file.reached = Math.max(file.reached, sequence - 1);
-    file.isLost = false;
     if (sequence > 0) this.#time = time;
-  }
-
-  /** `next`: the number of the record behind those that follow the hole; 0 if that is not known. */
-  #endHole(file: OpenFile, nextKnown: number): void {
-    const records = file.behindHole;
-    if (!records) return;
-    file.behindHole = undefined;
-    // Of a prologue whose header is corrupt: its records have no numbers.
-    const next = records.some((record) => record && snapshotKinds.has(record.kind)) ? 0 : nextKnown;
-    // Records that may be behind the end of what counts of the file do not count.
-    if (next === 0 && Number.isFinite(file.numberEnd)) return;
-    for (const [index, record] of records.entries()) {
-      const sequence = next - records.length + index;
-      if (next === 0 || sequence <= 0) {
-        if (record) this.#repeated(file, record);
-      } else if (sequence > this.#last && sequence < file.numberEnd) {
-        this.#reach(file, sequence);
-        if (record) this.#apply(record, sequence);
-      }
-    }
   }
 
   /** The record with this number is the next one. What is missing before it is a gap. */

@@ -4,16 +4,28 @@ import type { Envelope, MessageId } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
 
+/**
+ * The messages of a repeated record of which nothing is known: none if one of them is, or was posted before. `newest`: the
+ * highest number of a message that was posted so far, or that the residue has.
+ */
+export function newInRepeat(
+  messages: readonly Envelope[],
+  newest: number,
+  isKnown: (message: Envelope) => boolean,
+): readonly Envelope[] {
+  return messages.some(isKnown) ? [] : messages.filter(({ number }) => number > newest);
+}
+
 export class PostRepeats {
   /** Messages that have not ended, of such posts; copies as well, since they may be of such a post. */
   readonly #unended = new Map<number, MessageId>();
-  /** The highest number of a message that was posted so far, or that the residue has. */
+  /** As of newInRepeat(). */
   #newest = 0;
 
-  /** The messages of a repeated record of which nothing is known: none if one of them is, or was posted before. */
+  /** The messages of a repeated record of which nothing is known. */
   newIn(messages: readonly Envelope[]): readonly Envelope[] {
-    if (messages.some(({ number, id }) => this.#unended.get(number) === id)) return [];
-    return messages.filter(({ number }) => !this.isReached(number));
+    const isKnown = ({ number, id }: Envelope) => this.#unended.get(number) === id;
+    return newInRepeat(messages, this.#newest, isKnown);
   }
 
   /** Whether it is one of the messages that newIn() has to know. */

@@ -61,6 +61,8 @@ export interface Log {
   readonly nextNumber: number;
   /** Oldest first. */
   readonly segments: readonly LogSegment[];
+  /** Those that counted until a record said that they were removed, as far as the newest header lists them. */
+  readonly dropped: readonly Extent[];
 }
 
 export interface LogSegment extends SegmentId {
@@ -72,7 +74,7 @@ export interface LogSegment extends SegmentId {
   readonly nextNumber?: number;
 }
 
-const emptyLog: Log = { epoch: 0, store: undefined, nextNumber: 1, segments: [] };
+const emptyLog: Log = { epoch: 0, store: undefined, nextNumber: 1, segments: [], dropped: [] };
 const start: Position = { segment: 0, offset: 0 };
 
 /** Throws store_newer if a newer version wrote any segment. */
@@ -232,6 +234,7 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
   };
 
   const segments: LogSegment[] = [];
+  const log = { epoch, store, nextNumber, segments, dropped: listed.filter((id) => !counts(id)) };
   for (const { epoch: ofEpoch, segment, bytes } of listed.filter(counts)) {
     const id = { epoch: ofEpoch, segment };
     if (ofEpoch < epoch || segment < durable.segment) {
@@ -240,13 +243,13 @@ async function surveyEpoch(disk: Disk, folder: string, epoch: number): Promise<L
     }
     const measured = await measure(id);
     segments.push({ ...id, ...measured, bytes: Math.min(measured.bytes, bytes) });
-    if (measured.bytes < bytes) return { epoch, store, nextNumber, segments };
+    if (measured.bytes < bytes) return log;
   }
   for (const id of unlisted(epoch, newest, durable).filter(counts)) {
     const isNewest = newest !== undefined && isSameSegment(id, newest.id);
     segments.push({ ...id, ...(await measure(id)), ...(isNewest && { nextNumber }) });
   }
-  return { epoch, store, nextNumber, segments };
+  return log;
 }
 
 /**

@@ -2,22 +2,29 @@
 import assert from 'node:assert/strict';
 import { ballastFileBytes } from '../base/limits.ts';
 import type { Disk } from './disk.ts';
+import { noRoom } from './epoch.ts';
 import type { History } from './history.ts';
-import { hasOwnRecords, prologueOf, readKept, startBehind } from './history-file.ts';
+import { hasRecordsFrom, isFollowed, readKept } from './history-file.ts';
 import type { LiveIndex, LogFile } from './live-index.ts';
+import { hasCounted } from './past-files.ts';
 import { isSameSegment, listEpochs, listSegments, removeEpoch, segmentPath } from './paths.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { SegmentId } from './record-framing.ts';
-import { isUnopened } from './recovery.ts';
+import type { Log } from './recovery.ts';
 import type { Extent } from './segment-header.ts';
+import { writeSynced } from './write-parts.ts';
 
 export interface Epochs {
   /** The owner's. Only in older ones are orphans looked for, and folders removed. */
   readonly own: number;
-  /** That of the owner before. Epochs between them never opened, so nothing in them ever counted. */
-  readonly opened: number;
-  /** The segments that counted for that owner. */
-  readonly counted: readonly SegmentId[];
+  /** What counted for the owner before. Epochs between them never opened, so nothing in them ever counted. */
+  readonly before: Log;
+}
+
+/** A segment that leaves the log. */
+interface LeavingSegment extends SegmentId {
+  /** How many of its first bytes counted; undefined if that is not known. */
+  readonly bytes?: number;
 }
 
 export class SegmentList {
@@ -80,12 +87,21 @@ export class SegmentList {
     const epochs = this.#olderEpochs();
     const all = epochs.flatMap((epoch) => listSegments(this.#disk, this.#folder, epoch));
     const orphans = all.filter((id) => !this.files.some((file) => isSameSegment(file, id)));
-    await this.#remove(orphans, epochs);
+    const leaving = orphans.map(
+      (id) => this.#counted.find((each) => isSameSegment(each, id)) ?? id,
+    );
+    await this.#remove(leaving, epochs);
   }
 
   /** Removes files that do not count any more. */
-  async removeFiles(segments: readonly SegmentId[]): Promise<void> {
+  async removeFiles(segments: readonly LeavingSegment[]): Promise<void> {
     await this.#remove(segments, this.#olderEpochs());
+  }
+
+  /** For the owner before, also what it has taken out of the log. */
+  get #counted(): readonly Extent[] {
+    const { segments, dropped } = this.#epochs.before;
+    return [...segments, ...dropped];
   }
 
   #olderEpochs(): number[] {
@@ -93,19 +109,43 @@ export class SegmentList {
   }
 
   /** Into history, and those with corruption into quarantine. The older epochs in which nothing counts go, too. */
-  async #remove(segments: readonly SegmentId[], older: readonly number[]): Promise<void> {
+  async #remove(segments: readonly LeavingSegment[], older: readonly number[]): Promise<void> {
     if (segments.length > 0) await this.#history.prepare();
     const past = await this.#pastOf(segments);
     for (const id of segments) {
       if (this.#quarantine.takeSegment(id)) continue;
-      if (past.includes(id)) this.#history.take(id);
-      else this.#disk.removeFile(segmentPath(this.#folder, id));
+      if (past.includes(id)) {
+        await this.#cut(id, past);
+        this.#history.take(id);
+      } else this.#disk.removeFile(segmentPath(this.#folder, id));
     }
     const counting = new Set(this.files.map(({ epoch }) => epoch));
     const over = older.filter((epoch) => !counting.has(epoch));
     if (over.length > 0) await this.#history.sync();
     for (const epoch of over) removeEpoch(this.#disk, this.#folder, epoch);
     this.#history.tidy([...this.files]);
+  }
+
+  /**
+   * Puts a copy of what counted in the place of a segment if history would tell more of it: records that its owner wrote after
+   * the successor had read the log. If there is no room for the copy, the segment goes: it is older than all of history.
+   */
+  async #cut(id: LeavingSegment, past: readonly SegmentId[]): Promise<void> {
+    const { epoch, bytes } = id;
+    if (epoch === this.#epochs.own || bytes === undefined || !this.#history.hasRoom) return;
+    if (isFollowed(id, [...this.#history.files, ...past, ...this.files])) return;
+    const path = segmentPath(this.#folder, id);
+    const all = (await readKept(this.#disk, path)) ?? Buffer.alloc(0);
+    if (!hasRecordsFrom(bytes, { id, bytes: all })) return;
+    const aside = `${path}.new`;
+    try {
+      await writeSynced(this.#disk, aside, all.subarray(0, bytes));
+    } catch (error) {
+      noRoom(error);
+      return this.#disk.removeFile(path);
+    }
+    // A successor may have moved the segment, and packed others under its name.
+    if (this.#history.mayChange()) this.#disk.rename(aside, path);
   }
 
   /** Those that counted at some time. Where a later one begins tells whether an earlier one did. */
@@ -115,20 +155,13 @@ export class SegmentList {
     return past;
   }
 
-  /**
-   * A segment without own records may be that of an owner that was late: its prologue became complete after the successor
-   * had looked for it. Then its start would hide what the successor had found beyond it. If the segment counted, the number
-   * behind its prologue went to the next record, so a later file begins there or before. `later`: segments that counted.
-   */
+  /** `later`: segments that counted. */
   async #isPast(id: SegmentId, later: readonly SegmentId[]): Promise<boolean> {
-    const { own, opened, counted } = this.#epochs;
+    const { own, before } = this.#epochs;
     if (id.epoch === own) return true;
-    if (id.epoch > opened) return false;
-    if (counted.some((each) => isSameSegment(each, id))) return true;
-    if (await isUnopened(this.#disk, this.#folder, id)) return false;
-    const bytes = await readKept(this.#disk, segmentPath(this.#folder, id));
-    if (!bytes || hasOwnRecords({ id, bytes })) return true;
-    const { ownStart = 0 } = prologueOf(bytes, id) ?? {};
-    return startBehind(id, this.#history.starts([...this.files, ...later])) <= ownStart;
+    if (id.epoch > before.epoch) return false;
+    if (this.#counted.some((each) => isSameSegment(each, id))) return true;
+    const starts = () => this.#history.starts([...this.files, ...later]);
+    return hasCounted(this.#disk, this.#folder, id, starts);
   }
 }

@@ -10,8 +10,8 @@
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { type FileStart, isResidue, readKept, startBehind } from './history-file.ts';
-import { listPast, type Past, type PastFile, startAt } from './past-files.ts';
+import { type FileStart, isFollowed, isResidue, readKept, startBehind } from './history-file.ts';
+import { listPast, nextOwnStartAt, type PastFile, startsAt } from './past-files.ts';
 import { type FoldOptions, PastFold } from './past-fold.ts';
 import { inOrder } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
@@ -44,7 +44,7 @@ export async function* readEvents(
   const lastKnown = fold.last;
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
-  let starts = startsOf(disk, past);
+  let starts = startsAt(disk, past.files);
   let searches = 0;
   let since = runtime.now();
   for (let index = 0; index < past.files.length; ) {
@@ -58,7 +58,7 @@ export async function* readEvents(
     const bytes = await readFirst(disk, file);
     if (!bytes && ++searches < searchesMax) {
       past = await listPast(disk, folder);
-      starts = startsOf(disk, past);
+      starts = startsAt(disk, past.files);
       // What was needed of it may be in the residue since.
       const files = past.files.filter((each) => isResidue(each) || inOrder(read, each) < 0);
       past = { ...past, files };
@@ -67,7 +67,13 @@ export async function* readEvents(
     }
     if (!isResidue(file)) searches = 0;
     index++;
-    if (bytes) fold.begin(file, bytes, end);
+    if (bytes) {
+      const facts = {
+        isFollowed: isFollowed(file, past.files),
+        nextOwnStart: () => nextOwnStartAt(disk, past, file),
+      };
+      fold.begin({ ...file, ...facts }, bytes, end);
+    }
     for (let isMore = bytes !== undefined; isMore; ) {
       isMore = fold.step();
       yield* fold.batches();
@@ -90,10 +96,6 @@ async function readFirst(disk: Disk, file: PastFile): Promise<Buffer | undefined
     if (bytes) return bytes;
   }
   return undefined;
-}
-
-function startsOf(disk: Disk, { files }: Past): FileStart[] {
-  return files.map((file) => ({ id: file, start: startAt(disk, file) }));
 }
 
 /** undefined for the last file. */

@@ -12,6 +12,7 @@ import type { CopiedRecord, JournalRecord, PostedRecord } from '../model/records
 import { type CountingFile, readCounting } from './counting-records.ts';
 import { type FileContent, isResidue } from './history-file.ts';
 import { isPlainPostAt, numberAt } from './meta-fields.ts';
+import { newInRepeat } from './post-repeats.ts';
 import { decodeRecord, kindOfType, unlessCorrupt } from './record-codec.ts';
 import { type RecordHeader, rawRecordAt, recordHeaderBytes, typeAt } from './record-framing.ts';
 
@@ -28,7 +29,7 @@ export interface RecordOfMessage {
 export class UnendedMail {
   /** The last record of each message, by its number. */
   readonly records = new Map<number, RecordOfMessage>();
-  /** The highest number of a message that was posted so far, or that the residue has. */
+  /** As of newInRepeat(). */
   #newest = 0;
 
   read(file: CountingFile): Generator<void> {
@@ -82,14 +83,11 @@ export class UnendedMail {
     const record = recordAt(file, header);
     if (record?.kind !== 'posted') return;
     const messages = envelopesOf(record);
-    // A later file may repeat the record of a post to several mailboxes while one of its messages has not ended: the
-    // others may have, also in a file that is gone.
     const isRepeated = !isNumbered && record.also.length > 0;
-    const isKnown = isRepeated && messages.some((each) => this.#isKnown(each));
-    for (const { number } of messages) {
-      const isOld = isRepeated && (isKnown || number <= this.#newest);
-      if (!isOld) this.#add(number, file, header, isNumbered);
-    }
+    const fresh = isRepeated
+      ? newInRepeat(messages, this.#newest, (each) => this.#isKnown(each))
+      : messages;
+    for (const { number } of fresh) this.#add(number, file, header, isNumbered);
     const numbers = messages.map(({ number }) => number);
     this.#newest = Math.max(this.#newest, ...numbers);
     this.#end(record.settles);

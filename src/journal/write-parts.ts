@@ -1,5 +1,5 @@
-// Writes a long file in parts.
-import type { DiskFile } from './disk.ts';
+// Writes a long file in parts, or one that is to be durable.
+import type { Disk, DiskFile } from './disk.ts';
 
 const writeBytesMax = 1_048_576;
 
@@ -15,6 +15,21 @@ export function* writeParts(file: DiskFile, buffers: readonly Buffer[]): Generat
     yield;
   }
   return bytes;
+}
+
+/** Writes a file of this name anew; it is synced, its name is not. If it throws, there is no such file. */
+export async function writeSynced(disk: Disk, path: string, bytes: Buffer): Promise<void> {
+  disk.removeFile(path);
+  const file = disk.create(path);
+  try {
+    for (const _ of writeParts(file, [bytes]));
+    await file.sync();
+  } catch (error) {
+    disk.removeFile(path);
+    throw error;
+  } finally {
+    file.close();
+  }
 }
 
 /** Parts that do not block for long when they are written. */

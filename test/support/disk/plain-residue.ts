@@ -23,7 +23,7 @@ export function residueBytes(
 ): Buffer {
   const mail = new UnendedMail();
   const files = sources.map(({ bytes, ...source }) => {
-    return { ...source, bytes: Buffer.from(bytes), nextOwnStart: 0 };
+    return { ...source, bytes: Buffer.from(bytes), nextOwnStart: () => 0 };
   });
   for (const [index, file] of files.entries()) {
     for (const _ of mail.read(file));

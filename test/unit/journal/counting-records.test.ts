@@ -13,13 +13,23 @@ const hole = Buffer.alloc(100, 'x');
 const first: StampRecord = { kind: 'stamp', sequence: 50, time: 1 };
 const syncPoint: StoreRecord = { kind: 'syncPoint', durable: { segment: 1, offset: 9 } };
 
+type Part = JournalRecord | StoreRecord | Buffer;
+
 /** The numbers of the records of a file, in front of one whose own records begin at 60. */
-function numbersIn(...parts: (JournalRecord | StoreRecord | Buffer)[]): (number | undefined)[] {
+function numbersIn(...parts: Part[]): (number | undefined)[] {
+  return numbersBelow(100, parts, 60);
+}
+
+function numbersBelow(
+  end: number,
+  parts: readonly Part[],
+  nextOwnStart: number,
+): (number | undefined)[] {
   const seed = segmentSeed(id);
   const buffers = parts.flatMap((part) =>
     Buffer.isBuffer(part) ? part : encodeRecord(part, seed),
   );
-  const file = { id, bytes: Buffer.concat(buffers), end: 100, nextOwnStart: 60 };
+  const file = { id, bytes: Buffer.concat(buffers), end, nextOwnStart: () => nextOwnStart };
   const numbers: (number | undefined)[] = [];
   for (const _ of readCounting(file, { take: (_, place) => numbers.push(place?.sequence) }));
   return numbers;
@@ -38,4 +48,15 @@ test('records between two holes have no number, whatever is behind the second on
   assert.deepEqual(numbersIn(first, one, hole, two, hole, three), [50, 59]);
   assert.deepEqual(numbersIn(first, one, hole, two, hole, first, three), [50, 50]);
   assert.deepEqual(numbersIn(first, one, hole, two, hole, syncPoint), [50]);
+});
+
+test('behind a hole whose numbers nothing says, records of the newest file count without one, and of others they do not', () => {
+  const [one, two] = [postedRecord(1, '1'), postedRecord(2, '2')];
+  for (const parts of [
+    [first, one, hole, two],
+    [first, one, hole, two, hole],
+  ]) {
+    assert.deepEqual(numbersBelow(Number.POSITIVE_INFINITY, parts, 0), [50, undefined]);
+    assert.deepEqual(numbersBelow(Number.MAX_VALUE, parts, 0), [50]);
+  }
 });
