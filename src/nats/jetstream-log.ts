@@ -164,10 +164,10 @@ export class JetStreamLog implements LogStream {
       };
       const waiting = { count, subject, end };
       this.#waitingBytes += data.length;
-      const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
+      const limitMs = appendMs + this.#wayMs;
       const timer = setTimeout(() => {
         end({ kind: 'unknown', reason: `the server has not answered for ${limitMs} ms` });
-        this.#nats.unanswered();
+        this.#nats.unanswered(this.#wayMs);
       }, limitMs);
       this.#waiting.set(id, waiting);
       try {
@@ -178,6 +178,11 @@ export class JetStreamLog implements LogStream {
         end({ kind: 'unknown', reason: (error as Error).message });
       }
     });
+  }
+
+  /** How long the messages whose outcome is not known may be on their way to the server. */
+  get #wayMs(): number {
+    return Math.round(this.#waitingBytes / slowestBytesPerMs);
   }
 
   async last(file: string): Promise<StreamMessage | undefined> {
@@ -320,7 +325,7 @@ export class JetStreamLog implements LogStream {
     const { url } = this.#nats;
     if (apiCode(error) === noStream) return new StreamGone(this.#name, url);
     const fault = natsFault(error, url);
-    if (fault instanceof NoAnswer) this.#nats.unanswered();
+    if (fault instanceof NoAnswer) this.#nats.unanswered(this.#wayMs);
     return fault;
   }
 }
