@@ -287,7 +287,7 @@ export class PastFold {
     // The numbers of a file ascend: nothing behind this counts. The first stamp of a packed file says where it begins.
     const isBegin = file.isPacked && file.reached === 0;
     if (sequence >= file.numberEnd && !isBegin) file.offset = file.length;
-    // What the records before it say may be older than the records that were read when the file, or a copy, was read before.
+    // The file, or a copy of it, was read before: what its records without numbers say may be out of date.
     if (sequence > this.#last) this.#endRestated(file, file.restated.keys());
     else if (sequence > 0) file.restated.clear();
     file.next = sequence;

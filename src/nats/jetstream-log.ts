@@ -39,8 +39,9 @@ const lookMs = 50;
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 /**
  * Messages asked for ahead of what was read: 8 MB, as one has 256 KB at most. A server cuts a connection that has 64 MB
- * waiting for it, or does not take in 10 s what waits. A limit in bytes would be none of whole messages: the server sends
- * none that does not fit, and the client of NATS asks for what it has read, which may be less than one message.
+ * waiting for it, or does not take in 10 s what waits. With a limit in bytes the
+ * server sends no message that is longer than what is left of it, and the client of NATS renews only what it has read,
+ * which may be less than the next message.
  */
 const messagesAhead = 32;
 /** A consumer that sends nothing for this long may never send again. A message of 1 MB may take it, at 70 KB a second. */

@@ -163,8 +163,8 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
 }
 
 /**
- * A new owner keeps what a killed reader held for a time, in case that reconnects. A command that waits for less may be
- * the owner, and so may the next one: each would begin that time anew. A fetch waits for its end.
+ * A new owner redelivers what a killed reader held only after `holderGraceMs`, in case the reader reconnects. A command
+ * that waits for less may be that owner, and so may the next one: each begins that time anew. A fetch waits for its end.
  */
 async function takeReturned(
   mail: MailService,
