@@ -6,6 +6,8 @@ import type { PastOptions } from './store-past.ts';
 
 /** How the files of a store are read. */
 export interface TailedFiles {
+  /** undefined if there is none, or no file says it. */
+  storeId(): Promise<string | undefined>;
   read(options: PastOptions): AsyncGenerator<EventBatch>;
   /** The lowest number of the first record of an epoch behind this one; undefined if no file says so. */
   startBehind(epoch: number): Promise<number | undefined>;
@@ -15,6 +17,8 @@ export class PastTail {
   readonly #files: TailedFiles;
   /** Of the last reading, if it came to its end. */
   #fold: PastFold | undefined;
+  /** The store that it has read. */
+  #store: string | undefined;
 
   constructor(files: TailedFiles) {
     this.#files = files;
@@ -27,6 +31,9 @@ export class PastTail {
   ): AsyncGenerator<EventBatch, void> {
     let { epoch, sequence: after } = cursor;
     after = Math.min(after, await this.#endOf(epoch));
+    const store = await this.#files.storeId();
+    if (store !== this.#store) this.#fold = undefined;
+    this.#store = store;
     const fold =
       (await this.#foldBefore({ epoch, sequence: after })) ?? new PastFold({ partBytesMax });
     this.#fold = undefined;
