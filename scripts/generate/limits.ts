@@ -433,7 +433,7 @@ const table: readonly Limit[] = [
     constant: 'holderGraceMs',
     unit: 's',
     reached:
-      'what it held is redelivered; a program that opens a session, waits for less and closes it does not get that',
+      'what it held is redelivered; a program of yours that waits for less, in a session that it opens and closes each time, may never get it',
   },
 ];
 

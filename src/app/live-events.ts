@@ -12,6 +12,7 @@ import { waitMsDefault } from '../base/limits.ts';
 import { startBehindEpoch } from '../broker/past-events.ts';
 import { realDisk } from '../journal/disk.ts';
 import { epochPath, listSegments, newestEpoch, segmentPath } from '../journal/paths.ts';
+import { storeId } from '../journal/recovery.ts';
 import type { EventBatch, EventCursor } from '../model/mail-events.ts';
 import type { MailService } from '../model/mail-service.ts';
 import { PastTail } from './past-tail.ts';
@@ -78,12 +79,17 @@ export class StoreTail {
 
   constructor(folder: string) {
     this.#folder = folder;
+    const look = async <Found>(at: () => Found | Promise<Found>): Promise<Found> => {
+      try {
+        return await at();
+      } catch (error) {
+        throw storeFault(folder, error);
+      }
+    };
     this.#past = new PastTail({
+      storeId: () => look(() => storeId(folder)),
       read: (options) => readPast(folder, options),
-      startBehind: (epoch) =>
-        startBehindEpoch(realDisk, folder, epoch).catch((error: unknown) => {
-          throw storeFault(folder, error);
-        }),
+      startBehind: (epoch) => look(() => startBehindEpoch(realDisk, folder, epoch)),
     });
   }
 

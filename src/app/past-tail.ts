@@ -6,6 +6,8 @@ import type { PastOptions } from './store-past.ts';
 
 /** How the files of a store are read. */
 export interface TailedFiles {
+  /** undefined if there is none, or no file says it. */
+  storeId(): Promise<string | undefined>;
   read(options: PastOptions): AsyncGenerator<EventBatch>;
   /** The lowest number of the first record of an epoch behind this one; undefined if no file says so. */
   startBehind(epoch: number): Promise<number | undefined>;
@@ -15,6 +17,8 @@ export class PastTail {
   readonly #files: TailedFiles;
   /** Of the last reading, if it came to its end. */
   #fold: PastFold | undefined;
+  /** The store that it has read. */
+  #store: string | undefined;
 
   constructor(files: TailedFiles) {
     this.#files = files;
@@ -26,10 +30,12 @@ export class PastTail {
     { partBytesMax, signal }: Pick<PastOptions, 'partBytesMax' | 'signal'>,
   ): AsyncGenerator<EventBatch, void> {
     let { epoch, sequence: after } = cursor;
-    // As in a broker: records of that epoch do not count from the start of the next one on.
-    const start = epoch > 0 ? await this.#files.startBehind(epoch) : undefined;
-    if (start !== undefined) after = Math.min(after, start - 1);
-    const fold = this.#foldBefore(after) ?? new PastFold({ partBytesMax });
+    after = Math.min(after, await this.#endOf(epoch));
+    const store = await this.#files.storeId();
+    if (store !== this.#store) this.#fold = undefined;
+    this.#store = store;
+    const fold =
+      (await this.#foldBefore({ epoch, sequence: after })) ?? new PastFold({ partBytesMax });
     this.#fold = undefined;
     fold.resume(after);
     for await (const batch of this.#files.read({ partBytesMax, signal, fold })) {
@@ -41,8 +47,19 @@ export class PastTail {
     this.#fold = fold;
   }
 
-  /** A fold that has read records behind `after` may know some that do not count any more. */
-  #foldBefore(after: number): PastFold | undefined {
-    return this.#fold && this.#fold.last <= after ? this.#fold : undefined;
+  /** A fold that has read records behind the cursor, or of a replaced owner, may know some that do not count any more. */
+  async #foldBefore(cursor: EventCursor): Promise<PastFold | undefined> {
+    const fold = this.#fold;
+    if (!fold || fold.last.sequence > cursor.sequence) return undefined;
+    const { epoch, sequence } = fold.last;
+    // The cursor is before the end of its own epoch.
+    const counts = epoch === cursor.epoch || sequence <= (await this.#endOf(epoch));
+    return counts ? fold : undefined;
+  }
+
+  /** As in a broker: records of an epoch do not count from the start of the next one on. */
+  async #endOf(epoch: number): Promise<number> {
+    const start = epoch > 0 ? await this.#files.startBehind(epoch) : undefined;
+    return start === undefined ? Number.POSITIVE_INFINITY : start - 1;
   }
 }

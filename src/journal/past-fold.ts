@@ -5,7 +5,7 @@
 // 2. Records without a number, which prologues repeat, give events only of messages that no earlier record told of. In
 //    segments of versions without stamps all records give events, in the order of the log.
 import { type EventOfRecord, eventsOf } from '../engine/record-events.ts';
-import type { EventBatch, EventGap, MailEvent } from '../model/mail-events.ts';
+import type { EventBatch, EventCursor, EventGap, MailEvent } from '../model/mail-events.ts';
 import type { Envelope } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
@@ -102,12 +102,12 @@ export class PastFold {
     this.#partBytesMax = partBytesMax;
   }
 
-  /** The highest number of a record that was read; 0 if there is none. */
-  get last(): number {
-    return this.#last;
+  /** Of the record with the highest number that was read; 0 in both if there is none. */
+  get last(): EventCursor {
+    return { epoch: this.#epoch, sequence: this.#last };
   }
 
-  /** After end(): files that have grown, and new ones, can be read. `after`: as in the options; at least `last`. */
+  /** After end(): files that have grown, and new ones, can be read. `after`: as in the options; not before `last`. */
   resume(after: number): void {
     this.#after = after;
     this.#hasGap = false;
@@ -225,7 +225,7 @@ export class PastFold {
   }
 
   #stamp(file: OpenFile, { sequence, time }: StampRecord): void {
-    // What the records before it say may be older than the records that were read when the file, or a copy, was read before.
+    // The file, or a copy of it, was read before: what its records without numbers say may be out of date.
     if (sequence > this.#last) this.#endRestated(file, file.restated.keys());
     else if (sequence > 0) file.restated.clear();
     file.reached = Math.max(file.reached, sequence - 1);
@@ -357,8 +357,7 @@ export class PastFold {
   }
 
   #batch(hasMore: boolean): EventBatch {
-    const next = { epoch: this.#epoch, sequence: this.#last };
-    const batch = { events: this.#events, next, gap: this.#gap, hasMore };
+    const batch = { events: this.#events, next: this.last, gap: this.#gap, hasMore };
     this.#events = [];
     this.#eventBytes = 0;
     this.#lastPart = { source: noBytes, copy: noBytes };

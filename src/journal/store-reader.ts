@@ -41,7 +41,7 @@ export async function* readEvents(
   const { turnMsMax = turnMsDefault } = options;
   refuseNewer(disk, folder);
   const { fold = new PastFold(options) } = options;
-  const lastKnown = fold.last;
+  const { sequence: lastKnown } = fold.last;
   let past = await listPast(disk, folder);
   let read: SegmentId = { epoch: 0, segment: 0 };
   let starts = startsAt(disk, past.files);

@@ -159,8 +159,8 @@ export class HostTransport implements Transport {
   }
 
   /**
-   * Refuses a request under the id of a call in flight: one of two results would not reach the agent, and with it the mail
-   * that it hands over. Under that id comes the result of the first, and no error that a host would take for it.
+   * Refuses a request under the id of a call in flight: one of two results would not reach the agent, nor the mail in it.
+   * The refusal names no id whose result is still to come: a host would take it for that.
    */
   #isRepeated(message: JSONRPCMessage): boolean {
     if (!('method' in message && 'id' in message)) return false;

@@ -39,8 +39,9 @@ const lookMs = 50;
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 /**
  * Messages asked for ahead of what was read: 8 MB, as one has 256 KB at most. A server cuts a connection that has 64 MB
- * waiting for it, or does not take in 10 s what waits. A limit in bytes would be none of whole messages: the server sends
- * none that does not fit, and the client of NATS asks for what it has read, which may be less than one message.
+ * waiting for it, or does not take in 10 s what waits. With a limit in bytes the
+ * server sends no message that is longer than what is left of it, and the client of NATS renews only what it has read,
+ * which may be less than the next message.
  */
 const messagesAhead = 32;
 /** A consumer that sends nothing for this long may never send again. A message of 1 MB may take it, at 70 KB a second. */
@@ -164,10 +165,10 @@ export class JetStreamLog implements LogStream {
       };
       const waiting = { count, subject, end };
       this.#waitingBytes += data.length;
-      const limitMs = appendMs + Math.round(this.#waitingBytes / slowestBytesPerMs);
+      const limitMs = appendMs + this.#wayMs;
       const timer = setTimeout(() => {
         end({ kind: 'unknown', reason: `the server has not answered for ${limitMs} ms` });
-        this.#nats.unanswered();
+        this.#nats.unanswered(this.#wayMs);
       }, limitMs);
       this.#waiting.set(id, waiting);
       try {
@@ -178,6 +179,11 @@ export class JetStreamLog implements LogStream {
         end({ kind: 'unknown', reason: (error as Error).message });
       }
     });
+  }
+
+  /** How long the messages whose outcome is not known may be on their way to the server. */
+  get #wayMs(): number {
+    return Math.round(this.#waitingBytes / slowestBytesPerMs);
   }
 
   async last(file: string): Promise<StreamMessage | undefined> {
@@ -320,7 +326,7 @@ export class JetStreamLog implements LogStream {
     const { url } = this.#nats;
     if (apiCode(error) === noStream) return new StreamGone(this.#name, url);
     const fault = natsFault(error, url);
-    if (fault instanceof NoAnswer) this.#nats.unanswered();
+    if (fault instanceof NoAnswer) this.#nats.unanswered(this.#wayMs);
     return fault;
   }
 }

@@ -23,8 +23,8 @@ export interface Nats {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
   readonly url: string;
-  /** To be called when a request got no answer. */
-  unanswered(): void;
+  /** To be called when a request got no answer. `wayMs`: how long all that was sent may be on its way. */
+  unanswered(wayMs: number): void;
 }
 
 const connectMs = 5_000;
@@ -103,12 +103,12 @@ export class NatsServer {
     this.isLost = false;
     void this.#follow(connection);
     const manager = await library.jetstreamManager(connection, { checkAPI: false });
-    const unanswered = () => void this.#leaveIfStill(connection);
+    const unanswered = (wayMs: number) => void this.#leaveIfStill(connection, wayMs);
     return { library, connection, manager, url: this.url, unanswered };
   }
 
   /** The client of NATS would stay for half a minute at a node that stands still, while others of its cluster serve. */
-  async #leaveIfStill(connection: NatsConnection): Promise<void> {
+  async #leaveIfStill(connection: NatsConnection, wayMs: number): Promise<void> {
     const nodes = new Set([
       ...this.#options.address.servers,
       ...(connection.info?.connect_urls ?? []),
@@ -116,7 +116,7 @@ export class NatsServer {
     if (nodes.size < 2 || this.#isPinging || this.isLost) return;
     this.#isPinging = true;
     const ponged = connection.flush().then(() => true);
-    const late = sleep(pongMsMax, false, { ref: false });
+    const late = sleep(wayMs + pongMsMax, false, { ref: false });
     const isAlive = await Promise.race([ponged, late]).catch(() => true);
     this.#isPinging = false;
     if (!isAlive && !this.isLost && !this.#isClosed) await connection.reconnect().catch(() => {});

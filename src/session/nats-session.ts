@@ -288,14 +288,15 @@ export class NatsSession extends Client implements MailService {
     }
   }
 
-  /** Each session says once that the mail is gone: nobody else may know it. */
+  /** Each session says once that the mail is gone, to a caller: nobody else may know it. */
   #welcomed(welcome: Welcome): void {
     const before = this.#store;
-    this.#store = { id: welcome.store, created: this.#created };
     // After a purge, the store in the same stream is another one, too: its broker warns of what is lost.
-    if (before && before.id !== welcome.store && before.created !== this.#created) {
-      throw new StreamReplaced(streamOf(this.#options.port), this.#url);
-    }
+    const isReplaced = before && before.id !== welcome.store && before.created !== this.#created;
+    // Without one it connects in vain until there is one: from time to time, or when it is called.
+    const isHeard = this.hasCallers || this.#welcomes.areAwaited;
+    if (!isReplaced || isHeard) this.#store = { id: welcome.store, created: this.#created };
+    if (isReplaced) throw new StreamReplaced(streamOf(this.#options.port), this.#url);
     this.#welcomes.add(welcome);
   }
 

@@ -1,5 +1,5 @@
-// Why no mail could be read on a NATS server, for a wait whose time is over. The server may keep mail from it, or the owner
-// of the broker: then nobody knows whether there is any.
+// Why no mail could be read on a NATS server, for a wait whose time is over. While the server or the owner of the broker
+// does not answer, nobody knows whether there is any.
 import type { IpcError } from '../base/errors.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Connection } from '../net/connection.ts';
@@ -10,7 +10,7 @@ export const waitSlackMs = 1_000;
 const muteMsMax = 15_000;
 
 export interface Unread {
-  /** It has not answered. */
+  /** An owner was found, and has not answered. */
   readonly isOwnerFound: boolean;
   /** How long no mail could be read, at most. */
   readonly ms: number;
@@ -21,7 +21,7 @@ export interface Unread {
 /** The search of a session for an owner that answers, over several attempts to connect. */
 export class OwnerSearch {
   readonly #runtime: Pick<Runtime, 'now'>;
-  /** It is under way, and no owner has answered since this time. */
+  /** Since when no owner has answered; undefined while none is searched for. */
   #since: number | undefined;
   #reason: IpcError | undefined;
   /** The connection that the last search has found, and when. */

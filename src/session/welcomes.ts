@@ -6,6 +6,10 @@ import type { Welcome } from '../model/requests.ts';
 export class Welcomes {
   readonly #waiting = new Set<(welcome: Welcome) => void>();
 
+  get areAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   add(welcome: Welcome): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();

@@ -170,3 +170,15 @@ test('an owner on a way of 40 KB a second stores 256 KB, which takes longer than
     [256 * 1024],
   );
 });
+
+test('an owner on slow ways to two nodes stays at its node while what it sends gets there', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const relays = await Promise.all([1, 2].map(() => NatsRelay.open(context, server.port)));
+  const { remote } = await natsTeam(context, server.url);
+  const slow = remote(`nats://${relays.map(({ port }) => `127.0.0.1:${port}`).join(',')}`);
+  await slow.start();
+  for (const relay of relays) relay.slowDown(20 * 1024);
+  await slow.post('box', 'x'.repeat(300 * 1024));
+  assert.deepEqual(relays.map(({ joined }) => joined).sort(), [0, 1]);
+});

@@ -135,6 +135,27 @@ test('another session begins a new stream in place of one that was deleted: each
   assert.equal((await guest.wait('other'))?.body, 'goes on');
 });
 
+test('a session that made no call while a new stream took the place of its own says so at its next call, once', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { port, remote, stream } = await natsTeam(context, server.url);
+  const [owner, idle, late] = [remote(), remote(), remote()];
+  await owner.start();
+  await idle.status();
+  const connection = await connect({ servers: server.url.slice('nats://'.length) });
+  context.after(() => connection.close());
+  const dials = connection.subscribe(`ipcwire.${port}.d.*`, { max: 2 });
+  await connection.flush();
+  const manager = await operator(context, server.url);
+  await manager.streams.delete(stream);
+  await late.post('box', 'in the new one');
+  // It connects again, and once more some seconds after that was in vain.
+  for await (const _ of dials);
+  const message = `stream ${stream} was deleted from ${server.url}, and all mail in it; there is a new one`;
+  await assert.rejects(idle.post('box', 'hi'), { code: 'storage_failed', message });
+  await idle.post('box', 'goes on');
+});
+
 test('a stream that is set so that it keeps no mail is named with what is wrong, in sessions that had used it', async (context) => {
   const server = await natsServer(context);
   if (!server) return;

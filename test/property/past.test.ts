@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { PastTail } from '../../src/app/past-tail.ts';
 import { systemRuntime } from '../../src/base/runtime.ts';
 import { startBehindEpoch } from '../../src/broker/past-events.ts';
+import { storeId } from '../../src/journal/recovery.ts';
 import { readEvents } from '../../src/journal/store-reader.ts';
 import type { EventCursor } from '../../src/model/mail-events.ts';
 import type { JournalRecord } from '../../src/model/records.ts';
@@ -181,6 +182,7 @@ class RandomStore {
 
   #newTail(): PastTail {
     return new PastTail({
+      storeId: async () => storeId(storeFolder, this.#disk.process()),
       read: (options) =>
         readEvents(storeFolder, {
           ...{ ...options, disk: this.#disk.process(), runtime },

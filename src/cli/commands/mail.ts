@@ -144,17 +144,17 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
   await sayWaiting(`mail in ${present.anyOf(mailbox)}`, timeout);
-  let unread: present.Notes = [];
-  let paused: readonly Name[] | undefined;
-  const onTimeout = (left: LeftUnread) => {
-    unread = unreadFacts(mailbox, left);
-    ({ paused } = left);
+  let left: LeftUnread | undefined;
+  const onTimeout = (unread: LeftUnread) => {
+    left = unread;
   };
-  const delivery =
-    (await run(call, context, { mail, signal, onTimeout })) ??
-    (await takeReturned(mail, call.given, signal));
+  let delivery = await run(call, context, { mail, signal, onTimeout });
+  // A broker that has not answered the wait may not answer a fetch either.
+  if (!delivery && left) delivery = await takeReturned(mail, call.given, signal);
   if (!delivery) {
-    await sayTimeout(present.head(`No message within ${timeout} s`, unread), timeout, { paused });
+    const unread = left ? unreadFacts(mailbox, left) : [];
+    const what = present.head(`No message within ${timeout} s`, unread);
+    await sayTimeout(what, timeout, { paused: left?.paused });
     return exitTimedOut;
   }
   const code = await deliver(mail, [delivery], command, (body) => printable(body, raw));
@@ -163,8 +163,8 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
 }
 
 /**
- * A new owner keeps what a killed reader held for a time, in case that reconnects. A command that waits for less may be
- * the owner, and so may the next one: each would begin that time anew. A fetch waits for its end.
+ * A new owner redelivers what a killed reader held only after `holderGraceMs`, in case the reader reconnects. A command
+ * that waits for less may be that owner, and so may the next one: each begins that time anew. A fetch waits for its end.
  */
 async function takeReturned(
   mail: MailService,

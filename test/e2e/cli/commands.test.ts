@@ -302,3 +302,17 @@ test('a command that waits for a second gets what a killed reader held, though n
   assert.deepEqual([code, text], [0, 'job']);
   assert.equal((await run(['wait', 'box', '--timeout', '1'])).code, 124);
 });
+
+test('a wait of seconds ends in its time while the broker stands still', async (context) => {
+  const { begin, run } = await shell(context);
+  const owner = begin(['broker']);
+  await nextLine(owner);
+  const wait = begin(['wait', 'box', '--timeout', '2']);
+  const waiting = ended(wait);
+  const isParked = async () => /"waiting":1\b/.test((await run(['status', '--json'])).text);
+  while (wait.exitCode === null && !(await isParked()));
+  owner.kill('SIGSTOP');
+  const { code, errors } = await waiting;
+  assert.equal(code, 124, errors);
+  assert.match(errors, /^No message within 2 s/m);
+});

@@ -5,6 +5,8 @@ import { freePort } from '../places.ts';
 
 export class NatsRelay {
   readonly port: number;
+  /** Connections that it has taken. */
+  joined = 0;
   readonly #to: number;
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
@@ -77,6 +79,7 @@ export class NatsRelay {
   }
 
   #join(socket: Socket): void {
+    this.joined++;
     const other = connect(this.#to, '127.0.0.1');
     for (const [one, to] of [
       [socket, other],
