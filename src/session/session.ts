@@ -340,8 +340,8 @@ export class Session extends Client implements MailService {
     if (!(error instanceof IpcError) || this.#isClosed) return false;
     if (this.#backoff.error?.code === 'network_forbidden') return false;
     // Without connections to the port a session may own it all the same, or reach an owner whose socket is there soon.
-    const isPassing = isForbidden(error) ? this.#mayOwn() : error.code === 'unreachable';
-    if (!isPassing) return false;
+    if (isForbidden(error)) return this.#mayOwn() && passedMs < takeoverMsMax;
+    if (error.code !== 'unreachable') return false;
     const hungUp = error.cause === undefined;
     if (hungUp) return passedMs < hangUpMsMax;
     return passedMs < (this.#mayBid() ? dyingOwnerMsMax : takeoverMsMax);
