@@ -34,8 +34,9 @@ import { holdReserve, withReserve } from './descriptor-reserve.ts';
 export class RemoteFull extends Error {
   readonly code = 'ENOSPC';
   readonly errno = -28;
-  /** What is full, and what a person can do. */
+  /** What is full. */
   readonly place: string;
+  /** What a person can do about it. */
   readonly remedy: string;
 
   constructor(place: string, remedy: string) {

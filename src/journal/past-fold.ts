@@ -160,7 +160,8 @@ export class PastFold {
   }
 
   end(): EventBatch {
-    this.#file = undefined;
+    // A fold that is kept for the next reading keeps no bytes of a file.
+    this.#file = this.#steps = undefined;
     return this.#batch(false);
   }
 

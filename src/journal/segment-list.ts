@@ -31,6 +31,8 @@ export class SegmentList {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #epochs: Epochs;
+  /** What counted for the owner before, also what it has taken out of the log. */
+  readonly #counted: readonly Extent[];
   readonly #quarantine: Quarantine;
   readonly #history: History;
   /** Oldest first. */
@@ -47,6 +49,7 @@ export class SegmentList {
     this.#disk = disk;
     this.#folder = folder;
     this.#epochs = epochs;
+    this.#counted = [...epochs.before.segments, ...epochs.before.dropped];
     this.#quarantine = quarantine;
   }
 
@@ -96,12 +99,6 @@ export class SegmentList {
   /** Removes files that do not count any more. */
   async removeFiles(segments: readonly LeavingSegment[]): Promise<void> {
     await this.#remove(segments, this.#olderEpochs());
-  }
-
-  /** For the owner before, also what it has taken out of the log. */
-  get #counted(): readonly Extent[] {
-    const { segments, dropped } = this.#epochs.before;
-    return [...segments, ...dropped];
   }
 
   #olderEpochs(): number[] {

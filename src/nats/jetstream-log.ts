@@ -38,10 +38,10 @@ const lookMs = 50;
 /** A server, an account, the nodes of a cluster or a stream have no room for what is asked. */
 const noRoom: readonly number[] = [10_002, 10_005, 10_023, 10_047, 10_077];
 /**
- * Messages asked for ahead of what was read: 8 MB, as one has 256 KB at most. A server cuts a connection that has 64 MB
- * waiting for it, or does not take in 10 s what waits. With a limit in bytes the
- * server sends no message that is longer than what is left of it, and the client of NATS renews only what it has read,
- * which may be less than the next message.
+ * Messages that are asked for ahead of those that were read: 8 MB at most, since one has 256 KB. A server ends a connection
+ * for which 64 MB wait, or that takes longer than 10 s to take what waits. The limit is no number of bytes: within one the
+ * server sends no message that is longer than what is left, and the client of NATS adds only as many bytes as it has read,
+ * which may be fewer than the next message has.
  */
 const messagesAhead = 32;
 /** A consumer that sends nothing for this long may never send again. A message of 1 MB may take it, at 70 KB a second. */

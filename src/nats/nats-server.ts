@@ -32,7 +32,7 @@ const pingMs = 10_000;
 /** A heartbeat that got no answer, and the next. */
 const pingsMax = 2;
 const reconnectMs = 250;
-/** A server that stands still does not answer a ping either. */
+/** How long a server may take to answer a ping; one that stands still never answers. */
 const pongMsMax = 2_000;
 const drainMsMax = 1_000;
 

@@ -6,7 +6,7 @@ import type { Connection } from '../net/connection.ts';
 
 /** A wait without an answer ends this much after its time: a takeover is shorter. */
 export const waitSlackMs = 1_000;
-/** A connection to an owner that stands still, or cannot store, has ended after this time. */
+/** By then a session has given up its connection to an owner that stands still or cannot store. */
 const muteMsMax = 15_000;
 
 export interface Unread {
@@ -33,7 +33,7 @@ export class OwnerSearch {
     this.#runtime = runtime;
   }
 
-  /** An attempt to connect begins. What an earlier one has met may be over. */
+  /** An attempt to connect begins. The reason that an earlier one has met may not be true any more. */
   begins(): void {
     this.#since ??= this.#found?.connection.lastReceived ?? this.#runtime.now();
     this.#reason = undefined;
