@@ -198,15 +198,17 @@ export class JetStreamLog implements LogStream {
     const { library, connection, manager } = this.#nats;
     const consumer = await this.#ask(() => library.jetstream(connection).consumers.get(this.#name));
     const messages = await consumer.consume({ max_messages: messagesAhead });
+    let count = 0;
     try {
       for await (const message of this.#untilCut(messages)) {
+        count++;
         yield {
           sequence: message.seq,
           file: fileOf(message.subject),
           data: asBuffer(message.data),
         };
         // That nothing is pending says nothing: a node of a cluster may be behind.
-        if (message.seq >= upTo) return;
+        if (message.seq >= upTo) return await this.#checkWhole(upTo, count);
       }
       throw new Error(`the stream ended before message ${upTo}`);
     } catch (error) {
@@ -230,6 +232,13 @@ export class JetStreamLog implements LogStream {
     await this.#ask(() =>
       this.#nats.manager.streams.purge(this.#name, keep > 0 ? { filter, keep } : { filter }),
     );
+  }
+
+  /** Sequences have gaps where messages were purged; what a consumer skips would look the same, and its mail be gone. */
+  async #checkWhole(upTo: number, count: number): Promise<void> {
+    const { state } = await this.#nats.manager.streams.info(this.#name);
+    const missing = state.messages - (state.last_seq - upTo) - count;
+    if (missing > 0) throw new Error(`the server has left out ${missing} messages of the stream`);
   }
 
   /** Calls `onMessage` for each message that anybody tries to append for a file. */

@@ -13,11 +13,14 @@ interface Delivered {
   readonly pending: number;
 }
 
-/** A log whose consumer delivers these messages, and then ends, fails, or does as the promise does. */
+/**
+ * A log whose consumer delivers these messages, and then ends, fails, or does as the promise does. `kept`: the messages
+ * of the stream.
+ */
 function logOf(
   delivered: Iterable<Delivered>,
   after?: Error | Promise<never>,
-  bodyBytes = 0,
+  { bodyBytes = 0, kept = { messages: 0, last_seq: 0 } } = {},
 ): JetStreamLog {
   async function* messages() {
     for (const { seq, pending } of delivered) {
@@ -30,7 +33,10 @@ function logOf(
   const consumer = { consume, info: async () => ({ name: 'c' }) };
   const nats = {
     library: { jetstream: () => ({ consumers: { get: async () => consumer } }) },
-    manager: { consumers: { delete: async () => true } },
+    manager: {
+      consumers: { delete: async () => true },
+      streams: { info: async () => ({ state: kept }) },
+    },
     url: 'nats://here:4222',
   };
   return new JetStreamLog(nats as unknown as Nats, 1);
@@ -57,10 +63,27 @@ test('a read that ends before that message fails, and is not taken for a short s
   await assert.rejects(sequencesOf(ended, 3), { code: 'unreachable' });
 });
 
+test('a read that skips messages which the stream has fails; those that were purged it may skip', async () => {
+  const delivered = [
+    { seq: 1, pending: 9 },
+    { seq: 8, pending: 2 },
+  ];
+  // Of 1 to 8, three are there, and two came behind them.
+  const skipped = logOf(delivered, undefined, { kept: { messages: 5, last_seq: 10 } });
+  await assert.rejects(sequencesOf(skipped, 8), {
+    code: 'unreachable',
+    message: 'nats://here:4222: the server has left out 1 messages of the stream',
+  });
+  const purged = logOf(delivered, undefined, { kept: { messages: 4, last_seq: 10 } });
+  assert.deepEqual(await sequencesOf(purged, 8), [1, 8]);
+});
+
 test('a read keeps no message that its caller is done with', async () => {
   const count = 200;
   const delivered = Array.from({ length: count }, (_, index) => ({ seq: index + 1, pending: 1 }));
-  for await (const { sequence } of logOf(delivered, undefined, 1_000_000).read(count)) {
+  for await (const { sequence } of logOf(delivered, undefined, { bodyBytes: 1_000_000 }).read(
+    count,
+  )) {
     if (sequence < count) continue;
     collectGarbage();
     const { arrayBuffers } = process.memoryUsage();
