@@ -182,19 +182,17 @@ async function writeError(line: string, object: object): Promise<void> {
   await writeTo(process.stderr, text).catch(() => {});
 }
 
-/** Asks the user at the terminal; the default is no. */
-export async function confirmed(question: string): Promise<boolean> {
+/** Asks the user at the terminal; the default is no. The signal ends the question with a no. */
+export async function confirmed(question: string, signal?: AbortSignal): Promise<boolean> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // readline handles Ctrl-C itself, so the signal is sent again to end the program as elsewhere.
-  terminal.once('SIGINT', () => {
-    terminal.close();
-    process.kill(process.pid, 'SIGINT');
-  });
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+    const asked = terminal.question(`${question} [y/N] `, signal ? { signal } : {});
+    return /^y(es)?$/i.test((await asked).trim());
   } catch {
-    await say(''); // after Ctrl-D the cursor is still on the line of the question
+    await say(''); // after Ctrl-D or a signal the cursor is still on the line of the question
     return false;
   } finally {
     terminal.close();
