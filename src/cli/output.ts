@@ -192,7 +192,8 @@ export async function confirmed(question: string, signal?: AbortSignal): Promise
     const asked = terminal.question(`${question} [y/N] `, signal ? { signal } : {});
     return /^y(es)?$/i.test((await asked).trim());
   } catch {
-    await say(''); // after Ctrl-D or a signal the cursor is still on the line of the question
+    // After Ctrl-D the cursor is still on the line of the question.
+    if (!signal?.aborted) await say('');
     return false;
   } finally {
     terminal.close();
