@@ -11,6 +11,7 @@
 //    processes or open files, the command is tried again after a pause. In both cases no attempt counts.
 // A message `shutdown` is answered and settled, and ends the work once the running commands have ended.
 import { isUtf8 } from 'node:buffer';
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RateLimiter } from '../../app/rate-limit.ts';
@@ -102,6 +103,8 @@ export class Worker {
   constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
+    // Each lane waits for its end, and each command that runs: Node would warn of more than ten.
+    setMaxListeners(0, this.#ended.signal, options.killSignal);
     this.#faults = new FaultReport((line) => options.warn(line));
     const { sendsPerHour } = options;
     this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;

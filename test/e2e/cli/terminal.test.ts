@@ -103,7 +103,10 @@ test('Ctrl-C, SIGTERM and SIGHUP at the question of a drop or an erase end it, a
       else process.kill(Number(pid), `SIG${signal}`);
       const { code: exitCode, text } = await end;
       assert.equal(exitCode, code, text);
-      assert.match(text, new RegExp(`\\[y/N\\] .*\r*\nipc: interrupted \\(SIG${signal}\\)\\.\r\n$`));
+      assert.match(
+        text,
+        new RegExp(`\\[y/N\\] .*\r*\nipc: interrupted \\(SIG${signal}\\)\\.\r\n$`),
+      );
     }
   }
   assert.equal((await place.run(['fetch', 'ann'])).text, 'hi\n');
