@@ -4,7 +4,6 @@ import { IpcError } from '../base/errors.ts';
 import {
   chainDepthShown,
   chainDepthUrgent,
-  resultCharactersMax,
   warningCharactersMax,
   warningsCharactersMax,
 } from '../base/limits.ts';
@@ -37,10 +36,8 @@ import { holdEnds } from './story-words.ts';
 /** Added to the first line of a result. */
 export type Notes = readonly string[];
 
-/** Characters of a result that a list of mailboxes may fill. */
-const listCharactersMax = 24_000;
-/** Characters that a list of sessions may fill. */
-const sessionsCharactersMax = 8_000;
+/** How much of a status a list of sessions may fill. */
+const sessionsShare = 0.25;
 /** Characters of the line that counts the mailboxes that are not listed. */
 const moreCharacters = 50;
 /** Mailboxes that a count of dead letters names. */
@@ -165,20 +162,23 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
 export interface StatusShown {
   readonly mailboxesMax: number;
   readonly sessionsMax: number;
+  readonly charactersMax: number;
   /** Lines about the posts of the session that asks. */
   readonly posts?: readonly string[];
 }
 
-const allShown: StatusShown = {
+/** All that the broker lists. */
+export const allShown: StatusShown = {
   mailboxesMax: Number.POSITIVE_INFINITY,
   sessionsMax: Number.POSITIVE_INFINITY,
+  charactersMax: Number.POSITIVE_INFINITY,
 };
 
 export function presentStatus(
   status: BrokerStatus,
   nowMs: number,
   notes: Notes,
-  { mailboxesMax, sessionsMax, posts = [] } = allShown,
+  { mailboxesMax, sessionsMax, charactersMax, posts = [] }: StatusShown,
 ): string {
   const { pid, own, epoch, addresses, bytes, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
@@ -196,7 +196,7 @@ export function presentStatus(
     ...deadLettersLine(status),
     ...pausedLine(status),
   );
-  const people = sessionLines(status, nowMs, sessionsMax, sessionsCharactersMax);
+  const people = sessionLines(status, nowMs, sessionsMax, charactersMax * sessionsShare);
   const used = lines(top, ...people, ...posts).length;
   const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
@@ -204,8 +204,7 @@ export function presentStatus(
     const paused = box.paused ? ', paused' : '';
     return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${watching}${age}${paused}`;
   });
-  const room = Math.min(listCharactersMax, resultCharactersMax - used - moreCharacters);
-  const list = fitting(boxes, room);
+  const list = fitting(boxes, charactersMax - used - moreCharacters);
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
   return lines(top, ...list, ...people, ...posts);

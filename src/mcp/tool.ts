@@ -25,7 +25,13 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
+import {
+  endMsMax,
+  peekLineBytes,
+  peekMessagesDefault,
+  resultCharactersMax,
+  sendsPerHourMcp,
+} from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
 import type { HostRequest } from './plain-call.ts';
@@ -48,7 +54,7 @@ import { Writes } from './writes.ts';
 
 const progressEveryMs = 12_000;
 /** A model reads all of a status. */
-const statusShown = { mailboxesMax: 20, sessionsMax: 20 };
+const statusShown = { mailboxesMax: 20, sessionsMax: 20, charactersMax: resultCharactersMax };
 
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
