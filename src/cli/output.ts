@@ -21,13 +21,25 @@ function optionsIn(words: readonly string[]): readonly string[] {
 
 /** A write to stdout failed. */
 export class OutputFailed extends IpcError {
-  /** The reader closed the pipe, as `head` does: no error is printed. */
+  /** The reader closed the pipe, as `head` does. */
+  readonly isClosed: boolean;
+  /** No error is printed: the reader is gone, or a signal ended a write that it held up. */
   readonly isQuiet: boolean;
 
   constructor(code: string, what: string) {
     super('output_failed', what);
-    this.isQuiet = code === 'EPIPE';
+    this.isClosed = code === 'EPIPE';
+    this.isQuiet = this.isClosed || code === givenUp;
   }
+}
+
+const givenUp = 'ECANCELED';
+/** Each gives up a write for which `print` waits. */
+const pending = new Set<() => void>();
+
+/** After a signal a reader that takes nothing does not hold up the end of the command. */
+export function giveUpPrinting(): void {
+  for (const giveUp of pending) giveUp();
 }
 
 /** `then`: what became of the data, or of the call. */
@@ -59,9 +71,14 @@ export function printable(body: Buffer, raw: boolean): Buffer {
   return Buffer.from(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-export async function print(text: string, then: string): Promise<void> {
-  await writeTo(process.stdout, text).catch((error) => {
-    throw outputFailed(error, then);
+/** Resolves when the text has left this process. `then`: as for outputFailed(). */
+export function print(text: string, then: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(new OutputFailed(givenUp, `nobody reads stdout; ${then}`));
+    pending.add(giveUp);
+    writeTo(process.stdout, text)
+      .finally(() => pending.delete(giveUp))
+      .then(resolve, (error) => reject(outputFailed(error, then)));
   });
 }
 
@@ -74,7 +91,7 @@ export async function writeResult(text: string): Promise<boolean> {
     await print(text, 'the call itself succeeded');
     return true;
   } catch (error) {
-    if (error instanceof OutputFailed && error.isQuiet) return false;
+    if (error instanceof OutputFailed && error.isClosed) return false;
     throw error;
   }
 }

@@ -98,7 +98,7 @@ test('Ctrl-C, SIGTERM and SIGHUP at the question of a drop or an erase end it, a
       const line = `echo "pid $$."; exec '${process.execPath}' '${program}' ${command}`;
       const asking = atTerminal(place, line, null);
       const end = ended(asking);
-      const [, pid] = await shows(asking, /pid (\d+)\.[^]*\[y\/N\]/);
+      const [, pid] = await shows(asking, /pid (\d+)\..*\[y\/N\]/s);
       if (signal === 'INT') asking.stdin?.write('\u0003');
       else process.kill(Number(pid), `SIG${signal}`);
       const { code: exitCode, text } = await end;
