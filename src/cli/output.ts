@@ -137,13 +137,18 @@ export async function sayNoAddress(body: Buffer): Promise<void> {
 }
 
 /** The command that reads the mailbox. */
-export async function sayNextWait(mailbox: Name, { host, port }: BrokerAddress): Promise<void> {
-  const options = [
-    ...(host ? ['--host', at(host)] : []),
-    ...(port === undefined ? [] : ['--port', port]),
-  ];
-  const separator = mailbox.startsWith('-') ? ['--'] : [];
-  await say(['Next: ipc wait', ...options, ...separator, shellWord(mailbox)].join(' '));
+export async function sayNextWait(mailbox: Name, broker: BrokerAddress): Promise<void> {
+  await say(`Next: ${lineFor('wait', broker, mailbox)}`);
+}
+
+/** A line to type, for the broker that this command line has named. */
+export function lineFor(command: string, { host, port }: BrokerAddress, mailbox?: Name): string {
+  const words = ['ipc', command];
+  if (host) words.push('--host', at(host));
+  if (port !== undefined) words.push('--port', `${port}`);
+  if (mailbox?.startsWith('-')) words.push('--');
+  if (mailbox !== undefined) words.push(shellWord(mailbox));
+  return words.join(' ');
 }
 
 /** Tells a person at a terminal what the command waits for; `seconds`: for how long at most, if there is an end. */
