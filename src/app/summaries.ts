@@ -106,12 +106,18 @@ export function presentPing(host: Address, ms: number, notes: Notes): string {
   return head(`${at(host)} answered in ${ms.toFixed(1)} ms`, notes);
 }
 
-export function presentStart(port: number, result: StartResult, notes: Notes): string {
+/** `namedPort`: the one that the call named. */
+export function presentStart(
+  port: number,
+  result: StartResult,
+  notes: Notes,
+  namedPort: number | undefined,
+): string {
   const { role, messages: count } = result;
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
   const title = head(`${who} ${ownerWords(port, result)}`, [`${messages(count)} in it`, ...notes]);
-  return lines(title, ...warningLines(result.warnings), ...openLine(result.addresses));
+  return lines(title, ...warningLines(result.warnings), ...openLine(result.addresses, namedPort));
 }
 
 function ownerWords(port: number, { pid, epoch, addresses, server }: StartResult): string {
@@ -127,25 +133,38 @@ function serverWords({ version, stream, replicas, isNew }: MailServer): string {
 }
 
 /** Of a session that will own the broker next. */
-export function presentStandby(port: number, result: StartResult): string {
+export function presentStandby(
+  port: number,
+  result: StartResult,
+  namedPort: number | undefined,
+): string {
   const { pid, epoch, addresses, server } = result;
   const where =
     server === undefined
       ? `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`
       : `on ${server.url} (${serverWords(server)}; epoch ${epoch})`;
   const owner = `Standby: pid ${pid} owns the broker ${where}, and this session takes over when it ends.`;
-  return lines(owner, ...openLine(addresses));
+  return lines(owner, ...openLine(addresses, namedPort));
 }
 
 /** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
-export function openNote(addresses: readonly string[]): string | undefined {
+export function openNote(
+  addresses: readonly string[],
+  namedPort: number | undefined,
+): string | undefined {
   const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
   if (others === '') return undefined;
-  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
+  const line = `ipc broker${portOption(namedPort)} --bind 127.0.0.1 --once`;
+  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`${line}\`).`;
 }
 
-function openLine(addresses: readonly string[]): string[] {
-  const note = openNote(addresses);
+/** For a line to type: without it, it would be about the broker of another port. */
+function portOption(namedPort: number | undefined): string {
+  return namedPort === undefined ? '' : ` --port ${namedPort}`;
+}
+
+function openLine(addresses: readonly string[], namedPort: number | undefined): string[] {
+  const note = openNote(addresses, namedPort);
   return note === undefined ? [] : [note];
 }
 
@@ -163,6 +182,8 @@ export interface StatusShown {
   readonly mailboxesMax: number;
   readonly sessionsMax: number;
   readonly charactersMax: number;
+  /** The one that the call named. */
+  readonly namedPort?: number | undefined;
   /** Lines about the posts of the session that asks. */
   readonly posts?: readonly string[];
 }
@@ -178,7 +199,7 @@ export function presentStatus(
   status: BrokerStatus,
   nowMs: number,
   notes: Notes,
-  { mailboxesMax, sessionsMax, charactersMax, posts = [] }: StatusShown,
+  { mailboxesMax, sessionsMax, charactersMax, namedPort, posts = [] }: StatusShown,
 ): string {
   const { pid, own, epoch, addresses, bytes, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
@@ -192,8 +213,8 @@ export function presentStatus(
   const top = lines(
     head(title, [...counts, ...notes]),
     ...warningLines(status.warnings),
-    ...openLine(addresses),
-    ...deadLettersLine(status),
+    ...openLine(addresses, namedPort),
+    ...deadLettersLine(status, namedPort),
     ...pausedLine(status),
   );
   const people = sessionLines(status, nowMs, sessionsMax, charactersMax * sessionsShare);
@@ -253,7 +274,10 @@ function warningLines(warnings: readonly string[]): string[] {
   return hidden > 0 ? [...shown, `and ${hidden} more warnings`] : shown;
 }
 
-function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {
+function deadLettersLine(
+  { deadLetterCount, deadLetters }: BrokerStatus,
+  namedPort: number | undefined,
+): string[] {
   if (deadLetterCount === 0) return [];
   const shown = deadLetters.slice(0, deadLetterBoxesShown);
   const others = deadLetterCount - shown.reduce((sum, { messages }) => sum + messages, 0);
@@ -261,7 +285,7 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   if (others > 0) boxes.push(`and ${others} for others`);
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
   const what = `${messages(deadLetterCount)} ${are}, given up: ${boxes.join(', ')}`;
-  return [`${what}. \`ipc store retry\` moves them back.`];
+  return [`${what}. \`ipc store retry${portOption(namedPort)}\` moves them back.`];
 }
 
 /** An agent reads it as well: whether they go on is for people to say. */

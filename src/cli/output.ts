@@ -141,13 +141,13 @@ export async function sayNextWait(mailbox: Name, broker: BrokerAddress): Promise
   await say(`Next: ${lineFor('wait', broker, mailbox)}`);
 }
 
-/** A line to type, for the broker that this command line has named. */
-export function lineFor(command: string, { host, port }: BrokerAddress, mailbox?: Name): string {
+/** A line to type, for the broker that this command line has named. `last`: a mailbox or an id. */
+export function lineFor(command: string, { host, port }: BrokerAddress, last?: string): string {
   const words = ['ipc', command];
   if (host) words.push('--host', at(host));
   if (port !== undefined) words.push('--port', `${port}`);
-  if (mailbox?.startsWith('-')) words.push('--');
-  if (mailbox !== undefined) words.push(shellWord(mailbox));
+  if (last?.startsWith('-')) words.push('--');
+  if (last !== undefined) words.push(shellWord(last));
   return words.join(' ');
 }
 

@@ -264,7 +264,7 @@ async function runOther(call: OtherCall, own: OwnPosts, request: ToolRequest): P
     case 'broker_start': {
       const { port, mail } = await context.broker(call.given);
       const result = await operations.broker_start.run(call.given, context, { mail, signal });
-      return presentStart(port, result, notes);
+      return presentStart(port, result, notes, call.given.port);
     }
     case 'broker_stop': {
       const { port, mail } = await context.broker(call.given);
@@ -297,7 +297,8 @@ async function status(
   const found = await mail.find(ids, { signal });
   const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));
   const now = Date.now();
-  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
+  const shown = { namedPort: given.port, posts: ownPostsLines(posts, now) };
+  return presentStatus(result, now, notes, { ...statusShown, ...shown });
 }
 
 function callerOf({ _meta: meta }: HostRequest, host: HostProfile | undefined): Caller {

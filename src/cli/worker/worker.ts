@@ -31,6 +31,7 @@ import {
   deadLetterMailbox,
   type Envelope,
   isShutdown,
+  type MessageId,
   type Name,
   parseBody,
 } from '../../model/message.ts';
@@ -66,6 +67,8 @@ export interface WorkOptions {
   /** A problem that the user must see. */
   warn(line: string): void;
   sayError(error: IpcError): Promise<void>;
+  /** The line to type that has a dead letter done again. */
+  retryLine(id: MessageId): string;
 }
 
 /** Pause before a message is released after its first attempt; doubled for each further attempt. */
@@ -253,7 +256,8 @@ export class Worker {
     // Its sender was answered before it got here. Released, it would be redelivered at once, for ever.
     if (delivery.mailbox === deadLetterMailbox) return 'it stays here until this worker ends';
     const ofAttempt = `${reason}, attempt ${delivery.attempt}`;
-    const place = `It waits in ${deadLetterMailbox}; \`ipc store retry ${id}\` has it done again.`;
+    const line = this.#options.retryLine(id);
+    const place = `It waits in ${deadLetterMailbox}; \`${line}\` has it done again.`;
     const body = failureAnswer(ofAttempt, place, run.stderr);
     try {
       if (mayReport(delivery)) {
