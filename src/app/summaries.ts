@@ -18,6 +18,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
 import { isNatsAddress, streamOf } from '../nats/nats-address.ts';
+import { counted } from './counts.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { pausedWords } from './pause-words.ts';
@@ -128,7 +129,7 @@ function ownerWords(port: number, { pid, epoch, addresses, server }: StartResult
 
 /** The server of NATS and its stream. */
 function serverWords({ version, stream, replicas, isNew }: MailServer): string {
-  const copies = replicas === 1 ? '1 copy' : `${replicas} copies`;
+  const copies = counted(replicas, 'copy', 'copies');
   return `nats-server ${version}, stream ${stream}${isNew ? ', made now' : ''}, ${copies}`;
 }
 
@@ -232,7 +233,7 @@ export function presentStatus(
 }
 
 function sessionCount({ sessions, namedSessions }: BrokerStatus): string {
-  const count = sessions === 1 ? '1 session' : `${sessions} sessions`;
+  const count = counted(sessions, 'session');
   const nameless = sessions - namedSessions;
   if (nameless === 0 || namedSessions === 0) return count;
   return `${count}, ${nameless} without a name`;
@@ -363,11 +364,11 @@ export function head(title: string, notes: Notes): string {
 }
 
 export function byteCount(count: number): string {
-  return count === 1 ? '1 byte' : `${count} bytes`;
+  return counted(count, 'byte');
 }
 
 export function messages(count: number): string {
-  return count === 1 ? '1 message' : `${count} messages`;
+  return counted(count, 'message');
 }
 
 function seconds(ms: number): number {
