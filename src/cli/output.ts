@@ -24,12 +24,12 @@ export class OutputFailed extends IpcError {
   /** The reader closed the pipe, as `head` does. */
   readonly isClosed: boolean;
   /** No error is printed: the reader is gone, or a signal ended a write that it held up. */
-  readonly isQuiet: boolean;
+  readonly isSilent: boolean;
 
   constructor(code: string, what: string) {
     super('output_failed', what);
     this.isClosed = code === 'EPIPE';
-    this.isQuiet = this.isClosed || code === givenUp;
+    this.isSilent = this.isClosed || code === givenUp;
   }
 }
 

@@ -94,7 +94,7 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 /** Returns the exit code. */
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
   const exitCode = exitSignalled + constants.signals[signal];
-  if (error instanceof OutputFailed && error.isQuiet) return exitCode;
+  if (error instanceof OutputFailed && error.isSilent) return exitCode;
   const { maybeStored } = error;
   const taken = maybeStored ? ' The call may have taken effect all the same.' : '';
   const what = `interrupted (${signal}).${taken}`;
