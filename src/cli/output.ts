@@ -165,7 +165,9 @@ export function showProgress(line: string): void {
   if (speaksJson || isQuiet || !process.stderr.isTTY) return;
   clearLine(process.stderr, 0);
   cursorTo(process.stderr, 0);
-  if (line !== '') process.stderr.write(painted('dim', line));
+  // A line that wraps would leave its first row behind. Some terminals do not know their width.
+  const shown = line.slice(0, (process.stderr.columns || 80) - 1);
+  if (shown !== '') process.stderr.write(painted('dim', shown));
 }
 
 /** `stored`: the question that was not answered. `paused`: the mailboxes from which deliveries are paused. */
