@@ -31,5 +31,5 @@ test('a log that takes long shows a person at a terminal how far it is, and writ
   assert.equal((await place.run(['log'])).errors, '');
   // A line that wraps would leave its first row behind each time.
   const narrow = await ended(atTerminal(place, 'stty cols 20; NO_COLOR=1 ipc log > /dev/null'));
-  assert.match(narrow.text, /Reading the store: \u001b/);
+  assert.ok(narrow.text.includes('Reading the store: \u001b'), narrow.text);
 });
