@@ -2,6 +2,7 @@
 // the name of its sender.
 import { quoted } from '../base/quoted.ts';
 import type { Notice } from '../model/mail-ahead.ts';
+import { counted } from './counts.ts';
 import { roughTime } from './durations.ts';
 
 /** Wakes an agent. `count`: the notices of the session, from 1; some hosts drop a text that is the same as the last. */
@@ -22,5 +23,5 @@ export function presentNotice({ mailbox, unread, number, ageMs }: Notice): strin
 }
 
 function waiting(unread: number): string {
-  return unread === 1 ? '1 message waits' : `${unread} messages wait`;
+  return counted(unread, 'message waits', 'messages wait');
 }

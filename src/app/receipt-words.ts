@@ -4,6 +4,7 @@ import { quoted } from '../base/quoted.ts';
 import type { MailElsewhere, StoredMessage } from '../model/mail-ahead.ts';
 import type { Delivery, LeftUnread, PostResult } from '../model/mail-service.ts';
 import type { MailboxList, Name } from '../model/message.ts';
+import { counted } from './counts.ts';
 import { roughTime } from './durations.ts';
 import { pausedAhead, pausedFacts } from './pause-words.ts';
 import { shownFolder } from './sanitize.ts';
@@ -38,11 +39,7 @@ function rivalFacts({ others, otherFolder }: Pick<Delivery, 'others' | 'otherFol
   if (others === 0) return [];
   if (others === 1 && otherFolder !== undefined) return folderFacts(otherFolder);
   const one = otherFolder === undefined ? '' : `, one of them in ${shownFolder(otherFolder)}`;
-  return [
-    others === 1
-      ? '1 other session waits here too'
-      : `${others} other sessions wait here too${one}`,
-  ];
+  return [`${counted(others, 'other session waits', 'other sessions wait')} here too${one}`];
 }
 
 function folderFacts(folder: string | undefined): Notes {

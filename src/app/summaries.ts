@@ -4,7 +4,6 @@ import { IpcError } from '../base/errors.ts';
 import {
   chainDepthShown,
   chainDepthUrgent,
-  resultCharactersMax,
   warningCharactersMax,
   warningsCharactersMax,
 } from '../base/limits.ts';
@@ -19,6 +18,7 @@ import type {
 } from '../model/mail-service.ts';
 import type { Envelope, MailboxList, MessageId, Name } from '../model/message.ts';
 import { isNatsAddress, streamOf } from '../nats/nats-address.ts';
+import { counted } from './counts.ts';
 import { clockTime, utcTime } from './durations.ts';
 import { type Address, type BrokerHost, postedMessages } from './parameters.ts';
 import { pausedWords } from './pause-words.ts';
@@ -37,10 +37,8 @@ import { holdEnds } from './story-words.ts';
 /** Added to the first line of a result. */
 export type Notes = readonly string[];
 
-/** Characters of a result that a list of mailboxes may fill. */
-const listCharactersMax = 24_000;
-/** Characters that a list of sessions may fill. */
-const sessionsCharactersMax = 8_000;
+/** How much of a status a list of sessions may fill. */
+const sessionsShare = 0.25;
 /** Characters of the line that counts the mailboxes that are not listed. */
 const moreCharacters = 50;
 /** Mailboxes that a count of dead letters names. */
@@ -109,12 +107,18 @@ export function presentPing(host: Address, ms: number, notes: Notes): string {
   return head(`${at(host)} answered in ${ms.toFixed(1)} ms`, notes);
 }
 
-export function presentStart(port: number, result: StartResult, notes: Notes): string {
+/** `namedPort`: the one that the call named. */
+export function presentStart(
+  port: number,
+  result: StartResult,
+  notes: Notes,
+  namedPort: number | undefined,
+): string {
   const { role, messages: count } = result;
   const who =
     role === 'owner' ? 'This session owns the broker' : 'Joined the broker of another session';
   const title = head(`${who} ${ownerWords(port, result)}`, [`${messages(count)} in it`, ...notes]);
-  return lines(title, ...warningLines(result.warnings), ...openLine(result.addresses));
+  return lines(title, ...warningLines(result.warnings), ...openLine(result.addresses, namedPort));
 }
 
 function ownerWords(port: number, { pid, epoch, addresses, server }: StartResult): string {
@@ -125,30 +129,43 @@ function ownerWords(port: number, { pid, epoch, addresses, server }: StartResult
 
 /** The server of NATS and its stream. */
 function serverWords({ version, stream, replicas, isNew }: MailServer): string {
-  const copies = replicas === 1 ? '1 copy' : `${replicas} copies`;
+  const copies = counted(replicas, 'copy', 'copies');
   return `nats-server ${version}, stream ${stream}${isNew ? ', made now' : ''}, ${copies}`;
 }
 
 /** Of a session that will own the broker next. */
-export function presentStandby(port: number, result: StartResult): string {
+export function presentStandby(
+  port: number,
+  result: StartResult,
+  namedPort: number | undefined,
+): string {
   const { pid, epoch, addresses, server } = result;
   const where =
     server === undefined
       ? `on port ${port} (${addresses.join(', ')}; epoch ${epoch})`
       : `on ${server.url} (${serverWords(server)}; epoch ${epoch})`;
   const owner = `Standby: pid ${pid} owns the broker ${where}, and this session takes over when it ends.`;
-  return lines(owner, ...openLine(addresses));
+  return lines(owner, ...openLine(addresses, namedPort));
 }
 
 /** How long the addresses stay open, and how to close them; undefined if there are none but 127.0.0.1. */
-export function openNote(addresses: readonly string[]): string | undefined {
+export function openNote(
+  addresses: readonly string[],
+  namedPort: number | undefined,
+): string | undefined {
   const others = addresses.filter((each) => each !== '127.0.0.1').join(', ');
   if (others === '') return undefined;
-  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`ipc broker --bind 127.0.0.1 --once\`).`;
+  const line = `ipc broker${portOption(namedPort)} --bind 127.0.0.1 --once`;
+  return `The next owner listens on ${others}, too, until a session binds 127.0.0.1 (\`${line}\`).`;
 }
 
-function openLine(addresses: readonly string[]): string[] {
-  const note = openNote(addresses);
+/** For a line to type: without it, it would be about the broker of another port. */
+function portOption(namedPort: number | undefined): string {
+  return namedPort === undefined ? '' : ` --port ${namedPort}`;
+}
+
+function openLine(addresses: readonly string[], namedPort: number | undefined): string[] {
+  const note = openNote(addresses, namedPort);
   return note === undefined ? [] : [note];
 }
 
@@ -165,20 +182,25 @@ export function presentStop(port: number, result: StopResult, notes: Notes): str
 export interface StatusShown {
   readonly mailboxesMax: number;
   readonly sessionsMax: number;
+  readonly charactersMax: number;
+  /** The one that the call named. */
+  readonly namedPort?: number | undefined;
   /** Lines about the posts of the session that asks. */
   readonly posts?: readonly string[];
 }
 
-const allShown: StatusShown = {
+/** All that the broker lists. */
+export const allShown: StatusShown = {
   mailboxesMax: Number.POSITIVE_INFINITY,
   sessionsMax: Number.POSITIVE_INFINITY,
+  charactersMax: Number.POSITIVE_INFINITY,
 };
 
 export function presentStatus(
   status: BrokerStatus,
   nowMs: number,
   notes: Notes,
-  { mailboxesMax, sessionsMax, posts = [] } = allShown,
+  { mailboxesMax, sessionsMax, charactersMax, namedPort, posts = [] }: StatusShown,
 ): string {
   const { pid, own, epoch, addresses, bytes, mailboxes } = status;
   const owner = own ? 'this session' : 'another session';
@@ -192,11 +214,11 @@ export function presentStatus(
   const top = lines(
     head(title, [...counts, ...notes]),
     ...warningLines(status.warnings),
-    ...openLine(addresses),
-    ...deadLettersLine(status),
+    ...openLine(addresses, namedPort),
+    ...deadLettersLine(status, namedPort),
     ...pausedLine(status),
   );
-  const people = sessionLines(status, nowMs, sessionsMax, sessionsCharactersMax);
+  const people = sessionLines(status, nowMs, sessionsMax, charactersMax * sessionsShare);
   const used = lines(top, ...people, ...posts).length;
   const boxes = mailboxes.slice(0, mailboxesMax).map((box) => {
     const age = box.oldestTime === 0 ? '' : `, oldest ${seconds(nowMs - box.oldestTime)} s old`;
@@ -204,15 +226,14 @@ export function presentStatus(
     const paused = box.paused ? ', paused' : '';
     return `${quoted(box.mailbox)}: ${box.ready} ready, ${box.held} held, ${box.waiting} waiting${watching}${age}${paused}`;
   });
-  const room = Math.min(listCharactersMax, resultCharactersMax - used - moreCharacters);
-  const list = fitting(boxes, room);
+  const list = fitting(boxes, charactersMax - used - moreCharacters);
   const hidden = status.mailboxCount - list.length;
   if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
   return lines(top, ...list, ...people, ...posts);
 }
 
 function sessionCount({ sessions, namedSessions }: BrokerStatus): string {
-  const count = sessions === 1 ? '1 session' : `${sessions} sessions`;
+  const count = counted(sessions, 'session');
   const nameless = sessions - namedSessions;
   if (nameless === 0 || namedSessions === 0) return count;
   return `${count}, ${nameless} without a name`;
@@ -254,7 +275,10 @@ function warningLines(warnings: readonly string[]): string[] {
   return hidden > 0 ? [...shown, `and ${hidden} more warnings`] : shown;
 }
 
-function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string[] {
+function deadLettersLine(
+  { deadLetterCount, deadLetters }: BrokerStatus,
+  namedPort: number | undefined,
+): string[] {
   if (deadLetterCount === 0) return [];
   const shown = deadLetters.slice(0, deadLetterBoxesShown);
   const others = deadLetterCount - shown.reduce((sum, { messages }) => sum + messages, 0);
@@ -262,7 +286,7 @@ function deadLettersLine({ deadLetterCount, deadLetters }: BrokerStatus): string
   if (others > 0) boxes.push(`and ${others} for others`);
   const are = deadLetterCount === 1 ? 'is a dead letter' : 'are dead letters';
   const what = `${messages(deadLetterCount)} ${are}, given up: ${boxes.join(', ')}`;
-  return [`${what}. \`ipc store retry\` moves them back.`];
+  return [`${what}. \`ipc store retry${portOption(namedPort)}\` moves them back.`];
 }
 
 /** An agent reads it as well: whether they go on is for people to say. */
@@ -340,11 +364,11 @@ export function head(title: string, notes: Notes): string {
 }
 
 export function byteCount(count: number): string {
-  return count === 1 ? '1 byte' : `${count} bytes`;
+  return counted(count, 'byte');
 }
 
 export function messages(count: number): string {
-  return count === 1 ? '1 message' : `${count} messages`;
+  return counted(count, 'message');
 }
 
 function seconds(ms: number): number {

@@ -43,6 +43,6 @@ function checkBytes(words: readonly string[]): void {
 /** Returns the exit code. */
 async function reportError(error: unknown): Promise<number> {
   if (!(error instanceof IpcError)) throw error;
-  if (!(error instanceof OutputFailed && error.isQuiet)) await sayError(error);
+  if (!(error instanceof OutputFailed && error.isSilent)) await sayError(error);
   return error.kind.fault === 'usage' ? exitWrong : exitFailed;
 }

@@ -21,13 +21,25 @@ function optionsIn(words: readonly string[]): readonly string[] {
 
 /** A write to stdout failed. */
 export class OutputFailed extends IpcError {
-  /** The reader closed the pipe, as `head` does: no error is printed. */
-  readonly isQuiet: boolean;
+  /** The reader closed the pipe, as `head` does. */
+  readonly isClosed: boolean;
+  /** No error is printed: the reader is gone, or a signal ended a write that it held up. */
+  readonly isSilent: boolean;
 
   constructor(code: string, what: string) {
     super('output_failed', what);
-    this.isQuiet = code === 'EPIPE';
+    this.isClosed = code === 'EPIPE';
+    this.isSilent = this.isClosed || code === givenUp;
   }
+}
+
+const givenUp = 'ECANCELED';
+/** Each gives up a write for which `print` waits. */
+const pending = new Set<() => void>();
+
+/** After a signal a reader that takes nothing does not hold up the end of the command. */
+export function giveUpPrinting(): void {
+  for (const giveUp of pending) giveUp();
 }
 
 /** `then`: what became of the data, or of the call. */
@@ -59,9 +71,14 @@ export function printable(body: Buffer, raw: boolean): Buffer {
   return Buffer.from(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-export async function print(text: string, then: string): Promise<void> {
-  await writeTo(process.stdout, text).catch((error) => {
-    throw outputFailed(error, then);
+/** Resolves when the text has left this process. `then`: as for outputFailed(). */
+export function print(text: string, then: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(new OutputFailed(givenUp, `nobody reads stdout; ${then}`));
+    pending.add(giveUp);
+    writeTo(process.stdout, text)
+      .finally(() => pending.delete(giveUp))
+      .then(resolve, (error) => reject(outputFailed(error, then)));
   });
 }
 
@@ -74,7 +91,7 @@ export async function writeResult(text: string): Promise<boolean> {
     await print(text, 'the call itself succeeded');
     return true;
   } catch (error) {
-    if (error instanceof OutputFailed && error.isQuiet) return false;
+    if (error instanceof OutputFailed && error.isClosed) return false;
     throw error;
   }
 }
@@ -120,13 +137,18 @@ export async function sayNoAddress(body: Buffer): Promise<void> {
 }
 
 /** The command that reads the mailbox. */
-export async function sayNextWait(mailbox: Name, { host, port }: BrokerAddress): Promise<void> {
-  const options = [
-    ...(host ? ['--host', at(host)] : []),
-    ...(port === undefined ? [] : ['--port', port]),
-  ];
-  const separator = mailbox.startsWith('-') ? ['--'] : [];
-  await say(['Next: ipc wait', ...options, ...separator, shellWord(mailbox)].join(' '));
+export async function sayNextWait(mailbox: Name, broker: BrokerAddress): Promise<void> {
+  await say(`Next: ${lineFor('wait', broker, mailbox)}`);
+}
+
+/** A line to type, for the broker that this command line has named. `last`: a mailbox or an id. */
+export function lineFor(command: string, { host, port }: BrokerAddress, last?: string): string {
+  const words = ['ipc', command];
+  if (host) words.push('--host', at(host));
+  if (port !== undefined) words.push('--port', `${port}`);
+  if (last?.startsWith('-')) words.push('--');
+  if (last !== undefined) words.push(shellWord(last));
+  return words.join(' ');
 }
 
 /** Tells a person at a terminal what the command waits for; `seconds`: for how long at most, if there is an end. */
@@ -143,7 +165,9 @@ export function showProgress(line: string): void {
   if (speaksJson || isQuiet || !process.stderr.isTTY) return;
   clearLine(process.stderr, 0);
   cursorTo(process.stderr, 0);
-  if (line !== '') process.stderr.write(painted('dim', line));
+  // A line that wraps would leave its first row behind. Some terminals do not know their width.
+  const shown = line.slice(0, (process.stderr.columns || 80) - 1);
+  if (shown !== '') process.stderr.write(painted('dim', shown));
 }
 
 /** `stored`: the question that was not answered. `paused`: the mailboxes from which deliveries are paused. */
@@ -182,19 +206,18 @@ async function writeError(line: string, object: object): Promise<void> {
   await writeTo(process.stderr, text).catch(() => {});
 }
 
-/** Asks the user at the terminal; the default is no. */
-export async function confirmed(question: string): Promise<boolean> {
+/** Asks the user at the terminal; the default is no. The signal ends the question with a no. */
+export async function confirmed(question: string, signal?: AbortSignal): Promise<boolean> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   // readline handles Ctrl-C itself, so the signal is sent again to end the program as elsewhere.
-  terminal.once('SIGINT', () => {
-    terminal.close();
-    process.kill(process.pid, 'SIGINT');
-  });
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+    const asked = terminal.question(`${question} [y/N] `, signal ? { signal } : {});
+    return /^y(es)?$/i.test((await asked).trim());
   } catch {
-    await say(''); // after Ctrl-D the cursor is still on the line of the question
+    // After Ctrl-D the cursor is still on the line of the question.
+    if (!signal?.aborted) await say('');
     return false;
   } finally {
     terminal.close();

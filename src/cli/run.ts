@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { AppContext, type AppContextOptions } from '../app/context.ts';
 import { IpcError } from '../base/errors.ts';
-import { sayError, speaksJson, warn } from './output.ts';
+import { giveUpPrinting, OutputFailed, sayError, speaksJson, warn } from './output.ts';
 import { programName } from './program-name.ts';
 
 export const exitSuccess = 0;
@@ -50,6 +50,7 @@ export async function execute(
   };
   const end = (signal: (typeof endingSignals)[number]) => {
     endedBy ??= signal;
+    giveUpPrinting();
     if (ended) ended.abort(signal);
     else close().catch(() => {}); // awaited below
   };
@@ -92,11 +93,13 @@ export function whenAborted(signal: AbortSignal, then: (value?: unknown) => void
 
 /** Returns the exit code. */
 async function reportSignal(signal: (typeof endingSignals)[number], error: IpcError) {
+  const exitCode = exitSignalled + constants.signals[signal];
+  if (error instanceof OutputFailed && error.isSilent) return exitCode;
   const { maybeStored } = error;
   const taken = maybeStored ? ' The call may have taken effect all the same.' : '';
   const what = `interrupted (${signal}).${taken}`;
   // The user ended it, so nothing has to be done.
   if (speaksJson) await sayError(new IpcError('cancelled', what, { maybeStored, hint: '' }));
   else await warn(`ipc: ${what}`);
-  return exitSignalled + constants.signals[signal];
+  return exitCode;
 }

@@ -130,7 +130,8 @@ these fields:
   error    code, message, hint, retry (the same call may succeed later),
            maybeStored (the message may have been stored all the same)
   timeout  seconds, stored: no message came in time, the exit code is 124;
-           stored is the question of an \`ask\` (id, number), else null
+           stored is the question of an \`ask\` (id, number), else null; and
+           paused, a list of mailboxes, if deliveries from any are paused
   note     anything else, in words
 
 The exit codes are the same. Codes of errors: docs/guide/errors.md. Times are in

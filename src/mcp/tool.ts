@@ -25,7 +25,13 @@ import {
   presentStop,
 } from '../app/summaries.ts';
 import { IpcError } from '../base/errors.ts';
-import { endMsMax, peekLineBytes, peekMessagesDefault, sendsPerHourMcp } from '../base/limits.ts';
+import {
+  endMsMax,
+  peekLineBytes,
+  peekMessagesDefault,
+  resultCharactersMax,
+  sendsPerHourMcp,
+} from '../base/limits.ts';
 import { effectiveSeconds, findProfile, type HostProfile } from '../hosts/profiles.ts';
 import { OwnPosts } from './own-posts.ts';
 import type { HostRequest } from './plain-call.ts';
@@ -48,7 +54,7 @@ import { Writes } from './writes.ts';
 
 const progressEveryMs = 12_000;
 /** A model reads all of a status. */
-const statusShown = { mailboxesMax: 20, sessionsMax: 20 };
+const statusShown = { mailboxesMax: 20, sessionsMax: 20, charactersMax: resultCharactersMax };
 
 export class Tool {
   readonly #env: NodeJS.ProcessEnv;
@@ -258,7 +264,7 @@ async function runOther(call: OtherCall, own: OwnPosts, request: ToolRequest): P
     case 'broker_start': {
       const { port, mail } = await context.broker(call.given);
       const result = await operations.broker_start.run(call.given, context, { mail, signal });
-      return presentStart(port, result, notes);
+      return presentStart(port, result, notes, call.given.port);
     }
     case 'broker_stop': {
       const { port, mail } = await context.broker(call.given);
@@ -291,7 +297,8 @@ async function status(
   const found = await mail.find(ids, { signal });
   const posts = found.map((each, index) => ({ ...each, number: newest[index]?.number }));
   const now = Date.now();
-  return presentStatus(result, now, notes, { ...statusShown, posts: ownPostsLines(posts, now) });
+  const shown = { namedPort: given.port, posts: ownPostsLines(posts, now) };
+  return presentStatus(result, now, notes, { ...statusShown, ...shown });
 }
 
 function callerOf({ _meta: meta }: HostRequest, host: HostProfile | undefined): Caller {

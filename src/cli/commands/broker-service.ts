@@ -17,6 +17,7 @@ import { type CommandContext, exitSuccess } from '../run.ts';
 
 interface Service {
   readonly port: number;
+  readonly namedPort: number | undefined;
   readonly mail: MailService;
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -75,7 +76,7 @@ async function broker(
   { context, signal, json, once: isBrief }: CommandContext,
 ): Promise<number> {
   const { port, mail } = await context.broker(call.given);
-  const service: Service = { port, mail, signal, json };
+  const service: Service = { port, namedPort: call.given.port, mail, signal, json };
   if (isBrief) {
     await report(service, await run(call, context, { mail, signal }));
     return exitSuccess;
@@ -94,7 +95,7 @@ async function broker(
 
 /** Ends with an error only: `cancelled` after the signal. */
 async function serve(service: Service, call: CallOf<'broker_start'>, context: AppContext) {
-  const { port, mail, signal, json } = service;
+  const { port, namedPort, mail, signal, json } = service;
   let result = await run(call, context, { mail, signal });
   let isNew = true;
   const faults = new FaultReport((line) => void warn(line));
@@ -104,14 +105,14 @@ async function serve(service: Service, call: CallOf<'broker_start'>, context: Ap
       // It has failed already if this session can never take over: then it is no standby.
       await Promise.race([waiting, undefined]);
       if (isNew && (json || result.role === 'owner')) await report(service, result);
-      else if (isNew) await say(present.presentStandby(port, result));
+      else if (isNew) await say(present.presentStandby(port, result, namedPort));
       const next = await waiting.catch((error: unknown) => passing(error, signal, faults));
       if (next) faults.passed();
       isNew = next !== undefined;
       result = next ?? result;
     }
   } finally {
-    await sayOpen(mail, result);
+    await sayOpen(service, result);
   }
 }
 
@@ -127,14 +128,14 @@ async function passing(
 }
 
 /** The addresses outlive this command, so it ends with how to close them. */
-async function sayOpen(mail: MailService, { addresses }: StartResult): Promise<void> {
+async function sayOpen({ mail, namedPort }: Service, { addresses }: StartResult): Promise<void> {
   const signal = AbortSignal.timeout(statusMs);
   const now = await mail.status({ signal }).catch(() => ({ addresses }));
-  const note = present.openNote(now.addresses);
+  const note = present.openNote(now.addresses, namedPort);
   if (note !== undefined) await say(note);
 }
 
-async function report({ port, json }: Service, result: StartResult): Promise<void> {
+async function report({ port, namedPort, json }: Service, result: StartResult): Promise<void> {
   if (json) await writeJson({ port, ...result, server: result.server });
-  else await writeReport(present.presentStart(port, result, []));
+  else await writeReport(present.presentStart(port, result, [], namedPort));
 }

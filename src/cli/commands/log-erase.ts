@@ -1,6 +1,7 @@
 // `ipc log --erase`: has the owner forget settled mail, of one mailbox or all. Unsettled mail stays. Without an owner
 // this process opens the store for it. Corrupt segments are never changed, so it says where they are.
 import type { AppContext } from '../../app/context.ts';
+import { counted } from '../../app/counts.ts';
 import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import { realDisk } from '../../journal/disk.ts';
@@ -33,15 +34,11 @@ export async function erase(
   if (json) await writeJson({ ...erased, mailbox: mailbox ?? null, unsettled, damaged });
   else {
     const to = mailbox === undefined ? '' : ` to ${quoted(mailbox)}`;
-    const gone = `Erased ${counted(erased.messages, 'settled')}${to}; history is ${byteCount(erased.bytes)} shorter.`;
-    const left = `${counted(unsettled, 'unsettled')} in all mailboxes stayed.`;
+    const gone = `Erased ${counted(erased.messages, 'settled message')}${to}; history is ${byteCount(erased.bytes)} shorter.`;
+    const left = `${counted(unsettled, 'unsettled message')} in all mailboxes stayed.`;
     const kept = `Corrupt segments are kept as they were in ${damaged}; remove that folder to erase them, too.`;
     const lines = [gone, ...(unsettled > 0 ? [left] : []), ...(isKept ? [kept] : [])];
     await writeReport(lines.join(' '));
   }
   return exitSuccess;
-}
-
-function counted(count: number, kind: string): string {
-  return count === 1 ? `1 ${kind} message` : `${count} ${kind} messages`;
 }

@@ -121,13 +121,14 @@ async function eraseLog(options: Given): Promise<number> {
     options.mailbox === undefined ? undefined : parseNameValue(options.mailbox, 'mailbox');
   const at = port === undefined ? undefined : parsePort(String(port));
   const line = { port: at, mailbox, json: json === true };
-  if (options.yes !== true) requireTerminal('erase', 'ipc log --yes');
+  if (options.yes !== true) requireTerminal('log', 'erase');
   const act = async ({ context, signal }: CommandContext) => {
     const { host, port } = await context.brokerAddress({ port: context.localPort(at) });
     const folder = host === undefined ? context.storeFolder(port) : undefined;
     if (folder !== undefined && !hasPast(realDisk, folder)) return sayNone(folder);
     const what = mailbox === undefined ? 'all mailboxes' : quoted(mailbox);
-    const isWanted = options.yes === true || (await confirmed(`Forget the past of ${what}?`));
+    const question = `Forget the past of ${what}?`;
+    const isWanted = options.yes === true || (await confirmed(question, signal));
     if (signal.aborted) throw cancelled();
     if (isWanted) return erase(line, context, signal);
     await writeReport('Nothing was erased.');

@@ -99,7 +99,7 @@ export function addDrop(program: Command): void {
       ageMsMin: older === undefined ? 0 : parseAge(older, 'older'),
       asks: yes !== true,
     };
-    if (line.asks) requireTerminal('drop', 'ipc drop --yes');
+    if (line.asks) requireTerminal('drop', 'drop');
     process.exit(await execute((context) => drop(line, context), { json: json !== undefined }));
   });
   const words = 'one JSON object, on stdout';
@@ -214,13 +214,14 @@ interface DropLine {
   readonly asks: boolean;
 }
 
-/** A script says that it means it. */
-export function requireTerminal(verb: string, command: string): void {
+/** A script says that it means it. `verb`: what the command is to do. */
+export function requireTerminal(command: 'drop' | 'log', verb: string): void {
   const fault = askingFault();
   if (fault === undefined) return;
-  const words = process.argv.slice(3).map(shellWord);
+  const words = process.argv.slice(2).map(shellWord);
+  words.splice(words.indexOf(command) + 1, 0, '--yes');
   throw new IpcError('missing_parameter', fault, {
-    hint: `to ${verb} without a question: ${[command, ...words].join(' ')}`,
+    hint: `to ${verb} without a question: ipc ${words.join(' ')}`,
   });
 }
 
@@ -250,7 +251,7 @@ async function askedUpTo(
   if (found.dropped.length === 0) return found.upTo;
   const what = `${messages(found.dropped.length)} of ${quoted(mailbox)} unread`;
   await warn(`This drops ${what}: ${senders(found.dropped)}.`);
-  const isWanted = await confirmed('Do that?');
+  const isWanted = await confirmed('Do that?', signal);
   if (signal.aborted) throw cancelled();
   if (isWanted) return found.upTo;
   await writeReport('Nothing was dropped.');

@@ -140,7 +140,7 @@ async function reportStored(
 }
 
 async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<number> {
-  const { context, signal, raw } = command;
+  const { context, signal, json, raw } = command;
   const { mail } = await context.broker(call.given);
   const { mailbox, timeout } = call.given;
   await sayWaiting(`mail in ${present.anyOf(mailbox)}`, timeout);
@@ -158,7 +158,8 @@ async function wait(call: CallOf<'wait'>, command: CommandContext): Promise<numb
     return exitTimedOut;
   }
   const code = await deliver(mail, [delivery], command, (body) => printable(body, raw));
-  await sayFacts([...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)], command);
+  // With --json fields say the same.
+  if (!json) await sayFacts([...leftFacts(delivery), ...elsewhereFacts(delivery.elsewhere)]);
   return code;
 }
 
@@ -177,12 +178,8 @@ async function takeReturned(
   return delivery && { ...delivery, remaining };
 }
 
-/** Beside a result in words: with `--json` its fields say the same. */
-async function sayFacts(
-  [first, ...others]: present.Notes,
-  { json }: Pick<CommandContext, 'json'>,
-): Promise<void> {
-  if (first === undefined || json) return;
+async function sayFacts([first, ...others]: present.Notes): Promise<void> {
+  if (first === undefined) return;
   const sentence = present.head(first, others);
   await say(`${sentence.slice(0, 1).toUpperCase()}${sentence.slice(1)}`);
 }
@@ -203,7 +200,7 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
       : 'it was stored';
     const notes = [state, ...(stored.paused ? pausedFacts(to) : [])];
     const line = present.head(`No answer to #${stored.number} within ${timeout} s`, notes);
-    await sayTimeout(line, timeout, { stored });
+    await sayTimeout(line, timeout, { stored, paused: stored.paused ? to : undefined });
     return exitTimedOut;
   }
   const code = await deliver(mail, [answer], command, (body) => printable(body, raw));
@@ -214,7 +211,7 @@ async function ask(call: CallOf<'ask'>, command: CommandContext): Promise<number
 }
 
 async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<number> {
-  const { context, signal, raw, max } = command;
+  const { context, signal, json, raw, max } = command;
   const messagesMax = max === undefined ? undefined : parseCount(max, 'max', fetchMessagesMax);
   const { mail } = await context.broker(call.given);
   const found = await run(call, context, { mail, signal, messagesMax });
@@ -224,6 +221,8 @@ async function fetch(call: CallOf<'fetch'>, command: CommandContext): Promise<nu
     Buffer.concat([printable(body, raw), newline]),
   );
   if (remaining > 0) await say(`${present.moreThere(remaining)}.`);
-  await sayFacts([...pausedFacts(found.paused), ...elsewhereFacts(found.elsewhere)], command);
+  // No field says why nothing came: there may be no object.
+  const elsewhere = json ? [] : elsewhereFacts(found.elsewhere);
+  await sayFacts([...pausedFacts(found.paused), ...elsewhere]);
   return code;
 }

@@ -52,6 +52,9 @@ async function status(
   const result = await run(call, context, { mail, signal });
   const mailboxes = result.mailboxes.map((box) => ({ ...box, oldestTime: box.oldestTime || null }));
   if (json) await writeJson({ host: result.host, ...result, mailboxes });
-  else await writeReport(present.presentStatus(result, Date.now(), []));
+  else {
+    const shown = { ...present.allShown, namedPort: call.given.port };
+    await writeReport(present.presentStatus(result, Date.now(), [], shown));
+  }
   return exitSuccess;
 }

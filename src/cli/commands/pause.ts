@@ -6,8 +6,9 @@ import { pausedWords } from '../../app/pause-words.ts';
 import { IpcError } from '../../base/errors.ts';
 import { pausedMailboxesMax } from '../../base/limits.ts';
 import type { Name } from '../../model/message.ts';
+import type { PausedNames } from '../../model/pause-requests.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
-import { writeJson, writeReport } from '../output.ts';
+import { lineFor, writeJson, writeReport } from '../output.ts';
 import { type CommandContext, execute, exitSuccess } from '../run.ts';
 import { brokerAt, withBroker } from './look.ts';
 
@@ -85,8 +86,14 @@ async function act(
     await writeReport(
       words === undefined
         ? 'Nothing is paused.'
-        : `Paused now: deliveries from ${words}. Mail is kept until \`ipc resume\`.`,
+        : `Paused now: deliveries from ${words}. Mail is kept until \`${resumeLine(paused, at)}\`.`,
     );
   }
   return exitSuccess;
+}
+
+/** Ends all that is paused. */
+function resumeLine([name, ...others]: PausedNames, at: BrokerAddress): string {
+  if (!name || others.length > 0) return lineFor('resume --all', at);
+  return lineFor('resume', at, name);
 }

@@ -1,6 +1,7 @@
 // `ipc store move`: moves all unsettled mail from one broker to another.
 import type { Command } from 'commander';
 import type { AppContext, BrokerSession } from '../../app/context.ts';
+import { counted } from '../../app/counts.ts';
 import { type MoveResult, moveMail } from '../../app/move-mail.ts';
 import { parseBrokerHost, parsePort } from '../../app/parameters.ts';
 import { pausedWords } from '../../app/pause-words.ts';
@@ -172,5 +173,5 @@ function heldWords(held: number, holders: number): string {
 
 function more(count: number, one: string, many: string): string[] {
   if (count <= 0) return [];
-  return [count === 1 ? `and 1 more ${one}` : `and ${count} more ${many}`];
+  return [`and ${counted(count, `more ${one}`, `more ${many}`)}`];
 }

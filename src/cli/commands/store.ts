@@ -2,6 +2,7 @@
 // Check and dump change nothing, and need no broker.
 import type { Command } from 'commander';
 import { AppContext } from '../../app/context.ts';
+import { counted } from '../../app/counts.ts';
 import { utcTime } from '../../app/durations.ts';
 import { parsePort } from '../../app/parameters.ts';
 import { pausedWords } from '../../app/pause-words.ts';
@@ -136,7 +137,7 @@ export function presentStore(folder: string, report: StoreReport): string {
     ...faults.map((fault) => `damaged: ${sanitizeLine(fault)}`),
     ...kept.map((report) => `reported before: ${sanitizeLine(report)}`),
     ...warnings.map(warning),
-    `${segments.length === 1 ? '1 segment' : `${segments.length} segments`}; records: ${kinds.join(', ') || 'none'}`,
+    `${counted(segments.length, 'segment')}; records: ${kinds.join(', ') || 'none'}`,
     ...(pause === undefined ? [] : [`deliveries are paused from ${pause}`]),
     ...history(report),
     `${messages(report.messages)} not settled, ${byteCount(bytes)}`,
@@ -150,7 +151,7 @@ function history({ history: { files, bytes, messages: count, begin, end, faults 
   if (files === 0) return [];
   const span = begin > 0 ? `, from ${utcTime(begin)} to ${utcTime(end)}` : '';
   return [
-    `history: ${messages(count)} in ${files === 1 ? '1 file' : `${files} files`}, ${byteCount(bytes)}${span}`,
+    `history: ${messages(count)} in ${counted(files, 'file')}, ${byteCount(bytes)}${span}`,
     ...faults.map((fault) => warning(fault)),
   ];
 }

@@ -100,7 +100,8 @@ function writeUrl(url: string, json: boolean): Promise<boolean> {
 function printMore(page: PageService, json: boolean): void {
   createInterface({ input: process.stdin })
     .on('error', () => {})
-    .on('line', () => void writeUrl(page.newUrl(), json));
+    // What keeps one from being printed kept the first one from it, too, or ends the command.
+    .on('line', () => void writeUrl(page.newUrl(), json).catch(() => {}));
 }
 
 async function startBrowser(url: string): Promise<void> {

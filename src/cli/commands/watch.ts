@@ -11,7 +11,7 @@ import { notices } from '../../app/notices.ts';
 import { parseCount, parseReadMailboxes, refuseLists } from '../../app/parameters.ts';
 import { anyOf } from '../../app/summaries.ts';
 import type { IpcError } from '../../base/errors.ts';
-import { mailboxesPerReadMax, watchMsMax } from '../../base/limits.ts';
+import { mailboxesPerReadMax, watchMsMax, watchQuietMs } from '../../base/limits.ts';
 import type { Notice } from '../../model/mail-ahead.ts';
 import type { MailboxList } from '../../model/message.ts';
 import { type OutputFields, withExamples, withJson } from '../command-parts.ts';
@@ -21,6 +21,11 @@ import { type CommandContext, execute, exitSuccess, exitTimedOut } from '../run.
 import { brokerAt, withBroker } from './look.ts';
 
 const timeoutSecondsMax = watchMsMax / 1_000;
+/**
+ * A watch that ends sooner could never report mail, however old: it takes a second to find that there is no broker, some
+ * time to open the store, and `watchQuietMs` to see that no reader takes the mail.
+ */
+const watchMsMin = 2_000 + watchQuietMs;
 /** How others see that this session is woken. */
 const wakePath = 'ipc watch';
 
@@ -42,12 +47,12 @@ interface WatchLine {
 
 const words = `
 It takes no message: \`ipc wait\` reads it. Mail that is there already counts as
-well, if no reader takes it within a second. Of several that watch a mailbox,
-only one is told; the next one is told when a message was read, or after 20 s.
-With --follow each message has a line when it is the first unread one, and again
-after it was read and released. A host that runs this in a background shell
-wakes its agent when the command ends, or at each line. It outlives any broker,
-and owns one if no other session does.`;
+well, if no reader takes it within a second, so a watch lasts 3 s at least. Of
+several that watch a mailbox, only one is told; the next one is told when a
+message was read, or after 20 s. With --follow each message has a line when it
+is the first unread one, and again after it was read and released. A host that
+runs this in a background shell wakes its agent when the command ends, or at
+each line. It outlives any broker, and owns one if no other session does.`;
 
 export function addCommands(program: Command): void {
   const command = program
@@ -89,7 +94,8 @@ async function watch(
   await sayWaiting(`unread mail in ${anyOf(mailboxes)}`, seconds);
   const faults = new FaultReport((line) => void warn(line));
   const onFault = ({ code, message }: IpcError) => faults.report(`${code}: ${message}`);
-  const options = { timeoutMs: seconds * 1_000, path: wakePath, signal, onFault };
+  const timeoutMs = Math.max(seconds * 1_000, watchMsMin);
+  const options = { timeoutMs, path: wakePath, signal, onFault };
   let isTold = false;
   for await (const notice of notices(mail, mailboxes, options)) {
     isTold = true;

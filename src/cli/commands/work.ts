@@ -6,7 +6,7 @@ import { attemptsMax, sendsPerHourWork } from '../../base/limits.ts';
 import { quoted } from '../../base/quoted.ts';
 import { parseName } from '../../model/message.ts';
 import { parameterWords, withExamples, withJson } from '../command-parts.ts';
-import { jsonLine, passStderr, print, say, sayError, warn } from '../output.ts';
+import { jsonLine, lineFor, passStderr, print, say, sayError, warn } from '../output.ts';
 import { type CommandContext, endingSignals, execute, exitSuccess, whenAborted } from '../run.ts';
 import { checkCommand } from '../worker/command-check.ts';
 import { commandEnvironment } from '../worker/command-environment.ts';
@@ -115,6 +115,7 @@ async function work(
     passStderr,
     warn: (line) => log.write(warn, line),
     sayError,
+    retryLine: (id) => lineFor('store retry', given.port ? { port: given.port } : {}, id),
   });
   whenAborted(signal, () => {
     for (const name of endingSignals) process.once(name, () => killer.abort());

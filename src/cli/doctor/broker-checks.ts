@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppContext } from '../../app/context.ts';
+import { counted } from '../../app/counts.ts';
 import { pausedWords } from '../../app/pause-words.ts';
 import { quotedWarning } from '../../app/summaries.ts';
 import { type ErrorCode, IpcError, systemErrorCode } from '../../base/errors.ts';
@@ -277,8 +278,4 @@ export function pauses(paused: PausedNames, port: number): Finding[] {
   if (words === undefined) return [];
   const hint = `if that is not wanted any more: ipc resume --all --port ${port}`;
   return [{ about: 'pause', ...fine(`deliveries from ${words} are paused`, hint) }];
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -14,27 +14,15 @@ import {
   traceOf,
 } from '../../hosts/installer.ts';
 import { findProgram, isNodeEnough, nodeMin, nodeVersion } from '../../hosts/programs.ts';
-import {
-  type ConfigFolders,
-  configFolders,
-  type HostTarget,
-  serverName,
-} from '../../hosts/targets.ts';
+import { configFolders, type HostTarget, serverName } from '../../hosts/targets.ts';
 import { bad, type Finding, faulty, finding, fine, type Result } from './finding.ts';
-import { wakeResult } from './wake-checks.ts';
+import { type HostPlace, wakeResult } from './wake-checks.ts';
 
 /** The environment variables that say which broker a session uses, and with which key. */
 const variablesOfPlace = [
   ...['IPC_HOME', 'IPC_PORT', 'IPC_BROKER', 'IPC_KEY', 'IPC_KEY_FILE'],
   ...['IPC_NATS_CREDS', 'IPC_NATS_CA'],
 ];
-
-/** A host, and the machine as this process sees it. */
-interface HostPlace {
-  readonly target: HostTarget;
-  readonly folders: ConfigFolders;
-  readonly path: string;
-}
 
 export async function hostFindings(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   try {

@@ -2,6 +2,7 @@
 // and the broker over it. Nothing is made there.
 import { statSync } from 'node:fs';
 import type { AppContext, NatsPlace } from '../../app/context.ts';
+import { counted } from '../../app/counts.ts';
 import { type Environment, natsFilesIn } from '../../app/environment.ts';
 import { quotedWarning } from '../../app/summaries.ts';
 import { IpcError } from '../../base/errors.ts';
@@ -83,7 +84,7 @@ async function serverFindings(nats: Nats, port: number): Promise<Finding[]> {
   const about = 'NATS stream';
   if (stream instanceof IpcError) findings.push(faulty(about, stream));
   else if (stream) {
-    const copies = stream.replicas === 1 ? '1 copy' : `${stream.replicas} copies`;
+    const copies = counted(stream.replicas, 'copy', 'copies');
     findings.push({ about, ...fine(`${name}, ${copies}`) });
   } else findings.push({ about, ...fine(`${name} is not there; the first session makes it`) });
   const known = stream && !(stream instanceof IpcError) ? stream : foundNothing(name);
@@ -118,7 +119,7 @@ async function brokerFindings(
   try {
     const status = await (await context.clientOf(url, port)).status();
     const { pid, messages } = status;
-    const mail = messages === 1 ? '1 unsettled message is' : `${messages} unsettled messages are`;
+    const mail = counted(messages, 'unsettled message is', 'unsettled messages are');
     const what = `pid ${pid} owns the broker, and ${mail} there`;
     return [
       { about: 'broker', ...fine(what) },

@@ -10,7 +10,8 @@ import { type Addition, costOfWaking, findAddition } from '../../hosts/wake/hook
 import { closingOfClaude } from '../../hosts/wake/inbox.ts';
 import { bad, fine, type Result } from './finding.ts';
 
-interface HostPlace {
+/** A host, and the machine as this process sees it. */
+export interface HostPlace {
   readonly target: HostTarget;
   readonly folders: ConfigFolders;
   readonly path: string;

@@ -58,6 +58,8 @@ class HookWatch {
   #watched: Watched | undefined;
   /** Ends the call that is open. */
   #interrupt = new AbortController();
+  /** The error of the look that ended the watch. */
+  #fault: unknown;
 
   constructor(home: string, host: ProcessIdentity, env: Environment, file: HookFile) {
     this.#home = home;
@@ -73,13 +75,21 @@ class HookWatch {
     };
     ended.addEventListener('abort', end, { once: true });
     this.#look();
-    const timer = setInterval(() => this.#look(), lookMs);
+    const timer = setInterval(() => {
+      try {
+        this.#look();
+      } catch (error) {
+        this.#fault = error;
+        end();
+      }
+    }, lookMs);
     try {
       while (this.#watched && !ended.aborted) {
         this.#interrupt = new AbortController();
         const notice = await this.#watch(this.#watched);
         if (notice) return notice;
       }
+      if (this.#fault !== undefined) throw this.#fault;
       return undefined;
     } finally {
       clearInterval(timer);

@@ -27,7 +27,7 @@ const keyColumns = 20;
 const helpWords = `
 States of a message: stored (no session has it; "again" if one had it), with NAME (a session holds it; a number is the attempt), done (settled), dropped (settled unread), dead letter (given up; it waits in "dead-letters").
 
-The screen only looks: it takes no mail, settles nothing, and never owns a broker. Times are UTC. Without a broker it shows the past, and goes on when there is a broker again.`;
+The screen only looks: it takes no mail, settles nothing, and owns no broker of this machine. Times are UTC. Without a broker it shows the past, and goes on when there is a broker again.`;
 
 /** The lines of the view; empty for the lists. */
 export function textLines(state: TopState, nowMs: number): Row[] {

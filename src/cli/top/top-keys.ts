@@ -21,12 +21,7 @@ export type Key = string;
 export type Effect =
   | { readonly kind: 'quit' }
   /** The whole text of the message is wanted. */
-  | {
-      readonly kind: 'open';
-      readonly sequence: number;
-      readonly number: number;
-      readonly id: string;
-    }
+  | { readonly kind: 'open'; readonly sequence: number; readonly id: string }
   | { readonly kind: 'pause'; readonly mailbox: Name; readonly isPaused: boolean };
 
 export interface Pressed {
@@ -147,7 +142,7 @@ function opened(state: TopState, lists: Lists): Pressed {
       },
       selected: isNewest ? state.selected : selected,
     },
-    ...(!isWhole && { effect: { kind: 'open', sequence: stored.sequence, number, id } }),
+    ...(!isWhole && { effect: { kind: 'open', sequence: stored.sequence, id } }),
   };
 }
 

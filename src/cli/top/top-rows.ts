@@ -1,4 +1,5 @@
 // The whole screen as rows of text, each exactly as wide as the terminal.
+import { counted } from '../../app/counts.ts';
 import { clockTime } from '../../app/durations.ts';
 import { cut, fit, fitRow, type Row, restyled, type Style, shown, wrapped } from './columns.ts';
 import { flowRow, flowTitle } from './flow-table.ts';
@@ -185,10 +186,6 @@ function emptyWords(pane: Pane, { filter, connection, past }: TopState): string 
 /** `200+` where the status does not list all that there are. */
 function countOf(listed: number, isCut: boolean): string {
   return `${listed}${isCut ? '+' : ''}`;
-}
-
-function counted(count: number, what: string): string {
-  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }
 
 function line(text: string, style?: Style): Row {

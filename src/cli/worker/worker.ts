@@ -11,6 +11,7 @@
 //    processes or open files, the command is tried again after a pause. In both cases no attempt counts.
 // A message `shutdown` is answered and settled, and ends the work once the running commands have ended.
 import { isUtf8 } from 'node:buffer';
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RateLimiter } from '../../app/rate-limit.ts';
@@ -30,6 +31,7 @@ import {
   deadLetterMailbox,
   type Envelope,
   isShutdown,
+  type MessageId,
   type Name,
   parseBody,
 } from '../../model/message.ts';
@@ -65,6 +67,8 @@ export interface WorkOptions {
   /** A problem that the user must see. */
   warn(line: string): void;
   sayError(error: IpcError): Promise<void>;
+  /** The line to type that has a dead letter done again. */
+  retryLine(id: MessageId): string;
 }
 
 /** Pause before a message is released after its first attempt; doubled for each further attempt. */
@@ -102,6 +106,8 @@ export class Worker {
   constructor(mail: MailService, options: WorkOptions) {
     this.#mail = mail;
     this.#options = options;
+    // Each lane waits for its end, and each command that runs: Node would warn of more than ten.
+    setMaxListeners(0, this.#ended.signal, options.killSignal);
     this.#faults = new FaultReport((line) => options.warn(line));
     const { sendsPerHour } = options;
     this.#rate = sendsPerHour ? new RateLimiter(sendsPerHour, () => performance.now()) : undefined;
@@ -250,7 +256,8 @@ export class Worker {
     // Its sender was answered before it got here. Released, it would be redelivered at once, for ever.
     if (delivery.mailbox === deadLetterMailbox) return 'it stays here until this worker ends';
     const ofAttempt = `${reason}, attempt ${delivery.attempt}`;
-    const place = `It waits in ${deadLetterMailbox}; \`ipc store retry ${id}\` has it done again.`;
+    const line = this.#options.retryLine(id);
+    const place = `It waits in ${deadLetterMailbox}; \`${line}\` has it done again.`;
     const body = failureAnswer(ofAttempt, place, run.stderr);
     try {
       if (mayReport(delivery)) {

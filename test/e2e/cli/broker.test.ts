@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { freePort } from '../../support/places.ts';
 import { ended, shell } from '../../support/processes/shell.ts';
 
 /** The next lines of a command, of stdout and of stderr together. */
@@ -85,6 +86,19 @@ test('a broker takes over from an owner that is killed', async (context) => {
     await next(),
     /^This session owns the broker on port \d+ \(127\.0\.0\.1; .*epoch 2\)/,
   );
+});
+
+test('the line that closes the network, or retries dead letters, names the port that was named', async (context) => {
+  const { run, port } = await shell(context, { IPC_PORT: `${await freePort()}` });
+  const other = ['--port', `${port}`];
+  const opened = await run(['broker', ...other, '--bind', '0.0.0.0', '--once']);
+  const [, line = ''] = /^The next owner .*\(`(ipc .*)`\)\.$/m.exec(opened.text) ?? [];
+  assert.equal(line, `ipc broker --port ${port} --bind 127.0.0.1 --once`);
+  assert.match((await run(line.split(' ').slice(1))).text, /\(127\.0\.0\.1; pid/);
+  await run(['post', 'work', 'hi', ...other]);
+  await run(['work', 'work', ...other, '--attempts', '1', '--', 'sh', '-c', 'kill $PPID; exit 3']);
+  const status = await run(['status', ...other]);
+  assert.match(status.text, new RegExp(`\`ipc store retry --port ${port}\` moves them back`));
 });
 
 test('a broker that ends says which addresses the next owner opens, also if another session owns it', async (context) => {

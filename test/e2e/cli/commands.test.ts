@@ -26,6 +26,19 @@ test('post stores with no broker alive, and a later wait prints the exact bytes'
   assert.equal((await run(['wait', 'B', '--timeout', '1'])).code, 124);
 });
 
+test('status lists every mailbox that the broker lists, however long the list is', async (context) => {
+  const { run } = await shell(context);
+  const names = Array.from({ length: 500 }, (_, index) => `mailbox-${index}-${'x'.repeat(60)}`);
+  for (let first = 0; first < 500; first += 100) {
+    const [name = '', ...others] = names.slice(first, first + 100);
+    await run(['post', name, 'hi', ...others.flatMap((other) => ['--to', other])]);
+  }
+  const { text } = await run(['status']);
+  const listed = [...text.matchAll(/^"(mailbox-.*)": 1 ready/gm)].map(([, name]) => name);
+  assert.deepEqual(listed.sort(), names.sort());
+  assert.doesNotMatch(text, /more mailboxes/);
+});
+
 test('1 MB passes through stdin and stdout, one byte more is refused', async (context) => {
   const { run } = await shell(context);
   const body = Buffer.alloc(bodyBytesMax, '\n');

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { encodeRecord } from '../../../src/journal/record-codec.ts';
 import { segmentSeed } from '../../../src/journal/record-framing.ts';
@@ -112,6 +113,23 @@ test('a stalled reader does not prevent the end of a command: the mail is releas
     const [code] = await once(command, 'exit');
     assert.equal(code, 130);
     assert.equal((await run(['wait', 'B'])).text, body);
+  }
+});
+
+test('a stalled reader of a report does not prevent the end of its command, which prints no error', async (context) => {
+  const { run, begin } = await shell(context);
+  await run(['post', 'B', '--from', 'A'], 'x'.repeat(1_000_000));
+  for (const args of [
+    ['peek', 'B', '--full'],
+    ['log', '--full', '--json'],
+  ]) {
+    const command = begin(args);
+    assert(command.stdout && command.stderr);
+    const errors = textOf(command.stderr);
+    await once(command.stdout, 'readable');
+    command.kill('SIGTERM');
+    const [code] = await once(command, 'exit');
+    assert.deepEqual([code, await errors], [143, ''], args[0]);
   }
 });
 

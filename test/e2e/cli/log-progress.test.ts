@@ -6,7 +6,7 @@ import { realDisk } from '../../../src/journal/disk.ts';
 import { postedRecord, settledRecord } from '../../support/disk/journal-model.ts';
 import { openStore } from '../../support/disk/journal-store.ts';
 import { atTerminal, noTerminal, showsAndEnds } from '../../support/processes/pseudo-terminal.ts';
-import { shell } from '../../support/processes/shell.ts';
+import { ended, shell } from '../../support/processes/shell.ts';
 
 /** So many that reading them all takes longer than the half second after which progress is shown. */
 const messages = 60_000;
@@ -29,4 +29,7 @@ test('a log that takes long shows a person at a terminal how far it is, and writ
     /Reading the store: \d+ of \d+ files/,
   );
   assert.equal((await place.run(['log'])).errors, '');
+  // A line that wraps would leave its first row behind each time.
+  const narrow = await ended(atTerminal(place, 'stty cols 20; NO_COLOR=1 ipc log > /dev/null'));
+  assert.ok(narrow.text.includes('Reading the store: \u001b'), narrow.text);
 });

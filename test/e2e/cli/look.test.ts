@@ -262,6 +262,8 @@ test('drop without a terminal and without --yes drops nothing, and prints the li
     /^ipc: missing_parameter: stdin is not a terminal, so nothing can be asked\./,
   );
   assert.match(errors, / To do: to drop without a question: ipc drop --yes B --older 2d\.\n$/);
+  const quiet = await run(['-q', 'drop', 'B']);
+  assert.match(quiet.errors, / To do: to drop without a question: ipc -q drop --yes B\.\n$/);
   assert.equal((await run(['fetch', 'B'])).text, 'kept\n');
 });
 

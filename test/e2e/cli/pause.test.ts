@@ -15,7 +15,7 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
   const paused = await run(['pause', 'ann']);
   assert.deepEqual(
     [paused.code, paused.text, paused.errors],
-    [0, 'Paused now: deliveries from "ann". Mail is kept until `ipc resume`.\n', ''],
+    [0, 'Paused now: deliveries from "ann". Mail is kept until `ipc resume ann`.\n', ''],
   );
   const stored = await run(['post', 'ann', 'hello', '--from', 'ben']);
   assert.equal(
@@ -38,13 +38,19 @@ test('a mailbox that is paused stores and delivers nothing, over a kill of the o
 });
 
 test('a pause of all is the panic button: no mailbox delivers, and its end ends every pause', async (context) => {
-  const { run } = await shell(context);
+  const { port, run } = await shell(context);
   await run(['pause', 'ann']);
   const all = await run(['pause', '--all']);
   assert.equal(
     all.text,
-    'Paused now: deliveries from all mailboxes, and by name "ann". Mail is kept until `ipc resume`.\n',
+    'Paused now: deliveries from all mailboxes, and by name "ann". Mail is kept until `ipc resume --all`.\n',
   );
+  const again = await run(['pause', 'jobs', '--port', `${port}`]);
+  const line = `ipc resume --all --port ${port}`;
+  assert.match(again.text, new RegExp(`Mail is kept until \`${line}\`\\.\n$`));
+  assert.equal((await run(line.split(' ').slice(1))).text, 'Nothing is paused.\n');
+  await run(['pause', '--all']);
+  await run(['pause', 'ann']);
   await run(['post', 'ben', 'hello']);
   const one = await run(['resume', 'ann', '--json']);
   assert.deepEqual(JSON.parse(one.text), { all: true, mailboxes: [] });
@@ -81,6 +87,18 @@ test('a wait that ends during a pause says so, also as JSON, and exits with 124'
     [code, text, errors],
     [124, '', 'No message within 1 s; deliveries from "jobs" are paused; 1 unread in "jobs".\n'],
   );
+  const fetched = await run(['fetch', 'jobs', '--json']);
+  assert.deepEqual(
+    [
+      fetched.code,
+      fetched.text,
+      fetched.errors
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ],
+    [0, '', [{ note: '1 more there.' }, { note: 'Deliveries from "jobs" are paused.' }]],
+  );
   const json = await run(['wait', 'ann', 'jobs', '--timeout', '1', '--json']);
   const timeout = { seconds: 1, stored: null, paused: ['jobs'] };
   assert.deepEqual([json.code, JSON.parse(json.errors)], [124, { timeout }]);
@@ -89,6 +107,8 @@ test('a wait that ends during a pause says so, also as JSON, and exits with 124'
     [asked.code, asked.errors],
     [124, 'No answer to #2 within 1 s; it was stored; deliveries from "jobs" are paused.\n'],
   );
+  const question = ['ask', 'jobs', 'Well?', '--mailbox', 'ann', '--timeout', '1', '--json'];
+  assert.deepEqual(JSON.parse((await run(question)).errors).timeout.paused, ['jobs']);
 });
 
 test('status, doctor and a check of the store show what is paused', async (context) => {

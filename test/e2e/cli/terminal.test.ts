@@ -84,6 +84,34 @@ test('Ctrl-C at a question ends the program, Ctrl-D is a no, and a no exits with
   assert.equal(existsSync(join(place.home, '.cursor')), false);
 });
 
+test('Ctrl-C, SIGTERM and SIGHUP at the question of a drop or an erase end it, and nothing is lost', {
+  skip,
+}, async (context) => {
+  const place = await shell(context);
+  await place.run(['post', 'ann', 'hi', '--from', 'ben']);
+  for (const command of ['drop ann', 'log --erase']) {
+    for (const [signal, code] of [
+      ['INT', 130],
+      ['TERM', 143],
+      ['HUP', 129],
+    ] as const) {
+      const line = `echo "pid $$."; exec '${process.execPath}' '${program}' ${command}`;
+      const asking = atTerminal(place, line, null);
+      const end = ended(asking);
+      const [, pid] = await shows(asking, /pid (\d+)\..*\[y\/N\]/s);
+      if (signal === 'INT') asking.stdin?.write('\u0003');
+      else process.kill(Number(pid), `SIG${signal}`);
+      const { code: exitCode, text } = await end;
+      assert.equal(exitCode, code, text);
+      assert.match(
+        text,
+        new RegExp(`\\[y/N\\] .*\r*\nipc: interrupted \\(SIG${signal}\\)\\.\r\n$`),
+      );
+    }
+  }
+  assert.equal((await place.run(['fetch', 'ann'])).text, 'hi\n');
+});
+
 test('in the background of a terminal a command that would ask ends at once, and mail flows on', {
   skip,
 }, async (context) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
@@ -262,6 +262,19 @@ for (const [name, output] of [
     assert.equal(await lines(), 'exit 0');
   });
 }
+
+test('a hook whose state folder is opened to others while it waits ends with 1 and a sentence', async (context) => {
+  const place = await hookPlace(context);
+  await brokerOf(place);
+  const host = place.startHost();
+  const hook = place.claude(host, { IPC_WAKE: 'ann' });
+  await place.watching('ann');
+  await chmod(place.home, 0o777);
+  const { code, text, errors } = await hook.ended;
+  await chmod(place.home, 0o700);
+  assert.deepEqual([code, text], [1, '']);
+  assert.match(errors, /^ipc: home_unusable: .* can be written by all users.* To do: .*\n$/);
+});
 
 test('a hook that holds the turn open ends silently when its time is over, or when the next one begins', async (context) => {
   const place = await hookPlace(context);

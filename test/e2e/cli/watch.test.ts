@@ -123,6 +123,17 @@ test('a watch that followed until its time was over exits with 0 if mail came', 
   assert.deepEqual([code, errors], [0, '']);
 });
 
+test('the shortest watch reports mail that is there, with and without a broker', async (context) => {
+  const { run, begin } = await shell(context);
+  await run(['post', 'ann', 'hi']);
+  const shortest = ['watch', 'ann', '--timeout', '1', '--json'];
+  const alone = await run(shortest);
+  await nextLine(begin(['broker']));
+  for (const { code, text } of [alone, await run(shortest)]) {
+    assert.deepEqual([code, JSON.parse(text || '{}').unread], [0, 1]);
+  }
+});
+
 test('Ctrl-C ends a watch with 130', async (context) => {
   const { begin, mail } = await place(context);
   const child = begin(['watch', 'ann']);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../../support/places.ts';
 import { Lines } from '../../support/processes/lines.ts';
 import { type Run, shell } from '../../support/processes/shell.ts';
 
@@ -39,6 +40,20 @@ test('an asker is answered why the job failed, once its attempts are used up, an
     /^ipc: #1, attempt 2, .* s: exit 3\. Failed for good: it waits in dead-letters\.$/,
   );
   assert.deepEqual(await storeOf(run), { deadLetters: [{ to: 'W', messages: 1 }], others: 0 });
+});
+
+test('the line in the answer of a failed job has it done again as it stands', async (context) => {
+  const place = await shell(context, { IPC_PORT: `${await freePort()}` });
+  const { run, begin, port } = place;
+  const at = ['--port', `${port}`];
+  const flag = join(place.home, 'mended');
+  begin(['work', 'W', ...at, '--attempts', '1', '--', 'sh', '-c', `test -e '${flag}' && cat`]);
+  await run(['post', 'W', 'the job', '--from', 'A', '--id', "-job $(7)'s", ...at]);
+  const { body } = JSON.parse((await run(['wait', 'A', '--json', ...at])).text);
+  const [, line = ''] = /`ipc (.*)` has it done again/.exec(body) ?? [];
+  await writeFile(flag, '');
+  assert.match((await place.line(`"$@" ${line}`)).text, /^Moved back, .*: 1 in "W"\.\n$/);
+  assert.equal((await run(['wait', 'A', ...at])).text, 'the job');
 });
 
 test('ask prints the answer of a failed job, reports why, and exits with 1', async (context) => {

@@ -162,6 +162,21 @@ test('--parallel limits the commands that run at the same time', async (context)
   assert.deepEqual(answers.sort(), ['a', 'b']);
 });
 
+test('with twelve commands at a time work reports its jobs, and nothing of its own inside', async (context) => {
+  const { run, begin } = await shell(context);
+  const worker = begin(['work', 'W', '--parallel', '12', '--json', '--', 'sleep', '100']);
+  const [events, notes] = [new Lines(worker.stdout), new Lines(worker.stderr)];
+  await notes.until(/waiting for messages/);
+  for (let job = 0; job < 12; job++) await run(['post', 'W', 'x']);
+  for (let job = 0; job < 12; job++) assert.equal(JSON.parse(await events.next()).event, 'begun');
+  worker.kill('SIGINT');
+  const ending = '{"note":"ipc: ending after the running commands; Ctrl-C again ends those, too."}';
+  assert.equal(await notes.next(), ending);
+  worker.kill('SIGINT');
+  assert.deepEqual(await notes.rest(), []);
+  assert.equal((await events.rest()).length, 12);
+});
+
 test('a wrong command line of work is refused with the remedy', async (context) => {
   const { run } = await shell(context);
   for (const [words, code] of [

@@ -17,14 +17,15 @@ export function atTerminal({ other }: Shell, line: string, input?: null): ChildP
   return other(maker, ['-qec', `${ipc}; ${line}`, '/dev/null'], input);
 }
 
-/** Resolves when the output matches. */
-export function shows({ stdout }: ChildProcess, what: RegExp): Promise<void> {
+/** Resolves with the match when the output matches. */
+export function shows({ stdout }: ChildProcess, what: RegExp): Promise<RegExpExecArray> {
   assert(stdout);
   let text = '';
   return new Promise((resolve, reject) => {
     stdout.on('data', (chunk: Buffer) => {
       text += chunk;
-      if (what.test(text)) resolve();
+      const match = what.exec(text);
+      if (match) resolve(match);
     });
     stdout.once('end', () => reject(new Error(`ended with ${JSON.stringify(text)}`)));
   });

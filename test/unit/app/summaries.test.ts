@@ -52,7 +52,7 @@ test('the status lists mailboxes as far as they fit', () => {
     storageStalledMs: 3_000,
     warnings: ['the disk is full'],
   };
-  const lines = summaries.presentStatus(status, 61_000, []).split('\n');
+  const lines = summaries.presentStatus(status, 61_000, [], ofResult).split('\n');
   assert.deepEqual(lines.slice(0, 4), [
     'Broker on port 19901 (127.0.0.1): owner this session, pid 7, epoch 3; 3000 messages, 9000 bytes; 2 sessions; 1 message damaged; the disk has not answered for 3 s: posts and settles wait for it.',
     'The broker warns: "the disk is full".',
@@ -62,6 +62,9 @@ test('the status lists mailboxes as far as they fit', () => {
   assert.equal(lines.at(-1), `and ${5_000 - (lines.length - 3)} more mailboxes`);
   assert(lines.join('\n').length <= 30_000);
 });
+
+/** Of all that a broker lists, as much as a result over MCP may have. */
+const ofResult = { mailboxesMax: 1_000, sessionsMax: 200, charactersMax: 30_000 };
 
 const status: BrokerStatus = {
   ...{ port: 19_901, pid: 7, own: false, epoch: 3, addresses: ['127.0.0.1'] },
@@ -88,6 +91,7 @@ function session(name: string, given: Partial<SessionStatus> = {}): SessionStatu
 
 function sessionLines(sessionList: readonly SessionStatus[], namedSessions = sessionList.length) {
   const text = summaries.presentStatus({ ...status, sessionList, namedSessions }, now, [], {
+    ...ofResult,
     mailboxesMax: 20,
     sessionsMax: 20,
   });
@@ -148,7 +152,7 @@ test('a session that watches is listed before idle ones', () => {
 test('a status counts the sessions that have no name, beside those that it lists', () => {
   const counted = (sessions: number, namedSessions: number) => {
     const [first = ''] = summaries
-      .presentStatus({ ...status, sessions, namedSessions }, now, [])
+      .presentStatus({ ...status, sessions, namedSessions }, now, [], ofResult)
       .split('\n');
     return first.split('; ').at(-1);
   };
@@ -187,7 +191,7 @@ test('of a status with mailboxes and sessions that all have long names everythin
     namedSessions: 200,
     warnings,
   };
-  assert(summaries.presentStatus(given, now, []).length <= 30_000);
+  assert(summaries.presentStatus(given, now, [], ofResult).length <= 30_000);
 });
 
 test('a name of a session cannot break out of its line', () => {
@@ -229,7 +233,7 @@ test('the status says how many dead letters there are, and where they were meant
   };
   const said = (deadLetterCount: number, boxes: number) =>
     summaries
-      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [])
+      .presentStatus({ ...status, deadLetterCount, deadLetters: meant(boxes) }, 0, [], ofResult)
       .split('\n')[1];
   assert.equal(
     said(4, 2),

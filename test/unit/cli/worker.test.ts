@@ -94,6 +94,7 @@ function options(signal: AbortSignal, line: string): WorkOptions {
     killSignal: signal,
     report: async () => {},
     passStderr: async () => {},
+    retryLine: (id) => `ipc store retry ${id}`,
     warn: () => {},
     sayError: async () => {},
   };

@@ -81,7 +81,7 @@ test('Enter shows a message in full with its life, and Esc goes back to its line
 test('a long text is read when it is wanted, and scrolls to its end', () => {
   const screen = ModelScreen.live([stored({ number: 1, text: 'begin', bodyBytes: 90_000 })], facts);
   screen.press('enter');
-  assert.deepEqual(screen.effects, [{ kind: 'open', sequence: 10, number: 1, id: idOf(1) }]);
+  assert.deepEqual(screen.effects, [{ kind: 'open', sequence: 10, id: idOf(1) }]);
   assert.match(screen.text, /^ It is being read\.$/m);
   const text = Array.from({ length: 100 }, (_, index) => `line ${index + 1}`).join('\n');
   const message = { number: 1, id: idOf(1), body: { text } };
