@@ -54,8 +54,8 @@ export class Reads {
   readonly #settlement: Settlement;
   readonly #questionOf: QuestionNames;
   readonly #open = new Set<OpenRead>();
-  /** Messages from point to point whose results are not written yet. */
-  readonly #received = new Set<ReceivedMessage>();
+  /** Refuse the messages from point to point whose results are not written yet. */
+  readonly #refusals = new Set<() => void>();
   readonly #confirming = new Set<Promise<void>>();
   #overflow: OverflowFiles | undefined;
 
@@ -241,7 +241,7 @@ export class Reads {
 
   /** Lets the senders of messages whose results are not written try again. */
   refuseReceived(): void {
-    for (const message of this.#received) message.refuse();
+    for (const refuse of this.#refusals) refuse();
   }
 
   /**
@@ -311,20 +311,23 @@ export class Reads {
     throw new IpcError('bad_parameter', what);
   }
 
-  /** Its sender gets the confirmation when the result is written, else a refusal, and may try again. */
-  #follow({ watch }: ToolRequest, message: ReceivedMessage): void {
-    this.#received.add(message);
+  /**
+   * Its sender gets the confirmation when the result is written, else a refusal, and may try again. The watcher of a
+   * written result is kept for a while, so it does not keep the message.
+   */
+  #follow({ watch }: ToolRequest, { confirm, refuse }: ReceivedMessage): void {
+    this.#refusals.add(refuse);
     watch({
       writing: () => {},
       written: () => {
-        this.#received.delete(message);
-        const confirmed = message.confirm().catch(() => {});
+        this.#refusals.delete(refuse);
+        const confirmed = confirm().catch(() => {});
         const done = confirmed.finally(() => this.#confirming.delete(done));
         this.#confirming.add(done);
       },
       gone: () => {
-        this.#received.delete(message);
-        message.refuse();
+        this.#refusals.delete(refuse);
+        refuse();
       },
     });
   }
