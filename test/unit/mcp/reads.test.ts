@@ -156,7 +156,7 @@ test('a wait whose time is over does not last as long as its settle, and its res
   mail.read.resolve([]);
   const text = String(await call);
   assert.match(text, /^No message for "ann" within 1 s; /);
-  const note = `the message of "${ticket}" is not settled yet: name this ticket again`;
+  const note = `the messages of "${ticket}" are not settled yet: name this ticket again`;
   assert.ok(text.includes(note), text);
   mail.settled.resolve([]);
   await setImmediate();
