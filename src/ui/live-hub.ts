@@ -68,7 +68,11 @@ export class LiveHub {
       const status = await this.#status();
       this.#setTrouble('status', undefined);
       const text = JSON.stringify(status);
-      if (text !== this.#lastStatus) this.#each((stream) => stream.status(status));
+      if (text !== this.#lastStatus) {
+        this.#each((stream) => {
+          stream.status = status;
+        });
+      }
       this.#lastStatus = text;
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
