@@ -7,11 +7,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { program } from '../../support/mcp-host.ts';
 import { keepPicture, startBrowser, waitUntil } from '../../support/page/page-browser.ts';
 import { pagePlace } from '../../support/page/page-place.ts';
 import { StagedMail } from '../../support/page/staged-mail.ts';
 import { stageServer } from '../../support/page/staged-server.ts';
-import { nextLine } from '../../support/processes/shell.ts';
+import { freePort } from '../../support/places.ts';
+import { nextLine, shell } from '../../support/processes/shell.ts';
 
 test('a script in a body, a name or an id is shown as text, and nothing of it runs', async (context) => {
   const place = await pagePlace(context);
@@ -84,6 +86,23 @@ test('a broker that is killed under the open page does not end it: the page goes
   assert.equal(await page.locator('.banner.bad').count(), 0);
   assert.equal(await page.locator('.row').count(), 2);
   assert.deepEqual(faults, []);
+});
+
+test('a page that is opened while no broker is there says so, for as long as there is none', async (context) => {
+  const browser = await startBrowser(context);
+  if (!browser) return;
+  const { other } = await shell(context, { IPC_BROKER: `nats://127.0.0.1:${await freePort()}` });
+  const line = [program, 'ui', '--port', `${await freePort()}`, '--json'];
+  const { url } = JSON.parse(await nextLine(other(process.execPath, line, null)));
+  const { page } = await browser.open(url);
+  for (let loads = 0; loads < 2; loads++) {
+    const answer = await page.waitForResponse(/api\/messages/);
+    assert.equal(answer.status(), 503);
+    await page.waitForResponse(/api\/state/);
+    const said = await page.locator('.banner.bad').innerText();
+    assert.match(said, /^The broker cannot be reached\. unreachable: nats:/);
+  }
+  await page.locator('.link.brokerGone').waitFor();
 });
 
 test('a server that goes away is reported, and the page goes on from its last event when it is back', async (context) => {
