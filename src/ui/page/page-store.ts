@@ -204,7 +204,6 @@ function draw(): void {
   isDrawing = true;
   setTimeout(() => {
     isDrawing = false;
-    now.value = Date.now();
     revision.value += 1;
   }, drawMs);
 }
