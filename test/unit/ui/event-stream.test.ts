@@ -1,6 +1,7 @@
 // What the event stream of a page writes to one that reads slowly. Its connection and the broker are the test's.
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { streamBufferBytesMax } from '../../../src/base/page-limits.ts';
 import { EventStream } from '../../../src/ui/event-stream.ts';
@@ -34,7 +35,8 @@ test('a page that has no room for a status gets the newest one when it has read'
   const page = new SlowPage();
   const listener = { onChange() {}, onTrouble() {}, onFine() {} };
   const pump = new LivePump(new ToldFeed(), new RecentMail(), listener);
-  const stream = new EventStream(page, pump, { epoch: 0, sequence: 0 });
+  const output = page as unknown as ServerResponse;
+  const stream = new EventStream(output, pump, { epoch: 0, sequence: 0 });
   stream.status = status(1);
   page.writableLength = streamBufferBytesMax + 1;
   stream.status = status(2);
