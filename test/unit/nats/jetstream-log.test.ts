@@ -1,7 +1,7 @@
 // How a stream is read for a takeover, with a client of NATS whose consumer ends early, or is behind the stream.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
 import type { Nats } from '../../../src/nats/nats-server.ts';
 import { settingsOf } from '../../../src/nats/stream-settings.ts';
@@ -67,7 +67,7 @@ test('a read keeps no message that its caller is done with', async () => {
     // A thread of V8 frees the memory of buffers, a moment after a collection.
     for (let looks = 0; looks < 20 && bytes >= bytesMax; looks++) {
       collectGarbage();
-      await setImmediate();
+      await nextTurn();
       bytes = process.memoryUsage().arrayBuffers;
     }
     assert.ok(bytes < bytesMax, `${bytes} bytes are kept`);
