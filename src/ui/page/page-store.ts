@@ -30,7 +30,7 @@ export const troubleText = signal('');
 export const now = signal(Date.now());
 export const route = signal<PageRoute>(firstRoute);
 /** Changes whenever a message began or changed. */
-export const revision = signal(0);
+const revision = signal(0);
 /** The store keeps no message that the page does not have. */
 export const isWhole = signal(true);
 /** The messages are loaded. */
