@@ -126,6 +126,39 @@ test('a server that goes away is reported, and the page goes on from its last ev
   assert.equal(await page.locator('.row').count(), 2);
 });
 
+test('a message is asked for until it is its turn to be read, and no longer once it was left', async (context) => {
+  const browser = await startBrowser(context);
+  if (!browser) return;
+  const mail = new StagedMail(Date.now() - 60_000);
+  const numbers = ['one', 'two'].map((text) => mail.post('ann', 'ben', text));
+  const server = await stageServer({ mail, me: 'boss', status: null });
+  context.after(() => server.close());
+  const { page } = await browser.open(server.url);
+  let refusals = 2;
+  const error = { code: 'too_many', message: '4 searches run already', hint: 'try again' };
+  await page.route(/api\/message\?/, (route) =>
+    refusals-- > 0 ? route.fulfill({ status: 429, json: { error } }) : route.continue(),
+  );
+  await page.keyboard.press('2');
+  const read = page.waitForResponse(
+    (answer) => /api\/message\?/.test(answer.url()) && answer.status() === 200,
+  );
+  await page.locator('.row', { hasText: 'one' }).click();
+  await read;
+  assert.equal(refusals, -1);
+  assert.equal(await page.locator('.panel .bad-text').count(), 0);
+  // The next one is never answered.
+  await page.route(/api\/message\?/, () => {});
+  const [request] = await Promise.all([
+    page.waitForRequest(/api\/message\?/),
+    page.keyboard.press('ArrowDown'),
+  ]);
+  assert.ok(request.url().includes(`.${numbers[1]}`));
+  const left = page.waitForEvent('requestfailed', (each) => each === request);
+  await page.keyboard.press('ArrowUp');
+  await left;
+});
+
 const rowsAtOnceMax = 80;
 
 test('of 10,000 messages each can be scrolled to, and the page never has more than a screen of rows', async (context) => {
