@@ -335,7 +335,8 @@ const table: readonly Limit[] = [
     what: 'searches and exports of one `ipc ui` that run',
     constant: 'pageSearchesMax',
     unit: '',
-    reached: 'the next one is refused: try again when one has ended',
+    reached:
+      'the page waits with the next search; an export is refused: try again when one has ended',
   },
   {
     what: 'messages of one export of the page',

@@ -7,15 +7,11 @@ import { folderFault } from '../journal/epoch.ts';
 import { readEvents, type StoreReadOptions } from '../journal/store-reader.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 
-export interface PastOptions extends StoreReadOptions {
-  readonly signal?: AbortSignal | undefined;
-}
+export type PastOptions = StoreReadOptions;
 
 /** As readEvents(), from a folder that no other user can change. Every error of the disk names the folder. */
-export async function* readPast(
-  folder: string,
-  { signal, ...options }: PastOptions,
-): AsyncGenerator<EventBatch> {
+export async function* readPast(folder: string, options: PastOptions): AsyncGenerator<EventBatch> {
+  const { signal } = options;
   try {
     requireTrustedStore(folder);
     for await (const batch of readEvents(folder, options)) {

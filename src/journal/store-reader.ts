@@ -7,6 +7,7 @@
 // 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
 // 4. A reading may go on with the fold of an earlier one. A file is not read then if all its records were.
+import { cancelled } from '../base/errors.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
@@ -24,6 +25,8 @@ export interface StoreReadOptions extends FoldOptions {
   readonly turnMsMax?: number;
   /** Of an earlier reading of the same store, which has ended. */
   readonly fold?: PastFold | undefined;
+  /** An abort ends the reading with `cancelled` after `turnMsMax`, also where nothing is found. */
+  readonly signal?: AbortSignal | undefined;
   /** Called after each file, with the number of files that were read, and of all. */
   readonly onProgress?: (read: number, all: number) => void;
 }
@@ -37,7 +40,7 @@ export async function* readEvents(
   folder: string,
   options: StoreReadOptions,
 ): AsyncGenerator<EventBatch> {
-  const { disk = realDisk, runtime = systemRuntime, onProgress } = options;
+  const { disk = realDisk, runtime = systemRuntime, signal, onProgress } = options;
   const { turnMsMax = turnMsDefault } = options;
   refuseNewer(disk, folder);
   const { fold = new PastFold(options) } = options;
@@ -79,6 +82,7 @@ export async function* readEvents(
       yield* fold.batches();
       if (runtime.now() - since < turnMsMax) continue;
       await new Promise<void>((resolve) => runtime.defer(resolve));
+      if (signal?.aborted) throw cancelled();
       since = runtime.now();
     }
     if (!isResidue(file)) read = file;

@@ -1,7 +1,7 @@
 // What happens to mail, as a program that uses the library sees it: the events of `mail.watch()`.
 import { performance } from 'node:perf_hooks';
 import { firstLine, partText } from '../app/peek.ts';
-import { IpcError } from '../base/errors.ts';
+import { cancelled, IpcError } from '../base/errors.ts';
 import { bodyBytesMax, peekLineBytes } from '../base/limits.ts';
 import type { EventBatch, EventCursor, MailEvent, StoredEvent } from '../model/mail-events.ts';
 import type { Cancellable, EventsArguments, MailService } from '../model/mail-service.ts';
@@ -151,6 +151,7 @@ export async function* watchEvents(
     const call = { after: place, timeoutMs: leftMs, mailboxes, partBytesMax, signal };
     const batch = await mail.events(call);
     for (const event of eventsIn(batch, bodies)) {
+      if (signal?.aborted) throw cancelled();
       if (!since || !('time' in event) || event.time >= since) yield event;
     }
     place = batch.next;

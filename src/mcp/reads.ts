@@ -2,6 +2,7 @@
 // may end it, because its host has dropped it. A body that does not fit into a result goes to a file, and
 // comes in parts.
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import type { BrokerSession } from '../app/context.ts';
 import { type OperationParameters, operations } from '../app/operations.ts';
 import { pausedFacts } from '../app/pause-words.ts';
@@ -28,7 +29,7 @@ import {
   presentOpenWait,
   presentPart,
 } from './result-text.ts';
-import type { Settlement, ToolRequest } from './settlement.ts';
+import { againNote, type Settlement, type ToolRequest } from './settlement.ts';
 import type { TaskCall } from './task-id.ts';
 import { secondsLeft, secondsTaken, type TaskAnswer } from './tasks.ts';
 import type { Part, Plan } from './tickets.ts';
@@ -54,8 +55,8 @@ export class Reads {
   readonly #settlement: Settlement;
   readonly #questionOf: QuestionNames;
   readonly #open = new Set<OpenRead>();
-  /** Messages from point to point whose results are not written yet. */
-  readonly #received = new Set<ReceivedMessage>();
+  /** Refuse the messages from point to point whose results are not written yet. */
+  readonly #refusals = new Set<() => void>();
   readonly #confirming = new Set<Promise<void>>();
   #overflow: OverflowFiles | undefined;
 
@@ -81,13 +82,15 @@ export class Reads {
     }
     const seconds = task ? taskInlineMs / 1_000 : timeout;
     const waiting = this.waitFor(mailboxes, seconds, request, broker, { settling });
-    const waited = await behind(settling, waiting, ({ delivery }) =>
-      this.#giveBack(request, broker, delivery ? [delivery] : []),
-    );
+    const waited = await behind(settling, waiting);
+    if (waited.delivery) await this.#settledFirst(settling, request, broker, [waited.delivery]);
+    const isLate = !waited.delivery && (await isPending(settling));
     if (!waited.delivery && task) {
       return task.isOpen() ? presentOpenWait(mailboxes, notes) : task.begin(notes);
     }
     this.#settlement.noteHeld(request, plan);
+    // The result of a task tells by itself what is still held.
+    if (isLate) notes.push(againNote(given.after ?? [], 'are not settled yet'));
     if (!waited.delivery) {
       return this.presentWait(mailboxes, waited, noteCut(request, timeout), request, broker);
     }
@@ -113,9 +116,8 @@ export class Reads {
     const { name, mail } = broker;
     const { mailbox: mailboxes } = given;
     const fetching = operations.fetch.run(given, context, { mail, signal, ...fetchLimits });
-    const read = await behind(settling, fetching, ({ deliveries }) =>
-      this.#giveBack(request, broker, deliveries),
-    );
+    const read = await behind(settling, fetching);
+    await this.#settledFirst(settling, request, broker, read.deliveries);
     this.#settlement.noteHeld(request, plan);
     const found = {
       ...read,
@@ -241,7 +243,7 @@ export class Reads {
 
   /** Lets the senders of messages whose results are not written try again. */
   refuseReceived(): void {
-    for (const message of this.#received) message.refuse();
+    for (const refuse of this.#refusals) refuse();
   }
 
   /**
@@ -261,6 +263,21 @@ export class Reads {
       await mail.release(plan.redelivers.deliveries);
     }
     return { plan, settling };
+  }
+
+  /** If a settle of the call fails, the call does, and what it has read is given back. */
+  async #settledFirst(
+    settling: Promise<void>,
+    request: ToolRequest,
+    broker: BrokerSession,
+    deliveries: readonly Delivery[],
+  ): Promise<void> {
+    try {
+      await settling;
+    } catch (error) {
+      await this.#giveBack(request, broker, deliveries);
+      throw error;
+    }
   }
 
   async #giveBack(
@@ -311,20 +328,23 @@ export class Reads {
     throw new IpcError('bad_parameter', what);
   }
 
-  /** Its sender gets the confirmation when the result is written, else a refusal, and may try again. */
-  #follow({ watch }: ToolRequest, message: ReceivedMessage): void {
-    this.#received.add(message);
+  /**
+   * Its sender gets the confirmation when the result is written, else a refusal, and may try again. The watcher of a
+   * written result is kept for a while, so it does not keep the message.
+   */
+  #follow({ watch }: ToolRequest, { confirm, refuse }: ReceivedMessage): void {
+    this.#refusals.add(refuse);
     watch({
       writing: () => {},
       written: () => {
-        this.#received.delete(message);
-        const confirmed = message.confirm().catch(() => {});
+        this.#refusals.delete(refuse);
+        const confirmed = confirm().catch(() => {});
         const done = confirmed.finally(() => this.#confirming.delete(done));
         this.#confirming.add(done);
       },
       gone: () => {
-        this.#received.delete(message);
-        message.refuse();
+        this.#refusals.delete(refuse);
+        refuse();
       },
     });
   }
@@ -351,22 +371,20 @@ export class Reads {
   }
 }
 
-/**
- * Waits for a read that was sent after the settles of its call. If a settle fails, `giveBack` returns what was read, and
- * the call fails.
- */
-async function behind<Read>(
-  settling: Promise<void>,
-  reading: Promise<Read>,
-  giveBack: (read: Read) => Promise<void>,
-): Promise<Read> {
-  const [settled, read] = await Promise.allSettled([settling, reading]);
-  if (settled.status === 'rejected') {
-    if (read.status === 'fulfilled') await giveBack(read.value);
-    throw settled.reason;
+/** Waits for a read that was sent after the settles of its call. Where one of those has failed, the call fails with that. */
+async function behind<Read>(settling: Promise<void>, reading: Promise<Read>): Promise<Read> {
+  settling.catch(() => {});
+  try {
+    return await reading;
+  } catch (error) {
+    await isPending(settling);
+    throw error;
   }
-  if (read.status === 'rejected') throw read.reason;
-  return read.value;
+}
+
+/** Throws the error of settles that have failed. */
+async function isPending(settling: Promise<void>): Promise<boolean> {
+  return (await Promise.race([settling, setImmediate('pending')])) === 'pending';
 }
 
 /** The broker of a task's id, whatever the environment of this process names. */

@@ -146,6 +146,12 @@ export class Settlement {
   }
 }
 
+/** `what`: why naming the tickets of the call once more makes sense. */
+export function againNote(after: readonly string[], what: string): string {
+  const named = after.length === 1 ? 'this ticket' : 'these tickets';
+  return `the messages of "${after.join('", "')}" ${what}: name ${named} again`;
+}
+
 function unknownNote([first, ...others]: readonly string[]): string[] {
   if (first === undefined) return [];
   if (others.length === 0) {

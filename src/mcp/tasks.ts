@@ -81,8 +81,6 @@ interface OpenTask {
   end: TaskEnd | undefined;
 }
 
-const silent: ResultWatcher = { writing() {}, written() {}, gone() {} };
-
 export class Tasks {
   readonly #env: KeyEnvironment;
   readonly #run: RunTask;
@@ -111,7 +109,7 @@ export class Tasks {
         const id = makeTaskId(call, randomId(4), keys);
         this.#begin(id, call, request, notes);
         // The host that cancels the call never asks for the task.
-        request.watch({ ...silent, gone: () => this.#stop(id, cancelled()) });
+        request.watch({ writing() {}, written() {}, gone: () => this.#stop(id, cancelled()) });
         return { resultType: 'task', content: [], ...stateOf(id, call, 'working', call.startedMs) };
       },
     };
@@ -124,14 +122,12 @@ export class Tasks {
     const over = this.#over.get(id);
     if (over) return over;
     const task = this.#open.get(id) ?? this.#begin(id, this.#read(id, request), request, []);
-    clearTimeout(task.unasked);
-    task.unasked = this.#restLater(id);
+    this.#restAnew(id, task);
     const { call, end } = task;
     if (!end) return stateOf(id, call, 'working', call.startedMs);
     const result = { resultType: 'complete', ...end.result };
     const answer = { ...stateOf(id, call, 'completed', end.atMs), result };
     request.watch({
-      ...silent,
       writing: () => {
         if (this.#open.get(id) !== task) return;
         end.isLeaving = true;
@@ -142,6 +138,10 @@ export class Tasks {
         end.watcher?.written();
         this.#forget(id, task);
         this.#over.set(id, answer);
+      },
+      gone: () => {
+        end.isLeaving = false;
+        if (this.#open.get(id) === task) this.#restAnew(id, task);
       },
     });
     return answer;
@@ -201,6 +201,11 @@ export class Tasks {
     if (!isCarried) followed.watcher?.gone();
     const watcher = isCarried ? followed.watcher : undefined;
     if (!signal.aborted) task.end = { result, atMs: Date.now(), watcher, isLeaving: false };
+  }
+
+  #restAnew(id: string, task: OpenTask): void {
+    clearTimeout(task.unasked);
+    task.unasked = this.#restLater(id);
   }
 
   /** Stops the task if nobody asks for it. Where its result is just being written, that decides. */

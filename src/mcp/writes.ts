@@ -17,7 +17,7 @@ import type { MailboxList, MessageId, Name } from '../model/message.ts';
 import type { OwnPosts } from './own-posts.ts';
 import { brokerOf, noteCut, type Reads } from './reads.ts';
 import { nextAfterPost, presentPost } from './result-text.ts';
-import type { Settlement, ToolRequest } from './settlement.ts';
+import { againNote, type Settlement, type ToolRequest } from './settlement.ts';
 import type { TaskCall } from './task-id.ts';
 import { secondsLeft, secondsTaken, type TaskAnswer } from './tasks.ts';
 
@@ -103,10 +103,7 @@ export class Writes {
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;
       // The post is stored all the same.
-      const what = `the messages of "${after.join('", "')}" were not settled`;
-      notes.push(
-        `${what} (${error.code}): name ${after.length === 1 ? 'this ticket' : 'these tickets'} again`,
-      );
+      notes.push(againNote(after, `were not settled (${error.code})`));
     }
     return { result: this.#own.withoutSeen(name, result), workFrom: answered?.mailboxes };
   }

@@ -19,9 +19,12 @@ export interface ReplicatedDiskOptions {
   readonly claim: string;
   /** Bytes of a file in one message. */
   readonly partBytesMax: number;
-  /** What the messages of the stream take on the server, and may take. */
+  /** What the messages of the stream take on the server. */
   readonly storedBytes: number;
-  readonly storedBytesMax: number;
+  /** What they may take, as far as it is known. */
+  readonly storedBytesMax: () => number;
+  /** Called when that leaves no room: its operator may have raised it. */
+  readonly onFull: () => void;
 }
 
 /** Its files are zeros that are given back, so they are not worth a message. */
@@ -205,7 +208,8 @@ export class ReplicatedDisk implements Disk {
       ahead += Math.max(0, length - (this.#files.get(name)?.end ?? 0));
     }
     const wanted = this.#storedBytes + ahead * preallocatedFactor + marginBytes;
-    if (wanted <= this.#options.storedBytesMax) return;
+    if (wanted <= this.#options.storedBytesMax()) return;
+    this.#options.onFull();
     throw new RemoteFull('the stream of the mail', 'raise its `max_bytes`');
   }
 }

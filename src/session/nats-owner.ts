@@ -10,7 +10,7 @@ import type { OwnerNote } from '../journal/paths.ts';
 import { type Claim, parseClaim } from '../nats/claim.ts';
 import { WireListener } from '../nats/dial.ts';
 import { LogAppender, replaced } from '../nats/log-appender.ts';
-import { claimFile, type LogStream } from '../nats/log-stream.ts';
+import { claimFile, type LogStream, type StreamState } from '../nats/log-stream.ts';
 import { loadMirror } from '../nats/mirror.ts';
 import { MirrorFolder } from '../nats/mirror-folder.ts';
 import { streamOf } from '../nats/nats-address.ts';
@@ -207,12 +207,13 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
     loss = error;
     broker?.abandon(error);
   });
-  const { bytes, bytesMax } = await stream.state();
+  const room = await StreamRoom.of(stream);
   const disk = new ReplicatedDisk({
     ...{ local: realDisk, folder: store, mirror, appender, purge, claim: claim.claim },
     partBytesMax: Math.min(partBytesMax, stream.messageBytesMax - partHeaderBytes),
-    storedBytes: bytes,
-    storedBytesMax: bytesMax,
+    storedBytes: room.bytes,
+    storedBytesMax: () => room.bytesMax,
+    onFull: () => void room.lookAgain(),
   });
   const failed = (error: IpcError) => {
     appender.stop(error);
@@ -250,6 +251,34 @@ async function startIn(folder: MirrorFolder, options: NatsOwnerOptions): Promise
     throw loss;
   }
   return new NatsOwner(broker, options, appender, folder);
+}
+
+/** What the messages of a stream may take. */
+class StreamRoom {
+  readonly #stream: LogStream;
+  /** What they take now. */
+  readonly bytes: number;
+  bytesMax: number;
+  #isLooking = false;
+
+  static async of(stream: LogStream): Promise<StreamRoom> {
+    return new StreamRoom(stream, await stream.state());
+  }
+
+  private constructor(stream: LogStream, { bytes, bytesMax }: StreamState) {
+    this.#stream = stream;
+    this.bytes = bytes;
+    this.bytesMax = bytesMax;
+  }
+
+  /** A server that does not answer is found out by the appends. */
+  async lookAgain(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const state = await this.#stream.state().catch(() => undefined);
+    this.#isLooking = false;
+    if (state) this.bytesMax = state.bytesMax;
+  }
 }
 
 /** undefined if it did not start for another reason than a full stream. */

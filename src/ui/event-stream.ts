@@ -25,6 +25,8 @@ export class EventStream {
   /** Why the broker cannot be reached; `#told`: what the page was told of it. */
   #trouble: string | undefined;
   #told: string | undefined;
+  /** Not sent yet. */
+  #status: WireStatus | undefined;
   #isStalled = false;
   readonly #beat: NodeJS.Timeout;
   #stall: NodeJS.Timeout | undefined;
@@ -49,6 +51,7 @@ export class EventStream {
   /** Sends what is new. */
   flush(): void {
     this.#sendTrouble();
+    this.#sendStatus();
     while (!this.#isStalled) {
       const mail = this.#nextMail();
       if (!mail) return;
@@ -59,9 +62,10 @@ export class EventStream {
     }
   }
 
-  /** A page that reads slowly does not get states that it has no room for: the next one has all of them. */
-  status(status: WireStatus): void {
-    this.#send('status', status);
+  /** A page that reads slowly gets the newest of those that it had no room for. */
+  set status(status: WireStatus) {
+    this.#status = status;
+    this.flush();
   }
 
   #sendTrouble(): void {
@@ -69,6 +73,12 @@ export class EventStream {
     this.#told = this.#trouble;
     if (this.#trouble === undefined) this.#send('fine', {});
     else this.#send('trouble', { message: this.#trouble });
+  }
+
+  #sendStatus(): void {
+    if (this.#isStalled || !this.#status) return;
+    this.#send('status', this.#status);
+    this.#status = undefined;
   }
 
   #send<Kind extends keyof WireLive>(kind: Kind, data: WireLive[Kind], head = ''): void {

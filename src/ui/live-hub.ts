@@ -23,9 +23,9 @@ export class LiveHub {
   #lastStatus = '';
   #isAsking = false;
 
-  constructor(feed: MailFeed, status: () => Promise<WireStatus>, recent = new RecentMail()) {
+  constructor(feed: MailFeed, status: () => Promise<WireStatus>) {
     this.#status = status;
-    this.pump = new LivePump(feed, recent, {
+    this.pump = new LivePump(feed, new RecentMail(), {
       onChange: () => this.#each((stream) => stream.flush()),
       onTrouble: ({ code, message }) => this.#setTrouble('mail', `${code}: ${message}`),
       onFine: () => this.#setTrouble('mail', undefined),
@@ -68,7 +68,11 @@ export class LiveHub {
       const status = await this.#status();
       this.#setTrouble('status', undefined);
       const text = JSON.stringify(status);
-      if (text !== this.#lastStatus) this.#each((stream) => stream.status(status));
+      if (text !== this.#lastStatus) {
+        this.#each((stream) => {
+          stream.status = status;
+        });
+      }
       this.#lastStatus = text;
     } catch (error) {
       if (!(error instanceof IpcError)) throw error;

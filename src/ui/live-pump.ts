@@ -109,9 +109,11 @@ function newLoading(): Loading {
   return { done, resolve };
 }
 
-/** The owner of a later epoch begins behind fewer records than the one before had given out. */
+/**
+ * The owner of a later epoch begins behind fewer records than the one before had given out. One of an earlier epoch has
+ * another store: the one before was removed.
+ */
 function isSetBack({ events, next }: EventBatch, after: EventCursor): boolean {
-  return (
-    next.sequence < after.sequence || (events[0]?.sequence ?? after.sequence + 1) <= after.sequence
-  );
+  const first = events[0]?.sequence ?? after.sequence + 1;
+  return next.epoch < after.epoch || next.sequence < after.sequence || first <= after.sequence;
 }

@@ -239,6 +239,39 @@ test('a full stream refuses posts and takes settles, and posts again when there 
   context.diagnostic(`${bytes} bytes at the end`);
 });
 
+test('a broker that refuses posts to a full stream takes them again when its limit was raised', async (context) => {
+  const server = await natsServer(context);
+  if (!server) return;
+  const { service, stream } = await natsTeam(context, server.url);
+  const manager = await operator(context, server.url);
+  const first = await service();
+  await first.start();
+  const { config } = await manager.streams.info(stream);
+  await manager.streams.update(stream, { ...config, max_bytes: 12 * 1024 ** 2 });
+  await first.close();
+  const mail = await service();
+  await mail.start();
+  const body = Buffer.alloc(200_000, 'x');
+  const isStored = () =>
+    mail.post('box' as Name, body).then(
+      () => true,
+      ({ code }: IpcError) => {
+        assert.equal(code, 'store_full');
+        return false;
+      },
+    );
+  let stored = 0;
+  while (await isStored()) stored++;
+  assert.equal(await isStored(), false);
+  await manager.streams.update(stream, config);
+  // The broker looks at the stream when it refuses a post.
+  let refused = 0;
+  while (!(await isStored())) refused++;
+  context.diagnostic(`${stored} stored, ${refused} refused after the limit was raised`);
+  const { epoch, mailboxes } = await mail.status();
+  assert.deepEqual([epoch, mailboxes[0]?.ready], [2, stored + 1]);
+});
+
 test('a stream whose limit leaves no room for the next broker is named, with the remedy, and works when it has room', async (context) => {
   const server = await natsServer(context);
   if (!server) return;

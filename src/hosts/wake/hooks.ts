@@ -188,11 +188,20 @@ export async function findAddition(
 /** A path that was quoted for a shell is not read. */
 function programIn(text: string): string | undefined {
   const url = /^"(file:.*)"$/.exec(text)?.[1];
-  if (url !== undefined) return fileURLToPath(url);
+  if (url !== undefined) return pathOf(url);
   return /"(\/[^"]+)","wake"|[ "](\/[^" ]+) wake /
     .exec(text)
     ?.slice(1)
     .find((each) => each !== undefined);
+}
+
+/** The URL itself where it names no file of this machine: no program is there either. */
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return url;
+  }
 }
 
 /** What the addition costs; undefined if the host has none. */

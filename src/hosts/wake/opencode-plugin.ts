@@ -1,6 +1,6 @@
 // OpenCode: our plugin, plugins/opencode/agent-ipc.js, runs inside OpenCode and listens on a socket in the state
 // folder that is named by OpenCode's process. OpenCode tells its MCP servers that process in OPENCODE_PID.
-import { statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeFolder } from '../../app/environment.ts';
 import { sanitizeLine } from '../../app/sanitize.ts';
@@ -20,7 +20,7 @@ export const openCodePlugin: WakePath = {
     const folder = join(homeFolder(env), socketFolder);
     const path = join(folder, `opencode-${pid}.sock`);
     // Without the plugin there is none.
-    if (!statSync(path, { throwIfNoEntry: false })) return undefined;
+    if (!existsSync(path)) return undefined;
     return {
       kind: 'rings',
       async ring(text) {

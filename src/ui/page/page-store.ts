@@ -6,7 +6,7 @@ import type { MessageStory } from '../../app/message-stories.ts';
 import type { BrokerStatus } from '../../model/mail-service.ts';
 import type { WireEvent, WireMail, WireStatus } from '../wire.ts';
 import { LiveStream } from './api/live-stream.ts';
-import { faultText, ServerFault, server } from './api/server-requests.ts';
+import { ServerFault, server } from './api/server-requests.ts';
 import { MailBook, messagesMax } from './state/mail-book.ts';
 import { firstRoute, hashOf, type PageRoute, routeFrom } from './state/page-route.ts';
 import { Traffic } from './state/traffic.ts';
@@ -16,6 +16,8 @@ export type LinkState = 'loading' | 'live' | 'brokerGone' | 'serverGone' | 'refu
 
 const drawMs = 33;
 const loadAgainMs = 2_000;
+/** The answer of a server that has no mail yet, because no broker is there. */
+const statusOfNoBroker = 503;
 
 export const me = signal('');
 export const version = signal('');
@@ -28,7 +30,7 @@ export const troubleText = signal('');
 export const now = signal(Date.now());
 export const route = signal<PageRoute>(firstRoute);
 /** Changes whenever a message began or changed. */
-export const revision = signal(0);
+const revision = signal(0);
 /** The store keeps no message that the page does not have. */
 export const isWhole = signal(true);
 /** The messages are loaded. */
@@ -121,6 +123,7 @@ async function load(): Promise<void> {
   stream?.close();
   try {
     const state = await server.state();
+    isServerGone.value = false;
     me.value = state.me;
     version.value = state.version;
     place.value = state.place;
@@ -135,18 +138,21 @@ async function load(): Promise<void> {
     mail.apply(events);
     traffic.apply(events);
     isWhole.value = whole;
-    isServerGone.value = false;
     stream = new LiveStream(next, listener);
     isLoaded.value = true;
     now.value = Date.now();
     revision.value += 1;
   } catch (fault) {
-    troubleText.value = faultText(fault);
-    isRefused.value =
-      fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
-    isServerGone.value = !isRefused.value;
+    troubleText.value = (fault as Error).message;
+    isRefused.value = isRefusal(fault);
+    isBrokerGone.value = fault instanceof ServerFault && fault.status === statusOfNoBroker;
+    isServerGone.value = !isRefused.value && !isBrokerGone.value;
     if (!isRefused.value) setTimeout(() => void load(), loadAgainMs);
   }
+}
+
+function isRefusal(fault: unknown): boolean {
+  return fault instanceof ServerFault && fault.status === 403;
 }
 
 const listener = {
@@ -171,8 +177,7 @@ const listener = {
     troubleText.value = 'the server of this page cannot be reached';
     // A new server of the page does not know this browser; then its answer says so.
     server.state().catch((fault) => {
-      isRefused.value =
-        fault instanceof ServerFault && (fault.status === 401 || fault.status === 403);
+      isRefused.value = isRefusal(fault);
     });
   },
   onTrouble: ({ message }: { readonly message: string }) => {
@@ -199,7 +204,6 @@ function draw(): void {
   isDrawing = true;
   setTimeout(() => {
     isDrawing = false;
-    now.value = Date.now();
     revision.value += 1;
   }, drawMs);
 }

@@ -17,7 +17,8 @@ export const excerpts = signal<Readonly<Record<string, string>>>({});
 /** The store has older messages that match. */
 export const isMore = signal(false);
 
-let wanted = 0;
+/** The search of the present filter. */
+let last = new AbortController();
 let waiting: ReturnType<typeof setTimeout> | undefined;
 let lastFilter: MessageFilter | undefined;
 
@@ -31,7 +32,7 @@ export function beginSearch(): void {
     searchFault.value = '';
     isMore.value = !isWhole.peek();
     clearTimeout(waiting);
-    wanted += 1;
+    last.abort();
     isSearching.value = false;
     const isNeeded = filter.text !== '' || (isFiltering(filter) && !isWhole.peek());
     if (isNeeded) waiting = setTimeout(() => void search(filter, undefined), typingMs);
@@ -45,15 +46,16 @@ export function loadOlder(oldest: number | undefined): void {
 }
 
 async function search(filter: MessageFilter, below: number | undefined): Promise<void> {
-  wanted += 1;
-  const mine = wanted;
+  last.abort();
+  last = new AbortController();
+  const { signal: left } = last;
   const parameters = searchParameters(filter, now.peek());
   parameters.set('limit', `${pageMax}`);
   if (below !== undefined) parameters.set('below', `${below}`);
   isSearching.value = true;
   try {
-    const found = await server.search(parameters);
-    if (mine !== wanted) return; // the filter has changed
+    const found = await server.search(parameters, left);
+    if (left.aborted) return; // the filter has changed
     addOlder(found.events);
     const numbers = new Set(foundNumbers.value);
     for (const event of found.events) {
@@ -64,7 +66,7 @@ async function search(filter: MessageFilter, below: number | undefined): Promise
     isMore.value = found.isMore;
     searchFault.value = '';
   } catch (fault) {
-    if (mine === wanted) searchFault.value = faultText(fault);
+    if (!left.aborted) searchFault.value = faultText(fault);
   }
-  if (mine === wanted) isSearching.value = false;
+  if (!left.aborted) isSearching.value = false;
 }

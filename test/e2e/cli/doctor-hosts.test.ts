@@ -384,3 +384,18 @@ test('doctor says where a hook starts a program that is not there, and knows one
   assert.deepEqual(of('Cursor'), lost('Cursor', 'cursor', cursor));
   assert.equal(of('Gemini CLI')?.what, 'Gemini CLI: mail wakes its agents');
 });
+
+test('doctor reports a plugin whose URL names no file of this machine', async (context) => {
+  const { put, doctor } = await machine(context);
+  for (const [, path, text] of files) await put(path, text(['node', program, 'mcp']));
+  for (const plugin of [
+    'file://other/opencode/agent-ipc.js',
+    'file:///a%2Fb/opencode/agent-ipc.js',
+  ]) {
+    const command = ['node', program, 'mcp'];
+    const mcp = { ipc: { type: 'local', command, enabled: true } };
+    const path = await put('.config/opencode/opencode.json', { mcp, plugin: [plugin] });
+    const what = `opencode: mail does not wake its agents: ${path} starts ${plugin}, which is not there`;
+    assert.ok(reported(await doctor()).some((finding) => finding.what === what));
+  }
+});

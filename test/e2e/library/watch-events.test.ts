@@ -89,6 +89,22 @@ test('the timeout ends a watch of all that happens, and so does a signal, with `
   await assert.rejects(watching, { code: 'cancelled' });
 });
 
+test('a signal that is aborted while the body of a loop runs ends the loop before its next event', async (context) => {
+  const { session } = await libraryPlace(context, { program: 'test' });
+  const mail = await session();
+  for (const text of ['one', 'two', 'three']) await mail.post('ann', text);
+  const ended = new AbortController();
+  const seen: string[] = [];
+  const loop = async () => {
+    for await (const event of mail.watch({ since: new Date(0), signal: ended.signal })) {
+      seen.push(event.kind === 'stored' ? `${event.line}` : event.kind);
+      ended.abort();
+    }
+  };
+  await assert.rejects(loop(), { code: 'cancelled' });
+  assert.deepEqual(seen, ['one']);
+});
+
 test('a watch of all that happens names the options that it does not take', async (context) => {
   const { session } = await libraryPlace(context, { program: 'test' });
   const mail = await session();

@@ -9,6 +9,8 @@ import { assertKept, teamServer } from '../../support/nats/team-server.ts';
 
 /** A call ends within this time, also on a busy machine. */
 const endMsMax = 60_000;
+/** A wait of 2 s. Its settle would take some 25 s. */
+const waitMsMax = 15_000;
 const retryMs = 200;
 const status = { operation: 'broker_status' };
 const post = (message: string) => ({ operation: 'post', to: 'ann', from: 'ben', message });
@@ -68,4 +70,23 @@ test('while the server is away for longer each call ends with what to do, and th
   await node.start();
   for (let isStored = false; !isStored; ) isStored = !(await owner.call(post('meanwhile'))).isError;
   assert.deepEqual(await read(), ['before', 'meanwhile']);
+});
+
+test('a wait that names a ticket ends in its time while the server stands still, and the ticket settles when it goes on', {
+  skip: natsMissing,
+}, async (context) => {
+  const { node, other } = await sessions(context);
+  const { ticket } = await other.call({ operation: 'wait', mailbox: 'ann' });
+  node.stop();
+  const began = performance.now();
+  const wait = { operation: 'wait', mailbox: 'ann', timeout: 2 };
+  const { text } = await other.call({ ...wait, after: ticket });
+  const passedMs = Math.round(performance.now() - began);
+  context.diagnostic(`${passedMs} ms: ${text}`);
+  assert.ok(passedMs < waitMsMax, `${passedMs} ms`);
+  node.continue();
+  for (let isDone = false; !isDone; )
+    isDone = !(await other.call({ ...status, after: ticket })).isError;
+  const { head } = await other.call({ ...status, mailbox: 'ann' });
+  assert.match(head, /^No message is in "ann"/);
 });

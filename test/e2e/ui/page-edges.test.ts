@@ -7,11 +7,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { program } from '../../support/mcp-host.ts';
 import { keepPicture, startBrowser, waitUntil } from '../../support/page/page-browser.ts';
 import { pagePlace } from '../../support/page/page-place.ts';
 import { StagedMail } from '../../support/page/staged-mail.ts';
 import { stageServer } from '../../support/page/staged-server.ts';
-import { nextLine } from '../../support/processes/shell.ts';
+import { freePort } from '../../support/places.ts';
+import { nextLine, shell } from '../../support/processes/shell.ts';
 
 test('a script in a body, a name or an id is shown as text, and nothing of it runs', async (context) => {
   const place = await pagePlace(context);
@@ -86,6 +88,23 @@ test('a broker that is killed under the open page does not end it: the page goes
   assert.deepEqual(faults, []);
 });
 
+test('a page that is opened while no broker is there says so, for as long as there is none', async (context) => {
+  const browser = await startBrowser(context);
+  if (!browser) return;
+  const { other } = await shell(context, { IPC_BROKER: `nats://127.0.0.1:${await freePort()}` });
+  const line = [program, 'ui', '--port', `${await freePort()}`, '--json'];
+  const { url } = JSON.parse(await nextLine(other(process.execPath, line, null)));
+  const { page } = await browser.open(url);
+  for (let loads = 0; loads < 2; loads++) {
+    const answer = await page.waitForResponse(/api\/messages/);
+    assert.equal(answer.status(), 503);
+    await page.waitForResponse(/api\/state/);
+    const said = await page.locator('.banner.bad').innerText();
+    assert.match(said, /^The broker cannot be reached\. unreachable: nats:/);
+  }
+  await page.locator('.link.brokerGone').waitFor();
+});
+
 test('a server that goes away is reported, and the page goes on from its last event when it is back', async (context) => {
   const browser = await startBrowser(context);
   if (!browser) return;
@@ -105,6 +124,39 @@ test('a server that goes away is reported, and the page goes on from its last ev
   await page.locator('.row', { hasText: 'the second' }).waitFor();
   await page.getByText('The page is not connected').waitFor({ state: 'detached' });
   assert.equal(await page.locator('.row').count(), 2);
+});
+
+test('a message is asked for until it is its turn to be read, and no longer once it was left', async (context) => {
+  const browser = await startBrowser(context);
+  if (!browser) return;
+  const mail = new StagedMail(Date.now() - 60_000);
+  const numbers = ['one', 'two'].map((text) => mail.post('ann', 'ben', text));
+  const server = await stageServer({ mail, me: 'boss', status: null });
+  context.after(() => server.close());
+  const { page } = await browser.open(server.url);
+  let refusals = 2;
+  const error = { code: 'too_many', message: '4 searches run already', hint: 'try again' };
+  await page.route(/api\/message\?/, (route) =>
+    refusals-- > 0 ? route.fulfill({ status: 429, json: { error } }) : route.continue(),
+  );
+  await page.keyboard.press('2');
+  const read = page.waitForResponse(
+    (answer) => /api\/message\?/.test(answer.url()) && answer.status() === 200,
+  );
+  await page.locator('.row', { hasText: 'one' }).click();
+  await read;
+  assert.equal(refusals, -1);
+  assert.equal(await page.locator('.panel .bad-text').count(), 0);
+  // The next one is never answered.
+  await page.route(/api\/message\?/, () => {});
+  const [request] = await Promise.all([
+    page.waitForRequest(/api\/message\?/),
+    page.keyboard.press('ArrowDown'),
+  ]);
+  assert.ok(request.url().includes(`.${numbers[1]}`));
+  const left = page.waitForEvent('requestfailed', (each) => each === request);
+  await page.keyboard.press('ArrowUp');
+  await left;
 });
 
 const rowsAtOnceMax = 80;

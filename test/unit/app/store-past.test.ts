@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readPast, storeFault } from '../../../src/app/store-past.ts';
 import type { IpcError } from '../../../src/base/errors.ts';
+import { libraryPlace } from '../../support/library.ts';
 import { makeHome } from '../../support/places.ts';
 
 async function readAll(folder: string, signal?: AbortSignal): Promise<number> {
@@ -36,6 +37,31 @@ test('a folder that other users can change is not read', async (context) => {
 test('a reader that is cancelled gets "cancelled"', async (context) => {
   const folder = join(await makeHome(context), 'broker-1');
   await assert.rejects(readAll(folder, AbortSignal.abort()), { code: 'cancelled' });
+});
+
+test('a reading that finds nothing ends after its signal, and not at the end of the store', async (context) => {
+  const { home, port, session } = await libraryPlace(context);
+  // Each owner begins a file.
+  for (let owners = 0; owners < 3; owners++) {
+    const mail = await session();
+    await mail.post('ann', 'hello');
+    await mail.close();
+  }
+  const folder = join(home, `broker-${port}`);
+  const ended = new AbortController();
+  let turns = 0;
+  const runtime = {
+    now: () => performance.now(),
+    defer: (callback: () => void) => {
+      turns++;
+      ended.abort();
+      setImmediate(callback);
+    },
+  };
+  const filter = { wants: () => false };
+  const options = { partBytesMax: 0, signal: ended.signal, turnMsMax: 0, runtime, filter };
+  await assert.rejects(readPast(folder, options).next(), { code: 'cancelled' });
+  assert.equal(turns, 1);
 });
 
 test('a fault of the program stays as it is', () => {

@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { AppContext, BrokerSession } from '../../../src/app/context.ts';
 import { IpcError } from '../../../src/base/errors.ts';
+import type { ReceivedMessage } from '../../../src/direct/receive.ts';
 import { OwnPosts } from '../../../src/mcp/own-posts.ts';
 import { Reads } from '../../../src/mcp/reads.ts';
 import { Settlement, type ToolRequest } from '../../../src/mcp/settlement.ts';
+import type { ResultWatcher } from '../../../src/mcp/transport.ts';
 import type {
   Delivery,
   FetchResult,
@@ -16,6 +18,7 @@ import type {
   WaitArguments,
 } from '../../../src/model/mail-service.ts';
 import type { Envelope, MailboxList, MessageId, Name } from '../../../src/model/message.ts';
+import { collectGarbage } from '../../support/memory.ts';
 import { origin } from '../../support/model/engine.ts';
 import { nothingLeft } from '../../support/receipts.ts';
 
@@ -147,6 +150,35 @@ test('a wait that is parked when its settle fails ends at once', async () => {
   assert.deepEqual(mail.requests, ['settle m1', 'wait', 'cancel']);
 });
 
+test('a wait whose time is over does not last as long as its settle, and its result tells that', async () => {
+  const { mail, ticket, calls } = await setUp();
+  const call = calls.wait(ticket);
+  mail.read.resolve([]);
+  const text = String(await call);
+  assert.match(text, /^No message for "ann" within 1 s; /);
+  const note = `the messages of "${ticket}" are not settled yet: name this ticket again`;
+  assert.ok(text.includes(note), text);
+  mail.settled.resolve([]);
+  await setImmediate();
+  // By then it is.
+  mail.read = promised();
+  mail.read.resolve([delivery(2)]);
+  assert.doesNotMatch(String(await calls.wait()), /this session still holds #1/);
+});
+
+test('a wait that fails does not last as long as its settle, and a settle that fails later can be repeated', async () => {
+  const { mail, ticket, calls } = await setUp();
+  const call = calls.wait(ticket);
+  mail.read.reject(new IpcError('unreachable', 'the server is away'));
+  await assert.rejects(call, { code: 'unreachable' });
+  mail.settled.reject(new IpcError('owner_silent', 'the owner is silent'));
+  await setImmediate();
+  [mail.settled, mail.read] = [promised(), promised()];
+  mail.settled.resolve([]);
+  mail.read.resolve([delivery(2)]);
+  assert.match(String(await calls.wait(ticket)), /#1 done/);
+});
+
 test('at a host that drops calls a message that is to be redelivered is back before the read leaves', async () => {
   const { mail, calls } = await setUp({ dropsCalls: true });
   const released = promised<void>();
@@ -161,4 +193,27 @@ test('at a host that drops calls a message that is to be redelivered is back bef
   mail.read.resolve([delivery(1)]);
   assert.match(String(await call), /redelivered/);
   assert.deepEqual(mail.requests, ['release m1', 'wait']);
+});
+
+test('what watches the written result of a receive keeps no body: the transport has a thousand of them', async () => {
+  let body: WeakRef<Buffer> | undefined;
+  const receive = async (): Promise<ReceivedMessage> => {
+    const message = { from: ann, origin, body: Buffer.from('hello'), confirm: async () => {} };
+    body = new WeakRef(message.body);
+    return { ...message, refuse: () => {} };
+  };
+  const watchers: ResultWatcher[] = [];
+  const request = {
+    ...{ caller: { id: '', dropsCalls: false }, notes: [], signal: new AbortController().signal },
+    ...{ context: { direct: { receive } }, secondsAllowed: (asked: number) => asked },
+    ...{ watch: (watcher: ResultWatcher) => watchers.push(watcher), offerTask: () => undefined },
+  };
+  const reads = new Reads(new Settlement(), new OwnPosts());
+  await reads.receive({ port: 1, timeout: 1 }, request as unknown as ToolRequest);
+  watchers[0]?.writing();
+  watchers[0]?.written();
+  await setImmediate();
+  collectGarbage();
+  assert.equal(body?.deref(), undefined);
+  watchers[0]?.gone();
 });

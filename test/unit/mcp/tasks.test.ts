@@ -167,6 +167,17 @@ test('while an answer with the result is being written, the result is not given 
   assert.deepEqual(events, ['1 writing']);
 });
 
+test('a result whose answer the host cancels while it is being written is given back when nobody asks for it again', async (context) => {
+  const { runs, events, watchers, begin, get, pass } = await setUp(context);
+  const id = await begin();
+  await runs[0]?.end('mail');
+  await get(id, { isTaken: false });
+  pass(60_000);
+  watchers.at(-1)?.gone();
+  pass(30_000);
+  assert.deepEqual(events, ['1 writing', '1 gone']);
+});
+
 test('a cancelled task gives back what it got, and stays cancelled', async (context) => {
   const { tasks, runs, events, request, begin, get } = await setUp(context);
   const id = await begin();

@@ -1,6 +1,7 @@
 // How a stream is read for a takeover, with a client of NATS whose consumer ends early, or is behind the stream.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { JetStreamLog } from '../../../src/nats/jetstream-log.ts';
 import type { Nats } from '../../../src/nats/nats-server.ts';
 import { settingsOf } from '../../../src/nats/stream-settings.ts';
@@ -79,15 +80,20 @@ test('a read that skips messages which the stream has fails; those that were pur
 });
 
 test('a read keeps no message that its caller is done with', async () => {
-  const count = 200;
+  const [count, bytesMax] = [200, 20_000_000];
   const delivered = Array.from({ length: count }, (_, index) => ({ seq: index + 1, pending: 1 }));
   for await (const { sequence } of logOf(delivered, undefined, { bodyBytes: 1_000_000 }).read(
     count,
   )) {
     if (sequence < count) continue;
-    collectGarbage();
-    const { arrayBuffers } = process.memoryUsage();
-    assert.ok(arrayBuffers < 20_000_000, `${arrayBuffers} bytes are kept`);
+    let bytes = Number.POSITIVE_INFINITY;
+    // A thread of V8 frees the memory of buffers, a moment after a collection.
+    for (let looks = 0; looks < 20 && bytes >= bytesMax; looks++) {
+      collectGarbage();
+      await nextTurn();
+      bytes = process.memoryUsage().arrayBuffers;
+    }
+    assert.ok(bytes < bytesMax, `${bytes} bytes are kept`);
   }
 });
 

@@ -50,7 +50,8 @@ class Owner {
     const appender = new LogAppender(this.stream, claim, sequence, () => {}, pauses);
     this.appender = appender;
     this.disk = new ReplicatedDisk({
-      ...{ local: realDisk, folder: this.folder, mirror, claim, storedBytesMax },
+      ...{ local: realDisk, folder: this.folder, mirror, claim },
+      ...{ storedBytesMax: () => storedBytesMax, onFull: () => {} },
       appender: {
         add: (message, done) => {
           this.added++;

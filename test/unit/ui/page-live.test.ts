@@ -120,6 +120,20 @@ test('a failover that loses events which were given out makes the page load the 
   assert.deepEqual(told(await reader.until('mail')), ['stored 2 another']);
 });
 
+test('a store in place of the one that was removed makes the page load the messages anew, however many it has', async (context) => {
+  const { feed, messages, live } = await opened(context);
+  feed.epoch = 3;
+  feed.tell(storedEvent(1, 'one'));
+  const reader = await live((await messages()).next);
+  await reader.until('mail');
+  feed.epoch = 1;
+  feed.events.length = 0;
+  feed.tell(storedEvent(1, 'new one'), storedEvent(2, 'new two'));
+  const mail = await reader.until('mail');
+  assert.ok(mail.gap);
+  assert.deepEqual(told(await messages()), ['stored 1 new one', 'stored 2 new two']);
+});
+
 test('a page that comes with the position of an owner that is gone loads the messages anew', async (context) => {
   const { feed, messages, live } = await opened(context);
   feed.epoch = 2;

@@ -31,11 +31,17 @@ export class ServerFault extends Error {
   }
 }
 
+const statusOfTooMany = 429;
+/** Pause before a request that was refused is sent again. */
+const turnMs = 200;
+
 export const server = {
   state: () => get<WireState>('state'),
   messages: (limit: number) => get<WireMessages>(`messages?limit=${limit}`),
-  message: (id: string) => get<WireMessage>(`message?id=${encodeURIComponent(id)}`),
-  search: (parameters: URLSearchParams) => get<WireFound>(`search?${parameters}`),
+  message: (id: string, signal: AbortSignal) =>
+    getInTurn<WireMessage>(`message?id=${encodeURIComponent(id)}`, signal),
+  search: (parameters: URLSearchParams, signal?: AbortSignal) =>
+    getInTurn<WireFound>(`search?${parameters}`, signal),
   post: (body: WirePost) => change<WirePosted>('post', body),
   read: (body: WireRead) => change<WireReadDone>('read', body),
   pause: (body: WirePause) => change<WirePaused>('pause', body),
@@ -45,8 +51,21 @@ export const server = {
   stopWorker: (body: WireMailbox) => change<WirePosted>('stop-worker', body),
 };
 
-function get<Answer>(path: string): Promise<Answer> {
-  return call<Answer>(path, { method: 'GET' });
+function get<Answer>(path: string, signal: AbortSignal | null = null): Promise<Answer> {
+  return call<Answer>(path, { method: 'GET', signal });
+}
+
+/** The server reads its store for a few requests at a time, and refuses others: the page asks again until it is its turn. */
+async function getInTurn<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+  for (;;) {
+    try {
+      return await get<Answer>(path, signal);
+    } catch (fault) {
+      const isTooMany = fault instanceof ServerFault && fault.status === statusOfTooMany;
+      if (!isTooMany || signal?.aborted) throw fault;
+    }
+    await new Promise((resolve) => setTimeout(resolve, turnMs));
+  }
 }
 
 function change<Answer>(path: string, body: object): Promise<Answer> {

@@ -1,7 +1,7 @@
 // Which rows of a long list are in the page. All rows have the same height, so the place of each follows from its index.
 
 /** Rows above and below the visible ones, so that a quick scroll does not show emptiness. */
-export const rowsBeyond = 12;
+const rowsBeyond = 12;
 
 export interface ListWindow {
   readonly first: number;

@@ -6,7 +6,7 @@ import type { WireEvent } from '../../wire.ts';
 /** As many messages as the page keeps live; the oldest is forgotten first. */
 export const messagesMax = 10_000;
 /** Older messages that were searched for; all are forgotten when there are more. */
-export const olderMax = 20_000;
+const olderMax = 20_000;
 
 export class MailBook {
   readonly #live: MessageStories;

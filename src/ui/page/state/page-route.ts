@@ -10,7 +10,7 @@ export interface PageRoute {
   readonly open: string;
 }
 
-export const viewNames: readonly ViewName[] = ['overview', 'conversations', 'mail'];
+const viewNames: readonly ViewName[] = ['overview', 'conversations', 'mail'];
 export const firstRoute: PageRoute = { view: 'overview', filter: noFilter, open: '' };
 
 /** `hash`: with its '#'. */

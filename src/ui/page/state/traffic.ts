@@ -2,7 +2,7 @@
 import type { MessageStory } from '../../../app/message-stories.ts';
 import type { WireEvent } from '../../wire.ts';
 
-export const minutesShown = 60;
+const minutesShown = 60;
 const minuteMs = 60_000;
 export const hourMs = minutesShown * minuteMs;
 

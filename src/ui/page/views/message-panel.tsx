@@ -35,10 +35,10 @@ function useWholeMessage(id: string): WholeMessage {
   const known = book().byId(id);
   const changes = known ? known.life.length + known.answeredBy.length : 0;
   useEffect(() => {
-    let isWanted = true;
-    server.message(id).then(
+    const left = new AbortController();
+    server.message(id, left.signal).then(
       ({ event, thread }) => {
-        if (!isWanted) return;
+        if (left.signal.aborted) return;
         const stories = new MessageStories();
         for (const each of thread) fold(stories, each);
         setWhole({
@@ -49,12 +49,12 @@ function useWholeMessage(id: string): WholeMessage {
           isLoaded: true,
         });
       },
-      (fault) =>
-        isWanted && setWhole((before) => ({ ...before, fault: faultText(fault), isLoaded: true })),
+      (fault) => {
+        if (left.signal.aborted) return;
+        setWhole((before) => ({ ...before, fault: faultText(fault), isLoaded: true }));
+      },
     );
-    return () => {
-      isWanted = false;
-    };
+    return () => left.abort();
   }, [id, changes]);
   return whole;
 }

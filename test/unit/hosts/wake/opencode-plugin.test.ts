@@ -242,3 +242,10 @@ test('without the plugin, in another host, or with a process that is no number, 
   const wrong = { IPC_HOME: home, OPENCODE_PID: `../wake/opencode-${loads}` };
   assert.equal(await openCodePlugin.find({ host: 'opencode', env: wrong, thread: '' }), undefined);
 });
+
+test('a state folder that is no folder has no plugin', async (context) => {
+  const home = join(await makeHome(context), 'home');
+  writeFileSync(home, '');
+  const facts = { host: 'opencode', env: { IPC_HOME: home, OPENCODE_PID: '1' }, thread: '' };
+  assert.equal(openCodePlugin.find(facts), undefined);
+});
