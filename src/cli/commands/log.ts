@@ -196,8 +196,8 @@ class LogCommand {
     this.#fold = new LogFold({
       isDeadLettersOnly,
       keepsTexts: line.follow && (isDeadLettersOnly || context.json),
-      // The story of one message is printed, behind which there may be answers to it.
-      ...(id !== undefined && { storiesMax: Number.POSITIVE_INFINITY }),
+      // Answers to the message, which are not printed, must not take its place.
+      keepsAll: id !== undefined,
     });
   }
 
@@ -367,11 +367,11 @@ class LogCommand {
     return this.#context.json ? entryLine(entry, this.#line.full) : this.#text.entry(entry);
   }
 
-  /** In the first reading. Of the answers to a message with --id only the numbers are printed. */
+  /** In the first reading. Of the answers to the message of --id only the numbers are printed. */
   #isTextWanted(event: MailEvent): boolean {
-    const { id } = this.#line;
-    if (event.kind !== 'stored' || (id !== undefined && event.envelope.id !== id)) return false;
-    return this.#fold.isWhole;
+    const { id, follow } = this.#line;
+    if (event.kind !== 'stored' || !this.#fold.isWhole) return false;
+    return id === undefined || follow || event.envelope.id === id;
   }
 
   #textOf(event: MailEvent): string | undefined {

@@ -14,8 +14,10 @@ export interface LogFoldOptions {
   readonly isDeadLettersOnly?: boolean;
   /** follow() gives texts of messages that were stored before it, too. */
   readonly keepsTexts?: boolean;
-  /** More messages are not kept whole. */
-  readonly storiesMax?: number | undefined;
+  /** All are kept whole, however many they are. */
+  readonly keepsAll?: boolean;
+  /** For tests: fewer. */
+  readonly storiesMax?: number;
 }
 
 /** What is to be printed because of an event. */
@@ -24,8 +26,9 @@ export interface FollowedEntry extends LogEntry {
   readonly isNew: boolean;
 }
 
+/** More messages are not kept whole. */
 const storiesMaxDefault = 20_000;
-/** Longer texts, all together, are not kept. */
+/** Nor longer texts, all together. */
 const charactersMax = 32 * 1024 ** 2;
 
 export class LogFold {
@@ -38,16 +41,23 @@ export class LogFold {
   /** Numbers of messages that were dead letters; undefined if all messages are printed. */
   readonly #deadLetters: Set<number> | undefined;
   readonly #keepsTexts: boolean;
+  readonly #keepsAll: boolean;
   readonly #storiesMax: number;
   /** To be printed now. */
   #over: MessageStory[] = [];
   #isWhole = true;
   #characters = 0;
 
-  constructor({ isDeadLettersOnly, keepsTexts, storiesMax }: LogFoldOptions = {}) {
+  constructor({
+    isDeadLettersOnly = false,
+    keepsTexts = false,
+    keepsAll = false,
+    storiesMax = storiesMaxDefault,
+  }: LogFoldOptions = {}) {
     this.#deadLetters = isDeadLettersOnly ? new Set() : undefined;
-    this.#keepsTexts = keepsTexts ?? false;
-    this.#storiesMax = storiesMax ?? storiesMaxDefault;
+    this.#keepsTexts = keepsTexts;
+    this.#keepsAll = keepsAll;
+    this.#storiesMax = storiesMax;
   }
 
   /** All messages that takeOver() has not given out are in `stories`, with their texts. Else texts are not looked at. */
@@ -111,6 +121,7 @@ export class LogFold {
   }
 
   get #isMuch(): boolean {
+    if (this.#keepsAll) return false;
     return this.stories.size > this.#storiesMax || this.#characters > charactersMax;
   }
 
