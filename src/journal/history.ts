@@ -42,7 +42,7 @@ import {
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { besideMail } from './turns.ts';
+import { besideMail, inTurns } from './turns.ts';
 import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
 
@@ -189,7 +189,9 @@ export class History {
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const end = startBehind(file, starts);
-      const rest = eraser.rest({ ...this.#sourceOf(file, bytes), end });
+      const steps = eraser.rest({ ...this.#sourceOf(file, bytes), end });
+      // A session waits for it.
+      const rest = await inTurns(steps, this.#runtime);
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }

@@ -50,8 +50,8 @@ import {
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 import { inTurns } from './turns.ts';
 
-/** One copy of a header is, in most stores. */
-const headerBytesRead = 1_024;
+/** Most headers are shorter. */
+const headerBytesUsual = 1_024;
 
 /** What counts in a store. */
 export interface Log {
@@ -378,7 +378,7 @@ export async function readSegment(disk: Disk, folder: string, id: SegmentId): Pr
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
   const seed = segmentSeed(id);
-  const begin = disk.readPart(path, 0, headerBytesRead);
+  const begin = disk.readPart(path, 0, headerBytesUsual);
   const bytes = recordBytes(begin);
   const first = readRecord(bytes > begin.length ? disk.readPart(path, 0, bytes) : begin, 0, seed);
   const raw = first ?? firstValid(disk.readPart(path, 0, headersBytesRead), seed);

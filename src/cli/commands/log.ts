@@ -9,7 +9,6 @@
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
 import { StoreTail } from '../../app/live-events.ts';
-import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { parseNameValue, parsePort, parseSince } from '../../app/parameters.ts';
 import { firstLine, partText } from '../../app/peek.ts';
@@ -34,6 +33,7 @@ import { LogPauses } from '../log/log-pauses.ts';
 import { brokerSource, followed, type LogSource, storeSource } from '../log/log-source.ts';
 import { LogText } from '../log/log-text.ts';
 import { threadBegin } from '../log/log-thread.ts';
+import { MailSearch, type MessageQuery } from '../log/message-query.ts';
 import { confirmed, say, showProgress, warn, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { erase } from './log-erase.ts';

@@ -1,10 +1,10 @@
 // `ipc log` in bounded memory: of many messages only how they stand is kept.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MailSearch } from '../../../src/app/message-query.ts';
 import { MessageStories } from '../../../src/app/message-stories.ts';
 import { LogFold } from '../../../src/cli/log/log-fold.ts';
 import { brokerSource, type LogSource, storeSource } from '../../../src/cli/log/log-source.ts';
+import { MailSearch } from '../../../src/cli/log/message-query.ts';
 import type { EventMessage, MailEvent } from '../../../src/model/mail-events.ts';
 import type { MessageId, Name, SessionId } from '../../../src/model/message.ts';
 import { startBroker } from '../../support/brokers.ts';
