@@ -354,5 +354,5 @@ test('log --thread and --id show long threads, whose texts are more than is kept
   assert.equal(thread.text.trimEnd().split('\n').length, 36);
   const one = await run(['log', '--id', id]);
   assert.deepEqual([one.code, one.errors], [0, '']);
-  assert.match(one.text, /^#1 .*\n {2}question\n[^]*\nanswered by #2, .*#36\n$/);
+  assert.match(one.text, /^#1 .*\n {2}question\n[\s\S]*\nanswered by #2, .*#36\n$/);
 });
