@@ -293,14 +293,16 @@ class LogCommand {
     { sequence }: EventCursor,
   ): Promise<boolean> {
     const filter = new MailSearch(query);
+    const { follow } = this.#line;
     const { signal } = this.#context;
     for await (const { events } of source({ filter, partBytesMax: this.#partBytesMax, signal })) {
       const some = events.flatMap((event) => {
         if (event.kind !== 'stored' || event.sequence > sequence) return [];
         const { envelope } = event;
+        const standing = this.#fold.standing(envelope.number);
+        if (!standing && !follow) return [];
         const text = this.#textOf(event);
         this.#fold.setText(envelope.number, text);
-        const standing = this.#fold.standing(envelope.number);
         if (!standing) return [];
         const entry = { envelope, text, standing };
         return [this.#pausesBefore(event.sequence), this.#written(entry)];
