@@ -11,6 +11,7 @@ import type {
   SettledEvent,
   StoredEvent,
 } from '../model/mail-events.ts';
+import type { Envelope } from '../model/message.ts';
 
 /** An event of a message after it was stored. */
 export type LifeEvent =
@@ -27,17 +28,25 @@ export type StoryState = 'ready' | 'held' | 'done' | 'dropped' | 'dead';
 /** `stored` without the body's bytes, which have other types in Node and in a browser. */
 export type StoryOpening = Pick<StoredEvent, 'sequence' | 'time' | 'envelope'>;
 
-/** A message, what it says, and what became of it. */
-export interface MessageStory {
-  readonly stored: StoryOpening;
-  /** Its body, or the first part of it; undefined when it is corrupt on disk. */
-  readonly text: string | undefined;
+/** How it stands with a message. */
+export interface Standing {
   readonly state: StoryState;
   /** The mailbox that it is in, or was in last. */
   readonly mailbox: string;
+  /** When it came into this state, in milliseconds since 1970. */
+  readonly since: number;
   /** Number of its deliveries, without those that were released unread. */
   readonly attempts: number;
-  /** The delivery to the session that holds it, or held it when it settled it; else undefined. */
+  /** The session that holds it, or held it when it settled it; else undefined. */
+  readonly holder: Pick<DeliveredEvent, 'session' | 'name'> | undefined;
+}
+
+/** A message, what it says, and what became of it. */
+export interface MessageStory extends Standing {
+  readonly stored: StoryOpening;
+  /** Its body, or the first part of it; undefined when it is corrupt on disk. */
+  readonly text: string | undefined;
+  /** The delivery to the session of `Standing`. */
   readonly holder: DeliveredEvent | undefined;
   /** All that happened to it afterwards, in order. */
   readonly life: readonly LifeEvent[];
@@ -45,7 +54,9 @@ export interface MessageStory {
   readonly answeredBy: readonly string[];
 }
 
-type MutableStory = { -readonly [Field in keyof MessageStory]: MessageStory[Field] };
+type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+type MutableStory = Mutable<MessageStory>;
+export type MutableStanding = Mutable<Standing>;
 
 export class MessageStories {
   readonly #storiesMax: number;
@@ -115,7 +126,7 @@ export class MessageStories {
     // After a crash a number may belong to another message; its id never does.
     if (!story || story.stored.envelope.id !== event.message.id) return undefined;
     story.life = [...story.life, event];
-    change(story, event);
+    changeStanding(story, event);
     return story;
   }
 
@@ -123,9 +134,7 @@ export class MessageStories {
     const story: MutableStory = {
       stored: { sequence, time, envelope },
       text,
-      state: 'ready',
-      mailbox: envelope.to,
-      attempts: 0,
+      ...standingAsStored(envelope),
       holder: undefined,
       life: [],
       answeredBy: [],
@@ -141,34 +150,39 @@ export class MessageStories {
   }
 }
 
-function change(story: MutableStory, event: LifeEvent): void {
+export function standingAsStored({ to, time }: Envelope): Standing {
+  return { state: 'ready', mailbox: to, since: time, attempts: 0, holder: undefined };
+}
+
+export function changeStanding(standing: MutableStanding, event: LifeEvent): void {
+  standing.since = event.time;
   switch (event.kind) {
     case 'delivered':
-      story.state = 'held';
-      story.holder = event;
-      story.attempts = event.attempt;
+      standing.state = 'held';
+      standing.holder = event;
+      standing.attempts = event.attempt;
       return;
     case 'requeued':
-      story.state = event.mailbox === story.stored.envelope.to ? 'ready' : 'dead';
-      story.holder = undefined;
+      standing.state = event.mailbox === event.message.to ? 'ready' : 'dead';
+      standing.holder = undefined;
       // After a release unread the delivery does not count.
-      story.attempts = event.attempt - 1;
+      standing.attempts = event.attempt - 1;
       return;
     case 'settled':
-      story.state = 'done';
+      standing.state = 'done';
       return;
     case 'dropped':
-      story.state = 'dropped';
+      standing.state = 'dropped';
       return;
     case 'deadLettered':
-      story.state = 'dead';
-      story.mailbox = 'dead-letters';
-      story.holder = undefined;
+      standing.state = 'dead';
+      standing.mailbox = 'dead-letters';
+      standing.holder = undefined;
       return;
     case 'retried':
-      story.state = 'ready';
-      story.mailbox = story.stored.envelope.to;
-      story.attempts = 0;
+      standing.state = 'ready';
+      standing.mailbox = event.message.to;
+      standing.attempts = 0;
       return;
   }
 }

@@ -2,7 +2,7 @@
 // and in the page. The page runs in the browser, so nothing of Node is imported here.
 import type { HoldEnd, PastHold } from '../model/message.ts';
 import { roughTime } from './durations.ts';
-import type { LifeEvent, MessageStory, StoryState } from './message-stories.ts';
+import type { LifeEvent, Standing, StoryState } from './message-stories.ts';
 
 /** How a face shows a name, and a message of which only the id is known. */
 export interface StoryForms {
@@ -20,10 +20,7 @@ const states: Readonly<Record<Exclude<StoryState, 'held'>, string>> = {
 
 /** `with ann`, `done`: where it is, without when. */
 export function stateWord(
-  {
-    state,
-    holder,
-  }: Pick<MessageStory, 'state'> & { readonly holder: { readonly name: string } | undefined },
+  { state, holder }: Pick<Standing, 'state' | 'holder'>,
   name: StoryForms['name'],
 ): string {
   return state === 'held' ? `with ${sessionWord(holder?.name, name)}` : states[state];

@@ -50,6 +50,13 @@ export class NumberMap<Value> {
     this.#lastPage = undefined;
   }
 
+  clear(): void {
+    this.#pages.clear();
+    this.#lastKey = this.#highestKey = -1;
+    this.#lastPage = undefined;
+    this.#size = 0;
+  }
+
   /** In ascending order if they were set in that order. Values may be deleted meanwhile. */
   *values(): IterableIterator<Value> {
     for (const page of this.#pages.values()) {

@@ -378,8 +378,9 @@ export class Broker {
   /** Removes settled mail until there is room, or nothing more can be removed. */
   async #storeInRoom(connection: ConnectionId, post: StoredRequest, bytes: number): Promise<void> {
     let hasRoom = false;
+    let stepsLeft = this.#journal?.spaceStepsMax ?? 0;
     for (let mayGain = true; mayGain && !hasRoom; ) {
-      mayGain = (await this.#groupCommit?.makeSpace()) ?? false;
+      mayGain = ((await this.#groupCommit?.makeSpace()) ?? false) && --stepsLeft > 0;
       if (this.#hasEnded() || !this.#peers.has(connection)) return;
       hasRoom = this.#hasRoom(bytes, alsoOf(post));
     }

@@ -166,7 +166,7 @@ export class EventFeed {
 
   /** Mail was erased: what the ring had of it is read from the files, if it is there. */
   forget(): void {
-    if (this.#areWanted) this.#ring.reset(this.#options.journal.sequence);
+    if (this.#areWanted) this.#ring.reset(this.#ring.last);
   }
 
   /** Nothing more is sent. */
@@ -309,8 +309,14 @@ export class EventFeed {
           batch.seen = Math.max(batch.seen, reading.writtenBefore);
           break;
         }
+        const { begins } = this.#ring;
+        // The ring has it, or will: on a NATS server the files are ahead of what is stored.
+        if ('sequence' in item && item.sequence > begins) {
+          batch.seen = begins;
+          break;
+        }
         if (batch.isFull || ('gap' in item && batch.hasEvents)) return this.#end(follower);
-        if ('gap' in item) batch.skip(item.gap.to);
+        if ('gap' in item) batch.skip(Math.min(item.gap.to, begins));
         else if (!batch.take(item)) return this.#end(follower);
         reading.taken(batch.seen);
       }

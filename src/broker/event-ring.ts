@@ -63,7 +63,9 @@ export class EventRing {
     this.#last = last;
   }
 
+  /** Records that had been written when the ring was reset are left out. */
   add({ first, count, time, events: ofRecords }: WrittenRecords): void {
+    if (first <= this.#last) return;
     for (const { index, events: made } of ofRecords) {
       const sequence = first + index;
       const events = placed(made, sequence, time);

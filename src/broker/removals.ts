@@ -66,8 +66,10 @@ export class Removals {
   }
 
   async #makeAllSpace(to: ConnectionId): Promise<void> {
-    const { commit, isConnected } = this.#options;
-    for (let mayGain = true; mayGain && isConnected(to); ) mayGain = await commit.makeSpace(true);
+    const { journal, commit, isConnected } = this.#options;
+    for (let left = journal.spaceStepsMax; left > 0 && isConnected(to); left--) {
+      if (!(await commit.makeSpace(true))) return;
+    }
   }
 }
 

@@ -4,13 +4,14 @@ import type {
   MessageId,
   Name,
   Origin,
+  PackedId,
   SessionId,
 } from '../model/message.ts';
-import { sessionMessageId } from '../model/message.ts';
+import { unpackedId } from '../model/message.ts';
 
 /** A chunk whose last row has gone is given back, or begins again if it is the last chunk. */
 const chunkRows = 256;
-/** Mailbox, sender, question, session of the id. */
+/** Mailbox, sender, question, text of the id. */
 const textsPerRow = 4;
 /** Number, time, length and checksum of the body, depth, count of the id. */
 const numbersPerRow = 6;
@@ -23,15 +24,15 @@ interface Chunk {
 }
 
 /**
- * Envelopes with generated ids in rows of large arrays. They take a third of the memory of objects, and nearly no work
+ * Envelopes in rows of large arrays. They take a third of the memory of objects, and nearly no work
  * of the garbage collector, which would copy each object twice and then look at it again and again.
  */
 export class PackedEnvelopes {
   readonly #chunks: (Chunk | undefined)[] = [];
   #rows = 0;
 
-  /** `session` and `count`: of its id. Returns its row. */
-  add(fields: Omit<Envelope, 'id'>, session: SessionId, count: number): number {
+  /** `idText` and `count`: its id, as PackedId has it. Returns its row. */
+  add(fields: Omit<Envelope, 'id'>, idText: PackedId['text'], count: number): number {
     const { number, to, from, answers, time, origin, bodyBytes, checksum, depth } = fields;
     const row = this.#rows++;
     if (row === this.#chunks.length * chunkRows) this.#chunks.push(emptyChunk());
@@ -42,7 +43,7 @@ export class PackedEnvelopes {
     texts[text] = to;
     texts[text + 1] = from;
     texts[text + 2] = answers;
-    texts[text + 3] = session;
+    texts[text + 3] = idText;
     numbers[value] = number;
     numbers[value + 1] = time;
     numbers[value + 2] = bodyBytes;
@@ -56,8 +57,9 @@ export class PackedEnvelopes {
   read(row: number): Envelope {
     const { chunk, text, value } = this.#slotOf(row);
     const { texts, numbers } = chunk;
+    const idText = texts[text + 3] as PackedId['text'];
     return {
-      id: sessionMessageId(texts[text + 3] as SessionId, numbers[value + 5] as number),
+      id: unpackedId({ text: idText, count: numbers[value + 5] as number }),
       number: numbers[value] as number,
       to: texts[text] as Name,
       from: texts[text + 1] as Name | '',
@@ -70,7 +72,7 @@ export class PackedEnvelopes {
     };
   }
 
-  /** Session and count of its id. */
+  /** Session and count of a generated id. */
   idAt(row: number): GeneratedId {
     const { chunk, text, value } = this.#slotOf(row);
     const session = chunk.texts[text + 3] as SessionId;

@@ -13,7 +13,7 @@ import type { LiveIndex, Location, LogFile } from './live-index.ts';
 import { inOrder } from './paths.ts';
 import { encodeRecord } from './record-codec.ts';
 import { isValid, type RawRecord, resealRecord, type Seed } from './record-framing.ts';
-import type { StampRecord } from './record-types.ts';
+import { deduplicationKinds, type StampRecord } from './record-types.ts';
 import type { LogSegment } from './recovery.ts';
 import type { SegmentEntry } from './segment-entries.ts';
 import type { SegmentList } from './segment-list.ts';
@@ -169,21 +169,13 @@ function inFull({ raw, record }: CarriedRecord, seed: Seed): SegmentEntry[] {
   return isValid(raw) ? [{ record, buffers: resealRecord(raw, seed) }] : [];
 }
 
-/** The deduplication snapshot repeats them. */
-const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
-  'session',
-  'named',
-  'settledById',
-  'fingerprints',
-]);
-
 /**
  * The record as it is written again; nothing if later records, or the deduplication snapshot, repeat
  * all that matters of it.
  */
 function rewrite(carried: CarriedRecord, live: LiveIndex, seed: Seed): SegmentEntry[] {
   const { raw, record, location } = carried;
-  if (record && snapshotKinds.has(record.kind)) return [];
+  if (record && deduplicationKinds.has(record.kind)) return [];
   switch (record?.kind) {
     case 'posted': {
       const there = envelopesOf(record).filter(({ number }) => live.isAt(number, location));

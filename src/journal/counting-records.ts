@@ -9,16 +9,13 @@ import type { JournalRecord } from '../model/records.ts';
 import { type FileContent, isResidue, prologueOf } from './history-file.ts';
 import { kindOfType } from './record-codec.ts';
 import { type LostBytes, type RecordHeader, typeAt } from './record-framing.ts';
-import { type StampRecord, typeOf } from './record-types.ts';
+import { deduplicationKinds, type StampRecord, typeOf } from './record-types.ts';
 import { readEach } from './recovery.ts';
 import type { RecordPlace } from './sequence.ts';
 
 /** Records of these kinds are in prologues, without numbers; two of them may be elsewhere as well. */
-export const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
-  'session',
-  'named',
-  'fingerprints',
-  'settledById',
+const snapshotKinds: ReadonlySet<JournalRecord['kind']> = new Set([
+  ...deduplicationKinds,
   'paused',
 ] as const);
 

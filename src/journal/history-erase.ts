@@ -30,14 +30,14 @@ export class HistoryEraser {
   }
 
   /**
-   * Returns what is left of a file; undefined if nothing is. A file of an earlier version, without stamps, is left out as a
-   * whole.
+   * What is left of a file, in steps; undefined if nothing is. A file of an earlier version, without stamps, is left out as
+   * a whole.
    */
-  rest(file: CountingFile): readonly Buffer[] | undefined {
+  *rest(file: CountingFile): Generator<void, readonly Buffer[] | undefined> {
     const { id, bytes } = file;
     // Of what records without a number say, nothing is left out.
     const packer = new Packer(segmentSeed(id), true);
-    packer.add(file, (record, isNumbered) => {
+    yield* packer.add(file, (record, isNumbered) => {
       if (record?.kind === 'copied' && isResidue(id)) this.#repeats.reach(record.envelope.number);
       return record && this.#edit(record, isNumbered);
     });

@@ -50,7 +50,7 @@ export async function packed(
     const end = Math.min(endBehind, ...sequences.slice(index + 1));
     // A later file that begins before this one has all of it: another owner died while it packed them.
     if (start !== undefined && start > end) continue;
-    const isCorrupt = start !== undefined && (await run(packer.steps({ ...source, end })));
+    const isCorrupt = start !== undefined && (await run(packer.add({ ...source, end })));
     if (start === undefined || isCorrupt) left.push(source.id);
   }
   return left.length > 0 ? { buffers: [], left } : { buffers: packer.buffers(first), left: [] };
@@ -99,17 +99,8 @@ export class Packer {
     return [...encodeRecord(start, this.#seed), ...this.#buffers, ...end];
   }
 
-  /** Adds the records that count. True if some of them are lost. */
-  add(file: CountingFile, edit?: Edit): boolean {
-    const steps = this.steps(file, edit);
-    for (;;) {
-      const { done, value } = steps.next();
-      if (done) return value;
-    }
-  }
-
-  /** The same, with 64 KB of records at each step. */
-  *steps(file: CountingFile, edit: Edit = (record) => record): Generator<void, boolean> {
+  /** Adds the records that count, 64 KB of them at each step. Returns whether some are lost. */
+  *add(file: CountingFile, edit: Edit = (record) => record): Generator<void, boolean> {
     const { bytes } = file;
     let isCorrupt = false;
     let isAfterLost = false;

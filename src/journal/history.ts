@@ -17,7 +17,6 @@ import type { Disk, DiskFile } from './disk.ts';
 import { isDiskFull, syncEpochs } from './epoch.ts';
 import { HistoryEraser } from './history-erase.ts';
 import {
-  beginOf,
   type FileContent,
   type FileStart,
   isResidue,
@@ -25,8 +24,8 @@ import {
   readKept,
   residueId,
   startBehind,
-  startIn,
 } from './history-file.ts';
+import { type HistoryFile, HistoryFiles, type KnownFile } from './history-files.ts';
 import { type HistoryBound, type HistoryLimits, historyLimits, packRun } from './history-limits.ts';
 import { type Packed, packed } from './history-pack.ts';
 import { residueOf } from './history-residue.ts';
@@ -36,27 +35,13 @@ import {
   historyPath,
   inOrder,
   isSameSegment,
-  listHistory,
   listQuarantine,
-  quarantineFilePath,
   segmentPath,
 } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { besideMail } from './turns.ts';
+import { besideMail, inTurns } from './turns.ts';
 import { UnendedMail } from './unended-mail.ts';
 import { writeParts } from './write-parts.ts';
-
-export interface HistoryFile extends SegmentId {
-  /** Length of the file. */
-  readonly bytes: number;
-}
-
-interface KnownFile extends HistoryFile {
-  /** When it begins, in milliseconds since 1970; undefined as long as nobody asked, or if it does not say so. */
-  begin: number | undefined;
-  /** It is left as it is, since it is corrupt, or an earlier version wrote it. */
-  isLeft: boolean;
-}
 
 export type HistoryRuntime = Pick<Runtime, 'now' | 'defer' | 'setTimer' | 'time'>;
 
@@ -66,10 +51,7 @@ export class History {
   readonly #bound: HistoryBound;
   readonly #limits: HistoryLimits;
   readonly #runtime: HistoryRuntime;
-  /** Oldest first; undefined before they were listed. */
-  #known: KnownFile[] | undefined;
-  /** Where files begin in the sequence, as far as that is known. */
-  readonly #fileStarts = new WeakMap<SegmentId, number>();
+  readonly #files: HistoryFiles;
   #hasFolder = false;
   /** Files were moved here whose names are not synced, perhaps by an owner before. */
   #isUnsynced = true;
@@ -91,17 +73,23 @@ export class History {
     this.#limits = historyLimits(bound, limits);
     this.#disk = disk;
     this.#folder = folder;
+    this.#files = new HistoryFiles(disk, folder);
     this.#bound = bound;
     this.#runtime = runtime;
   }
 
   /** Oldest first. */
   get files(): readonly HistoryFile[] {
-    return this.#files;
+    return this.#files.all;
   }
 
   get bytes(): number {
-    return this.#files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#files.bytes;
+  }
+
+  /** As of HistoryFiles. */
+  starts(log: readonly SegmentId[]): FileStart[] {
+    return this.#files.starts(log);
   }
 
   /** Called before take(). A folder whose own name is lost would take along what was moved into it. */
@@ -125,18 +113,16 @@ export class History {
     const from = segmentPath(this.#folder, id);
     const bytes = this.#disk.size(from);
     if (bytes === undefined) return;
-    const isKnown = this.#files.some((file) => isSameSegment(file, id));
     const isMoved =
       this.hasRoom &&
-      !isKnown &&
+      !this.#files.find(id) &&
       this.#whileFull(() => {
         this.#disk.rename(from, historyFilePath(this.#folder, id));
         return true;
       });
     if (!isMoved) return this.#disk.removeFile(from);
     this.#isUnsynced = true;
-    this.#files.push(knownFile(id, bytes));
-    this.#files.sort(inOrder);
+    this.#files.add(id, bytes);
   }
 
   /** Makes durable what was moved here. */
@@ -149,10 +135,10 @@ export class History {
 
   /** Removes the oldest file, to make room. False if there is none, or a newer owner has the store. */
   giveUpOldest(): boolean {
-    const [oldest] = this.#files;
+    const [oldest] = this.#files.all;
     if (!oldest || !this.mayChange()) return false;
     this.#disk.removeFile(historyFilePath(this.#folder, oldest));
-    this.#files.shift();
+    this.#files.delete(oldest);
     return true;
   }
 
@@ -181,15 +167,17 @@ export class History {
     this.#removeLeftovers();
     const bytesBefore = this.bytes;
     const eraser = new HistoryEraser(mailbox, this.isLive);
-    const starts = this.starts(log);
-    for (const file of [...this.#files]) {
+    const starts = this.#files.starts(log);
+    for (const file of [...this.#files.all]) {
       if (this.#isClosing || !this.#mayGoOn())
         throw new IpcError('closed', 'the journal was closed');
       const path = historyFilePath(this.#folder, file);
       const bytes = await readKept(this.#disk, path);
       if (!bytes) continue;
       const end = startBehind(file, starts);
-      const rest = eraser.rest({ ...this.#sourceOf(file, bytes), end });
+      const steps = eraser.rest({ ...this.#sourceOf(file, bytes), end });
+      // A session waits for it.
+      const rest = await inTurns(steps, this.#runtime);
       if (rest) await this.#replace(file, rest);
       else await this.#remove(file);
     }
@@ -205,46 +193,22 @@ export class History {
     const bytes = await this.#writeAside(aside, buffers);
     // The file aside may be that of a successor by now.
     if (!this.#mayGoOn()) return;
-    const at = this.#files.indexOf(file);
-    if (bytes === undefined || at === -1) {
+    if (bytes === undefined || !this.#files.has(file)) {
       this.#disk.removeFile(aside);
       if (bytes === undefined) await this.#remove(file);
       return;
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, file));
-    this.#files[at] = knownFile(file, bytes);
+    this.#files.replace(file, bytes);
   }
 
   async #remove(file: KnownFile): Promise<void> {
-    const at = this.#files.indexOf(file);
-    if (at === -1 || !this.#mayGoOn()) return;
+    if (!this.#files.has(file) || !this.#mayGoOn()) return;
     // Its name goes at once: by the time that the unlink is done, a successor may have packed others under it.
     const aside = this.#pathAside(file);
     this.#disk.rename(historyFilePath(this.#folder, file), aside);
-    this.#files.splice(at, 1);
+    this.#files.delete(file);
     await this.#disk.unlink(aside);
-  }
-
-  /** Where the files of history and of quarantine and the segments of the log begin, as far as they say so. */
-  starts(log: readonly SegmentId[]): FileStart[] {
-    const damaged = listQuarantine(this.#disk, this.#folder);
-    return [
-      ...this.#files.map((id) => this.#startOf(id, historyFilePath(this.#folder, id))),
-      ...damaged.map((id) => this.#startOf(id, quarantineFilePath(this.#folder, id))),
-      ...log.map((id) => this.#startOf(id, segmentPath(this.#folder, id))),
-    ];
-  }
-
-  /**
-   * Read until the file says it, and not again: a file that takes the place of another one has an object of its own, and
-   * one that has just begun may say it later.
-   */
-  #startOf(id: SegmentId, path: string): FileStart {
-    const known = this.#fileStarts.get(id);
-    if (known !== undefined) return { id, start: known };
-    const start = startIn(this.#disk, path, id)?.sequence;
-    if (start !== undefined) this.#fileStarts.set(id, start);
-    return { id, start };
   }
 
   #sourceOf(id: SegmentId, bytes: Buffer): HistorySource {
@@ -277,10 +241,11 @@ export class History {
     this.#removeLeftovers();
     const nextRun = () => {
       // So many that it is worth it to look when each begins.
-      if (this.#files.length <= this.#limits.smallFilesMax) return undefined;
-      for (const file of this.#files) file.begin ??= this.#beginOf(file);
+      const { all } = this.#files;
+      if (all.length <= this.#limits.smallFilesMax) return undefined;
+      for (const file of all) this.#files.beginOf(file);
       const between = [...log, ...listQuarantine(this.#disk, this.#folder)];
-      return packRun(this.#files, between, this.#limits);
+      return packRun(all, between, this.#limits);
     };
     for (let run = nextRun(); run; run = nextRun()) {
       if (!(await this.#pack(run, log)) || this.#isClosing) return;
@@ -307,8 +272,8 @@ export class History {
     const timeMin = this.#runtime.time() - this.#bound.ageMsMax;
     const going: KnownFile[] = [];
     let goingBytes = 0;
-    for (const file of this.#files.filter((each) => !isResidue(each))) {
-      const end = this.#beginBehind(file, log);
+    for (const file of this.#files.all.filter((each) => !isResidue(each))) {
+      const end = this.#files.beginBehind(file, log);
       const isOld = end !== undefined && end < timeMin;
       goingBytes += file.bytes;
       if (!isOld && bytes <= bytesLeft) break;
@@ -325,19 +290,19 @@ export class History {
     const { residueBytesMax } = this.#limits;
     const rest = await this.#besideMail(residueOf(mail, residueBytesMax, this.isLive));
     // On a full disk, history may have gone meanwhile: then ends that were in it are not known.
-    if (!going.every((file) => this.#files.includes(file))) return;
+    if (!going.every((file) => this.#files.has(file))) return;
     const aside = this.#pathAside(residueId);
     const bytes = rest.length > 0 ? await this.#writeAside(aside, rest) : undefined;
     for (const source of sources) fileMemory.release(source.bytes);
     if (!this.#mayGoOn()) return;
-    const at = this.#files.findIndex(isResidue);
-    if (at !== -1) this.#files.splice(at, 1);
+    const former = this.#files.find(residueId);
+    if (former) this.#files.delete(former);
     if (bytes === undefined) {
       this.#disk.removeFile(aside);
       this.#disk.removeFile(historyFilePath(this.#folder, residueId));
     } else {
       this.#disk.rename(aside, historyFilePath(this.#folder, residueId));
-      this.#files.unshift(knownFile(residueId, bytes));
+      this.#files.add(residueId, bytes);
       // The files must not go before the name leads to what is needed of them.
       await this.#disk.syncFolder(historyPath(this.#folder));
     }
@@ -353,10 +318,10 @@ export class History {
     going: readonly KnownFile[],
     log: readonly SegmentId[],
   ): Promise<{ mail: UnendedMail; sources: readonly FileContent[] }> {
-    const starts = this.starts(log);
+    const starts = this.#files.starts(log);
     const mail = new UnendedMail();
     let sources: FileContent[] = [];
-    for (const file of [...this.#files.filter(isResidue), ...going]) {
+    for (const file of [...this.#files.all.filter(isResidue), ...going]) {
       const end = startBehind(file, starts);
       const start = starts.find(({ id }) => isSameSegment(id, file))?.start ?? 0;
       // Of a file that begins above a later one, that one has all.
@@ -391,22 +356,20 @@ export class History {
     const aside = this.#pathAside(target);
     const bytes = await this.#writeAside(aside, buffers);
     if (!this.#mayGoOn()) return false;
-    const isThere = run.every((file) => this.#files.includes(file));
+    const isThere = run.every((file) => this.#files.has(file));
     if (bytes === undefined || !isThere) {
       this.#disk.removeFile(aside);
       return false;
     }
     this.#disk.rename(aside, historyFilePath(this.#folder, target));
-    const at = this.#files.indexOf(target);
-    this.#files.splice(at, 1, knownFile(target, bytes));
+    this.#files.replace(target, bytes);
     // The others must not go before the name leads to what has their records.
     await this.#disk.syncFolder(historyPath(this.#folder));
     for (const file of run.slice(0, -1)) {
       if (!this.#mayGoOn()) return false;
-      const index = this.#files.indexOf(file);
-      if (index === -1) continue;
+      if (!this.#files.has(file)) continue;
       this.#disk.removeFile(historyFilePath(this.#folder, file));
-      this.#files.splice(index, 1);
+      this.#files.delete(file);
     }
     return true;
   }
@@ -416,7 +379,7 @@ export class History {
     target: SegmentId,
     log: readonly SegmentId[],
   ): Promise<Packed> {
-    const starts = this.starts(log);
+    const starts = this.#files.starts(log);
     const isBehindEarlier = starts.some(({ id, start }) => {
       return !start && inOrder(id, target) < 0;
     });
@@ -454,21 +417,6 @@ export class History {
     return !this.#isStopped && this.mayChange();
   }
 
-  /** When the file ends, and the next one or the next segment of the log begins; undefined if that is not known. */
-  #beginBehind(file: HistoryFile, log: readonly SegmentId[]): number | undefined {
-    const next = this.#files.find((each) => inOrder(file, each) < 0);
-    const segment = log.find((each) => inOrder(file, each) < 0);
-    if (segment && !(next && inOrder(next, segment) < 0)) {
-      return beginOf(this.#disk, segmentPath(this.#folder, segment), segment);
-    }
-    if (next) next.begin ??= this.#beginOf(next);
-    return next?.begin;
-  }
-
-  #beginOf(file: HistoryFile): number | undefined {
-    return beginOf(this.#disk, historyFilePath(this.#folder, file), file);
-  }
-
   /** While the disk is full for it, the oldest file goes. Undefined if there is none left. */
   #whileFull<T>(action: () => T): T | undefined {
     for (;;) {
@@ -480,17 +428,6 @@ export class History {
       }
     }
   }
-
-  get #files(): KnownFile[] {
-    this.#known ??= listHistory(this.#disk, this.#folder).map((id) => {
-      return knownFile(id, this.#disk.size(historyFilePath(this.#folder, id)) ?? 0);
-    });
-    return this.#known;
-  }
-}
-
-function knownFile({ epoch, segment }: SegmentId, bytes: number): KnownFile {
-  return { epoch, segment, bytes, begin: undefined, isLeft: false };
 }
 
 function ignoreFault(error: unknown): void {

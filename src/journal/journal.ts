@@ -41,7 +41,7 @@ import { Quarantine } from './quarantine.ts';
 import { type Seed, segmentSeed } from './record-framing.ts';
 import type { StoreRecord } from './record-types.ts';
 import { applyEncoded, type EncodedRecords, encodeAll, encodedEntries } from './segment-entries.ts';
-import { journalFormat, type SegmentRecord } from './segment-header.ts';
+import { journalFormat } from './segment-header.ts';
 import { SegmentList } from './segment-list.ts';
 import { encodePrologue } from './segment-prologue.ts';
 import { RecordSequence, stampOfNone } from './sequence.ts';
@@ -200,9 +200,7 @@ export class Journal {
   beginNextForSpace(isWanted = false): boolean {
     this.#checkAlive();
     if (!this.#spaceCheck.isNextWanted && !this.#compaction.isMostlyDead(isWanted)) return false;
-    const { count } = this.#segments;
-    this.#beginNext();
-    return this.#segments.count > count;
+    return this.#beginNext();
   }
 
   /** Makes durable what was appended before the call; adds a sync point. One at a time. storage_failed ends the journal. */
@@ -265,6 +263,11 @@ export class Journal {
     ];
   }
 
+  /** In this many steps each segment of now is left and removed. More gain nothing: copies do not become shorter. */
+  get spaceStepsMax(): number {
+    return 2 * this.#segments.count;
+  }
+
   /**
    * The live messages of the oldest segment, in log order, if that is to be removed: append a copy of each,
    * sync, then call dropOldest(). The copies may come in parts, with other appends and syncs between them. A
@@ -281,9 +284,7 @@ export class Journal {
    */
   beginErase(): void {
     this.#checkAlive();
-    const { current } = this.#segments;
-    this.#beginNext();
-    if (this.#segments.current !== current) this.#compaction.beginErase();
+    if (this.#beginNext()) this.#compaction.beginErase();
   }
 
   /**
@@ -405,13 +406,15 @@ export class Journal {
     return this.#compaction.isMostlyDead();
   }
 
-  /** If there is no room for it, the current segment is used further, and posts are refused. */
-  #beginNext(): void {
+  /** False if there is no room for it: the current segment is used further, and posts are refused. */
+  #beginNext(): boolean {
     try {
       this.#beginSegment((seed) => encodeAll([], seed));
+      return true;
     } catch (error) {
       if (isDiskFull(error)) this.#spaceCheck.isDiskFull = true;
       else if (!isFileLimit(error)) throw this.#fail(error);
+      return false;
     }
   }
 
@@ -434,7 +437,11 @@ export class Journal {
     const records = recordsFor(seed);
     const stamp = this.#sequence.stamp(numbered);
     const snapshot = [...this.#options.snapshot(), stamp];
-    const prologue = encodePrologue(this.#header(), records, snapshot, seed);
+    const { storeId: store, nextNumber, format } = this;
+    const { durable } = this.#logWriter;
+    const earlier = this.#segments.extents();
+    const header = { kind: 'segment', format, store, nextNumber, durable, earlier } as const;
+    const prologue = encodePrologue(header, records, snapshot, seed);
     this.#logWriter.begin(prologue.buffers);
     const file = { ...id, bytes: this.#logWriter.bytes };
     this.#segments.files.push(file);
@@ -442,13 +449,6 @@ export class Journal {
     this.#compaction.snapshotBytes = prologue.snapshotBytes;
     applyEncoded(this.#live, records, file, prologue.recordsBegin);
     this.#sequence.wrote(numbered, stamp);
-  }
-
-  #header(): Omit<SegmentRecord, 'prologueBytes'> {
-    const { storeId: store, nextNumber, format } = this;
-    const { durable } = this.#logWriter;
-    const earlier = this.#segments.extents();
-    return { kind: 'segment', format, store, nextNumber, durable, earlier };
   }
 
   /** `numbered`: how many of them are the engine's. */

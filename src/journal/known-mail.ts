@@ -1,19 +1,31 @@
 // The mail that a reader of the log knows at some record: the messages that are not settled there, and no more of
 // each than what its later events name.
+import { NumberMap } from '../base/number-map.ts';
 import { PausedMailboxes } from '../engine/paused-mailboxes.ts';
 import type { KnownMail, KnownMessage } from '../engine/record-events.ts';
-import type { EventMessage } from '../model/mail-events.ts';
-import type { Envelope, MessageId, Name, SessionId } from '../model/message.ts';
+import {
+  type Envelope,
+  type Name,
+  type PackedId,
+  packedId,
+  type SessionId,
+  unpackedId,
+} from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { CopiedRecord, JournalRecord, OfferedRecord } from '../model/records.ts';
 
-interface TrackedMessage extends KnownMessage {
-  readonly envelope: EventMessage;
-  mailbox: Name;
-  attempt: number;
-  holder: SessionId | undefined;
-  /** How many gaps were before the record that said its state. */
-  gaps: number;
+/** A store may have a million of these, so each is one small object, whose texts many have in common. */
+interface TrackedMessage extends PackedId {
+  readonly to: Name;
+  readonly from: Name | '';
+}
+
+interface TrackedState {
+  readonly mailbox: Name;
+  readonly attempt: number;
+  readonly holder: SessionId | undefined;
+  /** How many gaps were before the record that said it. */
+  readonly gaps: number;
 }
 
 /** Stands for the session that may hold a message since a gap. */
@@ -25,7 +37,9 @@ interface Holder {
 }
 
 export class MailTracker implements KnownMail {
-  readonly #messages = new Map<number, TrackedMessage>();
+  readonly #messages = new NumberMap<TrackedMessage>();
+  /** Of those that are not as they were posted before any gap. */
+  readonly #states = new NumberMap<TrackedState>();
   /** Sessions that hold messages. */
   readonly #holders = new Map<SessionId, Holder>();
   readonly #paused = new PausedMailboxes();
@@ -33,9 +47,12 @@ export class MailTracker implements KnownMail {
 
   message(number: number): KnownMessage | undefined {
     const message = this.#messages.get(number);
-    if (message?.holder !== undefined || message?.gaps === this.#gaps) return message;
+    if (!message) return undefined;
+    const { to, from } = message;
+    const { mailbox, attempt, gaps, ...state } = this.#stateOf(number, message);
     // A gap may have had its delivery: it was no drop that settles it.
-    return message && { ...message, holder: unknownSession };
+    const holder = state.holder ?? (gaps === this.#gaps ? undefined : unknownSession);
+    return { envelope: { id: unpackedId(message), number, to, from }, mailbox, attempt, holder };
   }
 
   /** Records are missing. */
@@ -85,18 +102,14 @@ export class MailTracker implements KnownMail {
   }
 
   #add({ id, number, to, from }: Envelope, mailbox: Name): void {
+    const { text, count } = packedId(id);
     const known = this.#messages.get(number);
-    if (known?.envelope.id === id) return;
+    if (known?.text === text && known.count === count) return;
     // A crash undid the message that had this number before.
-    if (known) this.#end(known.holder);
-    const envelope: { id: MessageId; number: number; to: Name; from: Name | '' } = {
-      id,
-      number,
-      to,
-      from,
-    };
-    const gaps = this.#gaps;
-    this.#messages.set(number, { envelope, mailbox, attempt: 1, holder: undefined, gaps });
+    if (known) this.#forget(number);
+    this.#messages.set(number, { text, count, to, from });
+    if (this.#gaps === 0 && mailbox === to) return;
+    this.#states.set(number, { mailbox, attempt: 1, holder: undefined, gaps: this.#gaps });
   }
 
   #change(
@@ -107,23 +120,27 @@ export class MailTracker implements KnownMail {
   ): void {
     const message = this.#messages.get(number);
     if (!message) return;
-    if (message.holder !== holder) {
-      this.#end(message.holder);
+    const before = this.#stateOf(number, message);
+    if (before.holder !== holder) {
+      this.#end(before.holder);
       if (holder !== undefined) this.#begin(holder);
     }
-    message.mailbox = mailbox ?? message.mailbox;
-    message.attempt = attempt;
-    message.holder = holder;
-    message.gaps = this.#gaps;
+    const { mailbox: last } = before;
+    this.#states.set(number, { mailbox: mailbox ?? last, attempt, holder, gaps: this.#gaps });
+  }
+
+  #stateOf(number: number, { to }: TrackedMessage): TrackedState {
+    return this.#states.get(number) ?? { mailbox: to, attempt: 1, holder: undefined, gaps: 0 };
   }
 
   #settle(numbers: readonly number[]): void {
-    for (const number of numbers) {
-      const message = this.#messages.get(number);
-      if (!message) continue;
-      this.#end(message.holder);
-      this.#messages.delete(number);
-    }
+    for (const number of numbers) this.#forget(number);
+  }
+
+  #forget(number: number): void {
+    this.#end(this.#states.get(number)?.holder);
+    this.#states.delete(number);
+    this.#messages.delete(number);
   }
 
   #begin(session: SessionId): void {

@@ -63,20 +63,21 @@ export function historyPath(folder: string): string {
 
 /** Where a segment lies that the log does not need any more. */
 export function historyFilePath(folder: string, id: SegmentId): string {
-  return join(historyPath(folder), keptName(id));
+  return join(historyPath(folder), keptName(id, 'log'));
 }
 
 /** Where such a segment lies in which corruption was found. */
 export function quarantineFilePath(folder: string, id: SegmentId): string {
-  return join(quarantinePath(folder), keptName(id));
+  return join(quarantinePath(folder), keptName(id, 'log'));
 }
 
 export function quarantinePath(folder: string): string {
   return join(folder, 'damaged');
 }
 
-function keptName({ epoch, segment }: SegmentId): string {
-  return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.log`;
+/** The name of such a segment, or of the note on it. */
+export function keptName({ epoch, segment }: SegmentId, extension: 'log' | 'json'): string {
+  return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}.${extension}`;
 }
 
 /** Oldest first. */

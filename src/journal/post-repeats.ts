@@ -1,5 +1,6 @@
 // A later file may repeat the record of a post to several mailboxes, without a number, while one of its messages has not
 // ended. The others may have, also in a file that is gone: this tells which of its messages are new all the same.
+import { NumberMap } from '../base/number-map.ts';
 import type { Envelope, MessageId } from '../model/message.ts';
 import { envelopesOf } from '../model/post.ts';
 import type { JournalRecord } from '../model/records.ts';
@@ -18,7 +19,7 @@ export function newInRepeat(
 
 export class PostRepeats {
   /** Messages that have not ended, of such posts; copies as well, since they may be of such a post. */
-  readonly #unended = new Map<number, MessageId>();
+  readonly #unended = new NumberMap<MessageId>();
   /** As of newInRepeat(). */
   #newest = 0;
 

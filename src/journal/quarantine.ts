@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
 import { corruptionListedMax } from '../base/limits.ts';
 import { describeCorruption, type SegmentCorruption } from './corruption.ts';
-import type { Disk, DiskFile } from './disk.ts';
-import { segmentPath } from './paths.ts';
+import type { Disk } from './disk.ts';
+import { keptName, quarantineFilePath, quarantinePath, segmentPath } from './paths.ts';
 import type { SegmentId } from './record-framing.ts';
-import { writeParts } from './write-parts.ts';
+import { writeSynced } from './write-parts.ts';
 
 const noteName = /^[0-9]{8,9}-[0-9]{6,9}\.json$/;
 const noteBytesMax = 65_536;
@@ -35,11 +35,11 @@ export class Quarantine {
 
   /** The folder. */
   get #path(): string {
-    return join(this.#folder, 'damaged');
+    return quarantinePath(this.#folder);
   }
 
   note(corruption: SegmentCorruption): void {
-    const name = `${nameOf(corruption)}.json`;
+    const name = keptName(corruption, 'json');
     this.#known.set(name, corruption);
     try {
       this.#withBallast(() => {
@@ -67,39 +67,18 @@ export class Quarantine {
 
   /** Puts a synced file in the place of the note. */
   async #noteSynced(corruption: SegmentCorruption): Promise<void> {
-    const name = `${nameOf(corruption)}.json`;
+    const name = keptName(corruption, 'json');
     const path = join(this.#path, name);
     const aside = `${path}.new`;
-    const file = this.#withBallast(() => this.#create(aside, textOf(corruption)));
-    try {
-      await file.sync();
-    } catch (error) {
-      this.#disk.removeFile(aside);
-      throw error;
-    } finally {
-      file.close();
-    }
+    this.#withBallast(() => this.#disk.makeFolder(this.#path));
+    await writeSynced(this.#disk, aside, Buffer.from(textOf(corruption)), this.#withBallast);
     this.#disk.rename(aside, path);
     this.#known.set(name, corruption);
   }
 
-  #create(path: string, text: string): DiskFile {
-    this.#disk.makeFolder(this.#path);
-    this.#disk.removeFile(path);
-    const file = this.#disk.create(path);
-    try {
-      for (const _ of writeParts(file, [Buffer.from(text)]));
-      return file;
-    } catch (error) {
-      file.close();
-      this.#disk.removeFile(path);
-      throw error;
-    }
-  }
-
   /** Notes a corrupt body that was valid when the log was read. */
   noteMessage(id: SegmentId, number: number): void {
-    const known = this.#known.get(`${nameOf(id)}.json`) ?? nothing(id);
+    const known = this.#known.get(keptName(id, 'json')) ?? nothing(id);
     const { messages, more } = known;
     if (messages.includes(number)) return;
     if (messages.length < corruptionListedMax)
@@ -109,11 +88,10 @@ export class Quarantine {
 
   /** Moves the segment here, instead of removing it. False if no corruption was found in it. */
   takeSegment(id: SegmentId): boolean {
-    const name = nameOf(id);
-    if (!this.#known.has(`${name}.json`)) return false;
+    if (!this.#known.has(keptName(id, 'json'))) return false;
     this.#withBallast(() => {
       this.#disk.makeFolder(this.#path);
-      this.#disk.rename(segmentPath(this.#folder, id), join(this.#path, `${name}.log`));
+      this.#disk.rename(segmentPath(this.#folder, id), quarantineFilePath(this.#folder, id));
     });
     return true;
   }
@@ -159,10 +137,6 @@ export class Quarantine {
       return undefined;
     }
   }
-}
-
-function nameOf({ epoch, segment }: SegmentId): string {
-  return `${String(epoch).padStart(8, '0')}-${String(segment).padStart(6, '0')}`;
 }
 
 function textOf(corruption: SegmentCorruption): string {

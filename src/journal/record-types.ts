@@ -88,3 +88,11 @@ export const kindOf = new Map<number, keyof typeof typeOf>([
  * another post under an old id for a repetition. One that skips the third cannot tell the history of mail.
  */
 export const optionalKinds: ReadonlySet<string> = new Set(['settledById', 'fingerprints', 'stamp']);
+
+/** Their records are the deduplication snapshot, which each prologue repeats. */
+export const deduplicationKinds: ReadonlySet<JournalRecord['kind']> = new Set([
+  'session',
+  'named',
+  'fingerprints',
+  'settledById',
+] as const);

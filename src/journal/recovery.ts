@@ -6,6 +6,7 @@
 //    records around them count, and the rest is reported.
 // 3. Above it, the first invalid byte ends the log: it is a torn tail, and nothing in it was acknowledged.
 import { ByteReader } from '../base/binary.ts';
+import { fileMemory } from '../base/large-memory.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { PlainPost } from '../model/plain-post.ts';
 import type { JournalRecord } from '../model/records.ts';
@@ -49,8 +50,8 @@ import {
 import { FilePlaces, type RecordPlace } from './sequence.ts';
 import { inTurns } from './turns.ts';
 
-/** One copy of a header is, in most stores. */
-const headerBytesRead = 1_024;
+/** Most headers are shorter. */
+const headerBytesUsual = 1_024;
 
 /** What counts in a store. */
 export interface Log {
@@ -344,6 +345,7 @@ async function validEnd(
 
 async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Image> {
   const bytes = await readSegment(disk, folder, id);
+  fileMemory.hold(bytes);
   const removed: SegmentId[] = [];
   let header: SegmentRecord | undefined;
   let [prologueEnd, validBytes, lastEnd] = [0, 0, 0];
@@ -360,6 +362,7 @@ async function readImage(disk: Disk, folder: string, id: SegmentId): Promise<Ima
     if (header && found.offset === validBytes) validBytes = found.end;
     lastEnd = found.end;
   }
+  fileMemory.release(bytes);
   return { id, header, prologueEnd, validBytes, lastEnd, durable, removed };
 }
 
@@ -375,7 +378,7 @@ export async function readSegment(disk: Disk, folder: string, id: SegmentId): Pr
 function readHeader(disk: Disk, folder: string, id: SegmentId): SegmentRecord | undefined {
   const path = segmentPath(folder, id);
   const seed = segmentSeed(id);
-  const begin = disk.readPart(path, 0, headerBytesRead);
+  const begin = disk.readPart(path, 0, headerBytesUsual);
   const bytes = recordBytes(begin);
   const first = readRecord(bytes > begin.length ? disk.readPart(path, 0, bytes) : begin, 0, seed);
   const raw = first ?? firstValid(disk.readPart(path, 0, headersBytesRead), seed);

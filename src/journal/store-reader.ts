@@ -7,7 +7,11 @@
 // 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
 // 4. A reading may go on with the fold of an earlier one. A file is not read then if all its records were.
+// 5. Each file is read into the memory of the one before, which is freed at the end: a file has some 16 MB, and V8 would
+//    let several come before it collects any.
 import { cancelled } from '../base/errors.ts';
+import { freeMemory } from '../base/free-memory.ts';
+import { fileMemory } from '../base/large-memory.ts';
 import { type Runtime, systemRuntime } from '../base/runtime.ts';
 import type { EventBatch } from '../model/mail-events.ts';
 import { type Disk, realDisk } from './disk.ts';
@@ -71,6 +75,7 @@ export async function* readEvents(
     if (!isResidue(file)) searches = 0;
     index++;
     if (bytes) {
+      fileMemory.hold(bytes);
       const facts = {
         isFollowed: isFollowed(file, past.files),
         nextOwnStart: () => nextOwnStartAt(disk, past, file),
@@ -85,9 +90,12 @@ export async function* readEvents(
       if (signal?.aborted) throw cancelled();
       since = runtime.now();
     }
+    // What the batches have of it are copies.
+    if (bytes) fileMemory.release(bytes);
     if (!isResidue(file)) read = file;
     onProgress?.(index, past.files.length);
   }
+  for (const memory of fileMemory.spares()) freeMemory(memory);
   yield* fold.batches();
   yield fold.end();
 }

@@ -17,12 +17,18 @@ export function* writeParts(file: DiskFile, buffers: readonly Buffer[]): Generat
   return bytes;
 }
 
-/** Writes a file of this name anew; it is synced, its name is not. If it throws, there is no such file. */
-export async function writeSynced(disk: Disk, path: string, bytes: Buffer): Promise<void> {
-  disk.removeFile(path);
-  const file = disk.create(path);
+/**
+ * Writes a file of this name anew; it is synced, its name is not. If it throws, there is no such file. `write`: calls the
+ * function that it gets, which writes the file, again if it frees space for that.
+ */
+export async function writeSynced(
+  disk: Disk,
+  path: string,
+  bytes: Buffer,
+  write = (create: () => DiskFile) => create(),
+): Promise<void> {
+  const file = write(() => createWhole(disk, path, bytes));
   try {
-    for (const _ of writeParts(file, [bytes]));
     await file.sync();
   } catch (error) {
     disk.removeFile(path);
@@ -32,8 +38,21 @@ export async function writeSynced(disk: Disk, path: string, bytes: Buffer): Prom
   }
 }
 
+function createWhole(disk: Disk, path: string, bytes: Buffer): DiskFile {
+  disk.removeFile(path);
+  const file = disk.create(path);
+  try {
+    for (const _ of writeParts(file, [bytes]));
+    return file;
+  } catch (error) {
+    file.close();
+    disk.removeFile(path);
+    throw error;
+  }
+}
+
 /** Parts that do not block for long when they are written. */
-export function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
+function* parts(buffers: readonly Buffer[]): Generator<Buffer> {
   let waiting: Buffer[] = [];
   let bytes = 0;
   for (const buffer of buffers) {

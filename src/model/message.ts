@@ -5,6 +5,7 @@ import { crc32 } from '../base/crc32.ts';
 import { IpcError } from '../base/errors.ts';
 import { bodyBytesMax, idBytesMax, nameBytesMax } from '../base/limits.ts';
 import { once } from '../base/once.ts';
+import { shared } from '../base/shared-values.ts';
 
 /**
  * 1 to 200 bytes of UTF-8 in NFC, with no invisible character, no blank but the space, and none at its ends:
@@ -216,6 +217,23 @@ export function parseNamedId(text: string): MessageId {
 export function splitId(id: MessageId): GeneratedId | undefined {
   const count = countIn(id);
   return count > 0 ? { session: sessionIn(id), count } : undefined;
+}
+
+/** An id in two parts, for those that keep many: messages of one session share the first. */
+export interface PackedId {
+  /** The session; the whole id if a caller chose it. */
+  readonly text: SessionId | MessageId;
+  /** 0 in an id that a caller chose. */
+  readonly count: number;
+}
+
+export function packedId(id: MessageId): PackedId {
+  const count = countIn(id);
+  return { text: count > 0 ? shared(sessionIn(id)) : id, count };
+}
+
+export function unpackedId({ text, count }: PackedId): MessageId {
+  return count > 0 ? sessionMessageId(text as SessionId, count) : (text as MessageId);
 }
 
 /** The id that was made, or asked for its count, last; and the count: each is asked several times in a row. */

@@ -9,7 +9,6 @@
 import type { Command } from 'commander';
 import type { BrokerAddress } from '../../app/context.ts';
 import { StoreTail } from '../../app/live-events.ts';
-import { MailSearch, type MessageQuery } from '../../app/message-query.ts';
 import type { MessageStory } from '../../app/message-stories.ts';
 import { parseNameValue, parsePort, parseSince } from '../../app/parameters.ts';
 import { firstLine, partText } from '../../app/peek.ts';
@@ -27,12 +26,14 @@ import {
 } from '../../model/message.ts';
 import { withExamples, withJson } from '../command-parts.ts';
 import { FaultReport } from '../fault-report.ts';
-import { LogFold, standingOf } from '../log/log-fold.ts';
+import type { LogEntry } from '../log/log-entries.ts';
+import { LogFold } from '../log/log-fold.ts';
 import { entryLine, logFields, pauseLine } from '../log/log-json.ts';
 import { LogPauses } from '../log/log-pauses.ts';
 import { brokerSource, followed, type LogSource, storeSource } from '../log/log-source.ts';
-import { type LogEntry, LogText } from '../log/log-text.ts';
+import { LogText } from '../log/log-text.ts';
 import { threadBegin } from '../log/log-thread.ts';
+import { MailSearch, type MessageQuery } from '../log/message-query.ts';
 import { confirmed, say, showProgress, warn, writeReport, writeResult } from '../output.ts';
 import { type CommandContext, execute, exitFailed, exitSuccess } from '../run.ts';
 import { erase } from './log-erase.ts';
@@ -192,7 +193,13 @@ class LogCommand {
     const picked = id ?? thread;
     const near = picked === undefined ? undefined : new Set([picked]);
     this.#pauses = new LogPauses({ ...query, near }, mailbox);
-    this.#fold = new LogFold((story) => this.#isKept(story));
+    const isDeadLettersOnly = mailbox === deadLetterMailbox;
+    this.#fold = new LogFold({
+      isDeadLettersOnly,
+      keepsTexts: line.follow && (isDeadLettersOnly || context.json),
+      // Answers to the message, which are not printed, must not take its place.
+      keepsAll: id !== undefined,
+    });
   }
 
   async run(): Promise<number> {
@@ -217,13 +224,12 @@ class LogCommand {
   async #print(source: LogSource): Promise<number> {
     const query = await this.#query(source);
     const { id, thread, follow } = this.#line;
-    const wanted = id ?? thread;
     if (!query) return this.#sayUnknown(thread);
     const filter = new MailSearch(query);
     const next = await this.#read(source, filter);
     showProgress('');
     if (!next) return exitSuccess;
-    if (wanted !== undefined && !this.#fold.stories.byId(wanted)) return this.#sayUnknown(wanted);
+    if (id !== undefined && !this.#fold.stories.byId(id)) return this.#sayUnknown(id);
     if (!(await this.#writeAll(source, query, next))) return exitSuccess;
     return follow ? this.#follow(filter, next) : exitSuccess;
   }
@@ -246,7 +252,7 @@ class LogCommand {
       if (gap) missing += gap.to - gap.from + 1;
       for (const event of batch.events) {
         this.#pauses.add(event);
-        this.#fold.apply(event, this.#fold.isWhole ? this.#textOf(event) : '');
+        this.#fold.apply(event, this.#isTextWanted(event) ? this.#textOf(event) : '');
       }
       next = batch.next;
       if (!(await this.#write(this.#fold.takeOver()))) return undefined;
@@ -260,17 +266,11 @@ class LogCommand {
     const { id, follow } = this.#line;
     if (id !== undefined) return writeResult(this.#life(id));
     const isRead = this.#fold.isWhole
-      ? await this.#writeStories()
+      ? await this.#write(this.#fold.rest())
       : await this.#writeAgain(source, query, next);
     if (!isRead || !(await writeResult(this.#pausesBefore(Number.POSITIVE_INFINITY)))) return false;
     if (!this.#isAny && !follow && !this.#context.json) await say('No message.');
     return true;
-  }
-
-  #writeStories(): Promise<boolean> {
-    const stories = [...this.#fold.stories].filter((story) => this.#isKept(story));
-    const numberOf = ({ stored }: MessageStory) => stored.envelope.number;
-    return this.#write(stories.sort((one, other) => numberOf(one) - numberOf(other)));
   }
 
   /** Returns false if the reader of stdout is gone. */
@@ -287,12 +287,6 @@ class LogCommand {
     return true;
   }
 
-  #isKept({ stored, life }: MessageStory): boolean {
-    if (this.#line.mailbox !== deadLetterMailbox) return true;
-    if (stored.envelope.to === deadLetterMailbox) return true;
-    return life.some(({ kind }) => kind === 'deadLettered');
-  }
-
   /** Reads the messages again that are not printed yet, for their texts. Returns as #write does. */
   async #writeAgain(
     source: LogSource,
@@ -300,13 +294,18 @@ class LogCommand {
     { sequence }: EventCursor,
   ): Promise<boolean> {
     const filter = new MailSearch(query);
+    const { follow } = this.#line;
     const { signal } = this.#context;
     for await (const { events } of source({ filter, partBytesMax: this.#partBytesMax, signal })) {
       const some = events.flatMap((event) => {
         if (event.kind !== 'stored' || event.sequence > sequence) return [];
-        const standing = this.#fold.standing(event.envelope.number);
+        const { envelope } = event;
+        const standing = this.#fold.standing(envelope.number);
+        if (!standing && !follow) return [];
+        const text = this.#textOf(event);
+        this.#fold.setText(envelope.number, text);
         if (!standing) return [];
-        const entry = { envelope: event.envelope, text: this.#textOf(event), standing };
+        const entry = { envelope, text, standing };
         return [this.#pausesBefore(event.sequence), this.#written(entry)];
       });
       if (some.length > 0) this.#isAny = true;
@@ -334,10 +333,10 @@ class LogCommand {
         if (event.kind === 'paused' || event.kind === 'resumed') {
           return [this.#pausesBefore(Number.POSITIVE_INFINITY)];
         }
-        const story = this.#fold.apply(event, this.#textOf(event));
-        if (!story) return [];
-        if (event.kind === 'stored' || json) return [this.#entry(story)];
-        return [this.#text.change(story, event)];
+        const entry = this.#fold.follow(event, this.#textOf(event));
+        if (!entry) return [];
+        if (event.kind === 'stored' || entry.isNew || json) return [this.#written(entry)];
+        return [this.#text.change(event)];
       });
       if (!(await writeResult(some.join('')))) return exitSuccess;
     }
@@ -349,7 +348,7 @@ class LogCommand {
     const story = stories.byId(id);
     if (!story) return '';
     const { text, life, stored, answeredBy } = story;
-    const entry = { envelope: stored.envelope, text, standing: standingOf(story) };
+    const entry = { envelope: stored.envelope, text, standing: story };
     if (this.#context.json) return entryLine(entry, true, life);
     const numbers = answeredBy.flatMap((each) => stories.byId(each)?.stored.envelope.number ?? []);
     return this.#text.life(story, text, numbers);
@@ -364,11 +363,18 @@ class LogCommand {
 
   #entry(story: MessageStory): string {
     const { text, stored } = story;
-    return this.#written({ envelope: stored.envelope, text, standing: standingOf(story) });
+    return this.#written({ envelope: stored.envelope, text, standing: story });
   }
 
   #written(entry: LogEntry): string {
     return this.#context.json ? entryLine(entry, this.#line.full) : this.#text.entry(entry);
+  }
+
+  /** In the first reading. Of the answers to the message of --id only the numbers are printed. */
+  #isTextWanted(event: MailEvent): boolean {
+    const { id, follow } = this.#line;
+    if (event.kind !== 'stored' || !this.#fold.isWhole) return false;
+    return id === undefined || follow || event.envelope.id === id;
   }
 
   #textOf(event: MailEvent): string | undefined {

@@ -3,8 +3,8 @@ import type { MessageStory } from '../../app/message-stories.ts';
 import type { OutputFields } from '../command-parts.ts';
 import { originFields, plainOrigin } from '../deliver.ts';
 import { jsonLine } from '../output.ts';
+import { type LogEntry, smallStanding } from './log-entries.ts';
 import type { PauseEvent } from './log-pauses.ts';
-import type { LogEntry } from './log-text.ts';
 
 export const logFields: OutputFields = {
   id: 'the id of the message',
@@ -39,7 +39,7 @@ export function entryLine(
   life?: MessageStory['life'],
 ): string {
   const { id, number, to, from, origin, time, answers, bodyBytes: bytes } = envelope;
-  const { mailbox, state, since, attempts, holder } = standing;
+  const { mailbox, state, since, attempts, holder } = smallStanding(standing);
   const [line] = text?.split(/\r?\n/, 1) ?? [];
   return jsonLine({
     ...{ id, number, mailbox, to, from, ...plainOrigin(origin), time, answers },

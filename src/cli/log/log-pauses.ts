@@ -1,7 +1,8 @@
 // When people paused and resumed deliveries, among the messages that `ipc log` prints.
-import type { MessageQuery } from '../../app/message-query.ts';
+
 import type { MailEvent, PausedEvent, ResumedEvent } from '../../model/mail-events.ts';
 import type { Name } from '../../model/message.ts';
+import type { MessageQuery } from './message-query.ts';
 
 export type PauseEvent = PausedEvent | ResumedEvent;
 

@@ -1,11 +1,11 @@
 // Where `ipc log` reads: the files of a store on this machine, also beside its broker, or a broker elsewhere.
 
 import { type LiveOptions, liveEvents } from '../../app/live-events.ts';
-import type { SearchFilter } from '../../app/message-query.ts';
 import { readPast } from '../../app/store-past.ts';
 import { bodyBytesMax } from '../../base/limits.ts';
 import type { EventBatch, EventCursor, MailEvent } from '../../model/mail-events.ts';
 import type { MailService } from '../../model/mail-service.ts';
+import type { SearchFilter } from './message-query.ts';
 
 export interface LogSourceOptions {
   readonly filter: SearchFilter;

@@ -1,25 +1,16 @@
 // Messages of `ipc log`, for people: lines of 80 columns where names allow it, with the text indented below its head, so
 // that no text can pass for a head.
 import { clockTime, utcTime } from '../../app/durations.ts';
-import type { LifeEvent, MessageStory } from '../../app/message-stories.ts';
+import type { LifeEvent, MessageStory, Standing } from '../../app/message-stories.ts';
 import { firstCharacters } from '../../app/peek.ts';
 import { sanitizeLine, sentBy } from '../../app/sanitize.ts';
 import { lifeWords, sessionWord, stateWord } from '../../app/story-words.ts';
 import { byteCount } from '../../app/summaries.ts';
 import { quoted } from '../../base/quoted.ts';
 import { sanitize } from '../../base/visible-text.ts';
-import type { Envelope } from '../../model/message.ts';
 import { painted } from '../terminal.ts';
-import type { Standing } from './log-fold.ts';
+import type { LogEntry } from './log-entries.ts';
 import type { PauseEvent } from './log-pauses.ts';
-
-/** A message to be printed. */
-export interface LogEntry {
-  readonly envelope: Envelope;
-  /** Its first line, or with `isFull` all of it; undefined if it is damaged. */
-  readonly text: string | undefined;
-  readonly standing: Standing;
-}
 
 const columns = 80;
 const indent = '  ';
@@ -46,8 +37,8 @@ export class LogText {
   }
 
   /** A line for what has become of a message that was printed. */
-  change({ stored }: MessageStory, event: LifeEvent): string {
-    return `${this.#timed(event.time, `#${stored.envelope.number} ${lifeWords(event, forms)}`)}\n`;
+  change(event: LifeEvent): string {
+    return `${this.#timed(event.time, `#${event.message.number} ${lifeWords(event, forms)}`)}\n`;
   }
 
   pause({ kind, mailbox, time }: PauseEvent): string {

@@ -1,7 +1,8 @@
 // The beginning of a thread: the message itself, the one that it answers, the one that this answers, and so on.
-import type { SearchFilter } from '../../app/message-query.ts';
+
 import type { MessageId } from '../../model/message.ts';
 import type { LogSource, LogSourceOptions } from './log-source.ts';
+import type { SearchFilter } from './message-query.ts';
 
 /** The ids of the message and of all before it; undefined if the message is not kept. */
 export async function threadBegin(

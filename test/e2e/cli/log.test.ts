@@ -1,9 +1,12 @@
 // `ipc log`: what was said, from the files of a store, without a broker and beside one.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { open } from '../../../src/index.ts';
+import { realDisk } from '../../../src/journal/disk.ts';
+import { postedRecord, settledRecord } from '../../support/disk/journal-model.ts';
+import { openStore } from '../../support/disk/journal-store.ts';
 import { Lines } from '../../support/processes/lines.ts';
 import { nextLine, type Shell, shell } from '../../support/processes/shell.ts';
 
@@ -306,4 +309,50 @@ test('log --erase without a store says so and makes none; --yes goes with --eras
   const alone = await run(['log', '--yes']);
   assert.deepEqual([alone.code, alone.text], [2, '']);
   assert.match(alone.errors, /^ipc: bad_parameter: --yes goes with --erase only\. To do: /);
+});
+
+test('log --follow --mailbox dead-letters tells only of what is or was there', async (context) => {
+  const { run, begin, home, port } = await shell(context);
+  await run(['post', 'jobs', 'waits', '--from', 'ann']);
+  await run(['post', 'dead-letters', 'first']);
+  const following = begin(['log', '--follow', '--json', '--mailbox', 'dead-letters']);
+  const lines = new Lines(following.stdout);
+  const next = async () => {
+    const { state, line } = JSON.parse(await lines.next());
+    return [state, line];
+  };
+  assert.deepEqual(await next(), ['ready', 'first']);
+  const mail = await open({ home, port, env: {}, program: 'worker', name: 'ben' });
+  for (let attempt = 1; attempt <= 20; attempt++) await (await mail.wait('jobs'))?.release();
+  await mail.post('jobs', 'no dead letter');
+  await mail.post('dead-letters', 'last');
+  assert.deepEqual(
+    [await next(), await next()],
+    [
+      ['dead', 'waits'],
+      ['ready', 'last'],
+    ],
+  );
+  await mail.close();
+});
+
+test('log --thread and --id show long threads, whose texts are more than is kept in memory', async (context) => {
+  const { run, home, port } = await shell(context);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const { journal } = await openStore({ disk: realDisk, folder: join(home, `broker-${port}`) });
+  const question = postedRecord(1, 'question');
+  journal.append([question]);
+  const { id } = question.envelope;
+  for (let number = 2; number <= 36; number++) {
+    const { envelope, ...answer } = postedRecord(number, `${number}`.padEnd(1_000_000));
+    journal.append([{ ...answer, envelope: { ...envelope, answers: id } }]);
+  }
+  journal.append([settledRecord(...Array.from({ length: 36 }, (_, index) => index + 1))]);
+  await journal.close();
+  const thread = await run(['log', '--thread', id, '--full', '--json']);
+  assert.deepEqual([thread.code, thread.errors], [0, '']);
+  assert.equal(thread.text.trimEnd().split('\n').length, 36);
+  const one = await run(['log', '--id', id]);
+  assert.deepEqual([one.code, one.errors], [0, '']);
+  assert.match(one.text, /^#1 .*\n {2}question\n[\s\S]*\nanswered by #2, .*#36\n$/);
 });

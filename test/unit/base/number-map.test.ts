@@ -59,3 +59,12 @@ test('a neighbour of the last value that was deleted is set, and found', () => {
     [undefined, 'other', undefined, 'other'],
   );
 });
+
+test('a map that was cleared has no value, and takes others', () => {
+  const map = new NumberMap<string>();
+  for (const number of [1, 2, 300]) map.set(number, `value ${number}`);
+  map.clear();
+  assert.deepEqual([map.size, map.get(300), ...map.values()], [0, undefined]);
+  map.set(2, 'two');
+  assert.deepEqual([map.size, ...map.values()], [1, 'two']);
+});

@@ -51,12 +51,17 @@ class Stage {
 
   /** Records with one event each. */
   write(...events: EventOfRecord[]): void {
+    this.append(...events)();
+  }
+
+  /** The same on a NATS server: they are given to the feed when the function is called, since they are stored then. */
+  append(...events: EventOfRecord[]): () => void {
     const first = this.journal.sequence + 1;
     this.journal.sequence += events.length;
     const made = this.engine.areEventsWanted
       ? events.map((event, index) => ({ index, events: [event] }))
       : [];
-    this.feed.add({ first, count: events.length, time: 1, events: made });
+    return () => this.feed.add({ first, count: events.length, time: 1, events: made });
   }
 
   async took(ms = 60): Promise<string[]> {
@@ -265,4 +270,52 @@ test('a request that arrives after the end of the broker starts nothing', async 
   stage.ask(1);
   assert.deepEqual([stage.engine.areEventsWanted, stage.turnsEnded], [false, 0]);
   assert.deepEqual(await stage.took(70_000), []);
+});
+
+test('records on their way to a NATS server when mail is erased are told once, when they are stored', async () => {
+  const stage = new Stage({}, new PlayedPast([{ events: past(11, 12) }]));
+  stage.ask(1, { after: 'now' });
+  await stage.took();
+  const stored = [stage.append(dropped(1)), stage.append(dropped(2))];
+  stage.feed.forget();
+  stage.ask(1);
+  assert.deepEqual(await stage.took(), []);
+  stored[0]?.();
+  assert.deepEqual(await stage.took(), ['1: 11 next 5/11']);
+  stage.ask(1, { after: { epoch: 5, sequence: 11 } });
+  stored[1]?.();
+  assert.deepEqual(await stage.took(), ['1: 12 next 5/12']);
+});
+
+test('records on their way to a NATS server when the first session follows are not told as what comes from now on', async () => {
+  const stage = new Stage({}, new PlayedPast([{ events: past(11, 12) }]));
+  const stored = [stage.append(dropped(1)), stage.append(dropped(2))];
+  stage.ask(1, { after: 'now' });
+  assert.deepEqual(await stage.took(), ['1: next 5/12']);
+  stored[0]?.();
+  stage.ask(1, { after: { epoch: 5, sequence: 12 } });
+  assert.deepEqual(await stage.took(), []);
+  stored[1]?.();
+  stage.write(dropped(3));
+  assert.deepEqual(await stage.took(), ['1: 13 next 5/13']);
+});
+
+test('records and gaps of the files that are behind the begin of the ring are left to it', async () => {
+  const gap = { from: 9, to: 12 };
+  const batches = [{ events: past(8) }, { gap, events: past(13) }];
+  const expected = [
+    [[{ events: past(8, 12) }], '1: 8 11 next 5/11'],
+    [batches, '1: 8 next 5/8 more'],
+    [batches.slice(1), '1: 11 next 5/11 gap 8-10'],
+  ] as const;
+  for (const [files, told] of expected) {
+    const stage = new Stage({}, new PlayedPast(files));
+    stage.ask(2, { after: 'now' });
+    await stage.took();
+    stage.write(dropped(1));
+    // On a NATS server, they are in the files before they are stored.
+    stage.append(dropped(2), dropped(3));
+    stage.ask(1, { after: { epoch: 5, sequence: 7 } });
+    assert.deepEqual(await stage.took(), [told]);
+  }
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyBytesMax, silenceMsResponse } from '../../../src/base/limits.ts';
+import { checkStore } from '../../../src/journal/check.ts';
 import { byteLength } from '../../../src/journal/segment-writer.ts';
 import type { Name } from '../../../src/model/message.ts';
 import { startBroker } from '../../support/brokers.ts';
@@ -70,4 +71,31 @@ test('a session gets the answer to a compaction before that to its next request'
     mail.status().then(() => order.push('status')),
   ]);
   assert.deepEqual(order, ['compact', 'status']);
+});
+
+test('a compaction ends although each segment has more for itself than the mail in it', {
+  timeout: 20_000,
+}, async (context) => {
+  const limits = { segmentBytesMax: 150, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const { client, folder } = await startBroker(context, { limits });
+  const mail = client();
+  for (let number = 1; number <= 5; number++) await mail.post(box, Buffer.from(`text ${number}`));
+  await mail.compact();
+  const { messages, sound } = await checkStore(folder);
+  assert.deepEqual([messages, sound], [5, true]);
+});
+
+test('a post on a full disk is refused once all segments were written again without a gain', {
+  timeout: 20_000,
+}, async (context) => {
+  const gated = new GatedDisk();
+  const limits = { segmentBytesMax: 150, segmentReserveBytes: 1, segmentGrowthBytes: 1 };
+  const { client } = await startBroker(context, { disk: gated.disk, limits });
+  const mail = client();
+  for (let number = 1; number <= 5; number++) await mail.post(box, Buffer.from(`text ${number}`));
+  gated.onWrite = (buffers) => {
+    if (byteLength(buffers) < bodyBytesMax / 2) return;
+    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
+  };
+  await assert.rejects(mail.post(box, Buffer.alloc(bodyBytesMax)), { code: 'store_full' });
 });

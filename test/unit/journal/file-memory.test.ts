@@ -3,7 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileMemory, largeMemory } from '../../../src/base/large-memory.ts';
-import { realDisk } from '../../../src/journal/disk.ts';
+import { type Disk, realDisk } from '../../../src/journal/disk.ts';
+import { readEvents } from '../../../src/journal/store-reader.ts';
+import { postedRecord } from '../../support/disk/journal-model.ts';
+import { openStore } from '../../support/disk/journal-store.ts';
 import { makeHome } from '../../support/places.ts';
 
 test('a file is read into the memory of one that was read before, if that was released', async (context) => {
@@ -42,4 +45,32 @@ test('segments that differ in length by the posts of a turn are read into the sa
   const second = fileMemory.take(19.5 * megabyte);
   assert.equal(second.length, 19.5 * megabyte);
   assert.equal(second.buffer, first.buffer);
+});
+
+test('a reader of the past reads files one after the other into the same memory, and frees it at the end', async (context) => {
+  const folder = join(await makeHome(context), 'broker');
+  const limits = {
+    segmentBytesMax: 300_000,
+    segmentGrowthBytes: 65_536,
+    segmentReserveBytes: 65_536,
+  };
+  const { journal } = await openStore({ folder, limits });
+  for (let number = 1; number <= 60; number++) {
+    journal.append([postedRecord(number, ''.padEnd(100_000))]);
+  }
+  await journal.close();
+  const memories = new Set<ArrayBufferLike>();
+  const read: Disk['read'] = async (path) => {
+    const bytes = await realDisk.read(path);
+    if (bytes) memories.add(bytes.buffer);
+    return bytes;
+  };
+  let events = 0;
+  const disk = { ...realDisk, read };
+  for await (const batch of readEvents(folder, { disk, partBytesMax: 10 })) {
+    events += batch.events.length;
+  }
+  assert.equal(events, 60);
+  assert.ok(memories.size < 5, `${memories.size} memories for 15 files`);
+  assert.deepEqual(fileMemory.spares(), []);
 });

@@ -235,3 +235,23 @@ for (const bytesMax of [0, 1_000_000]) {
     }
   });
 }
+
+test('while mail is taken out of a long file, all else has its turns', async () => {
+  const disk = new CrashDisk('/home');
+  const file = { epoch: 1, segment: 1 };
+  const records = Array.from({ length: 600 }, (_, index) =>
+    postedRecord(index + 50, ''.padEnd(2_000), { to: index % 2 === 0 ? 'secret' : 'A' }),
+  );
+  writeFile(disk, file, stamp, ...records);
+  let ms = 0;
+  let turns = 0;
+  const defer = (callback: () => void) => {
+    turns++;
+    systemRuntime.defer(callback);
+  };
+  // Each look at the clock is 5 ms later, so each step is a part of the work.
+  const runtime = { ...systemRuntime, now: () => (ms += 5), defer };
+  const own = new History(disk.process(), storeFolder, history, limitsDefault, runtime);
+  assert.equal((await own.erase(secret, [])).messages, 300);
+  assert(turns >= 15, `${turns} turns for 1.2 MB`);
+});

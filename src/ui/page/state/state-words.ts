@@ -13,27 +13,20 @@ export interface StateWords {
 
 /** `isPaused`: nothing is delivered from its mailbox. */
 export function stateWords(story: MessageStory, now: number, isPaused: boolean): StateWords {
-  const { state, holder, attempts, stored, life } = story;
+  const { state, since, attempts, stored } = story;
   const again = attempts > 1 ? ` · attempt ${attempts}` : '';
-  const last = life.at(-1);
   const word = stateWord(story, String);
+  const age = durationText(now - since);
   switch (state) {
     case 'ready': {
-      const since = durationText(now - (last ?? stored).time);
       const next = attempts > 0 ? ` · attempt ${attempts + 1} next` : '';
-      if (isPaused) return { tone: 'paused', word: 'paused', detail: `${since}${next}` };
-      return { tone: 'ready', word, detail: `${since}${next}` };
+      if (isPaused) return { tone: 'paused', word: 'paused', detail: `${age}${next}` };
+      return { tone: 'ready', word, detail: `${age}${next}` };
     }
-    case 'held': {
-      const since = durationText(now - (holder ?? stored).time);
-      return { tone: 'held', word, detail: `${since}${again}` };
-    }
+    case 'held':
+      return { tone: 'held', word, detail: `${age}${again}` };
     case 'done':
-      return {
-        tone: 'done',
-        word,
-        detail: `in ${spanText((last ?? stored).time - stored.time)}${again}`,
-      };
+      return { tone: 'done', word, detail: `in ${spanText(since - stored.time)}${again}` };
     case 'dropped':
       return { tone: 'dropped', word, detail: 'unread' };
     case 'dead':

@@ -1,5 +1,6 @@
-// Which messages are searched for in the past and in the live flow of mail.
-import type { Envelope, MessageId, Name } from '../model/message.ts';
+// Which messages `ipc log` looks for, in the past and in the live flow of mail.
+import type { PastFilter } from '../../journal/past-filter.ts';
+import type { Envelope, MessageId, Name } from '../../model/message.ts';
 
 /** A message is found if it fits all that is given. */
 export interface MessageQuery {
@@ -17,20 +18,17 @@ export interface MessageQuery {
   readonly isThread?: boolean | undefined;
 }
 
-/** A filter of the reader of the past, which also fits the events of a broker. */
-export interface SearchFilter {
+/** A filter that also fits the events of a broker. Messages must come in the order in which they were stored. */
+export interface SearchFilter extends PastFilter {
   /** The whole bodies of messages are needed. */
   readonly needsBodies: boolean;
-  /** A quick test of bodies; absent if none is searched. */
-  readonly mayWant?: (record: { bytes: Buffer; body: number; end: number }) => boolean;
-  /** `body`: undefined if it is corrupt on disk. Messages must come in the order in which they were stored. */
-  wants(envelope: Envelope, body: Buffer | undefined): boolean;
 }
 
 export class MailSearch implements SearchFilter {
   readonly #query: MessageQuery;
   readonly #text: string;
-  readonly mayWant?: NonNullable<SearchFilter['mayWant']>;
+  /** Absent if no text is searched. */
+  readonly mayWant?: NonNullable<PastFilter['mayWant']>;
 
   constructor(query: MessageQuery) {
     this.#query = query;
