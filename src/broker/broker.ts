@@ -135,14 +135,13 @@ export class Broker {
     try {
       await listeners.listenOn(addresses);
     } catch (error) {
-      if (!listeners.holdsLock && error instanceof IpcError) {
+      if (!this.#hasEnded() && !listeners.holdsLock && error instanceof IpcError) {
         await this.close();
         this.#options.onFailed(error);
       }
       throw error;
     }
-    if (this.#state === 'ended') return listeners.close();
-    this.#journal?.noteOwner(this.#ownerNote());
+    if (!this.#hasEnded()) this.#journal?.noteOwner(this.#ownerNote());
   }
 
   /** The orderly end: syncs what is written, seals the journal, frees the port, and sends `going` to the peers. */

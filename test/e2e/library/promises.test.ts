@@ -637,6 +637,31 @@ test('a process ends by itself until it uses a broker, and from then on only aft
   assert.equal((await mail.status()).pid, process.pid);
 });
 
+test('a process whose broker had a session that is stopped ends 2 s after close', async (context) => {
+  const { home, port } = await libraryPlace(context);
+  const run = (script: string) => {
+    const head = `import { open } from ${JSON.stringify(library)};
+      const mail = await open(${JSON.stringify({ home, port, env: {} })});
+      console.log((await mail.status()).own);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', head + script]);
+    context.after(() => child.kill('SIGKILL'));
+    return child;
+  };
+  const owner = run(`process.stdin.once('data', () => mail.close()).once('end', () => {});`);
+  assert.equal(String((await once(owner.stdout, 'data'))[0]), 'true\n');
+  const stopped = run('');
+  assert.equal(String((await once(stopped.stdout, 'data'))[0]), 'false\n');
+  stopped.kill('SIGSTOP');
+  owner.stdin.end('close');
+  const began = performance.now();
+  assert.deepEqual(await once(owner, 'exit'), [0, null]);
+  const ms = performance.now() - began;
+  assert.ok(
+    ms < 20_000,
+    `it ended after ${Math.round(ms)} ms; a stopped session counts as dead after 45 s`,
+  );
+});
+
 test('a switch over the code of an error is checked by the compiler', () => {
   const advice = ({ code }: IpcError): string => {
     switch (code) {

@@ -153,6 +153,18 @@ test('a broker listens on another address even if the disk is too full to record
   assert.deepEqual(readOwner(folder)?.addresses, ['127.0.0.1']);
 });
 
+test('a broker that is closed while it fails to listen on an address is closed in good order, and keeps no port', async (context) => {
+  const failed: string[] = [];
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const { broker } = await startBroker(context, { onFailed });
+  const listening = broker.listenOn(['127.0.0.2', '192.0.2.1']);
+  const refused = assert.rejects(listening, { code: 'address_unusable' });
+  await broker.close();
+  await refused;
+  assert.deepEqual(failed, []);
+  assert.deepEqual(broker.addresses, []);
+});
+
 test('a post that was cancelled before it was sent leaves no gap in the counts', async (context) => {
   const { client } = await startBroker(context);
   const poster = client();
