@@ -616,6 +616,30 @@ test('after close nothing more is made in the state folder, and the port is free
   }
 });
 
+test('a session that is closed amid a stop has given up all it had when close returns, and the stop ends', async (context) => {
+  for (const hasStandby of [false, true]) {
+    const parent = await makeHome(context);
+    const place = { home: join(parent, 'home'), port: await freePort(), env: {} };
+    const mail = await open(place);
+    await mail.start();
+    const standby = await open(place);
+    context.after(() => standby.close());
+    if (hasStandby) await standby.status();
+    const began = performance.now();
+    const stopping = mail.stop();
+    await mail.close();
+    if (!hasStandby) {
+      await rm(place.home, { recursive: true });
+      const server = createServer().listen({ host: '127.0.0.1', port: place.port });
+      await once(server, 'listening');
+      server.close();
+      assert.deepEqual(await readdir(parent), []);
+    }
+    assert.deepEqual(await stopping, { successor: undefined, messages: 0 });
+    assert.ok(performance.now() - began < 4_000, 'a stop waits up to 5 s for a standby');
+  }
+});
+
 test('a process ends by itself until it uses a broker, and from then on only after close', async (context) => {
   const { home, port, session } = await libraryPlace(context);
   const run = (script: string) => {
