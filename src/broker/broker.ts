@@ -149,13 +149,15 @@ export class Broker {
     for (const peer of this.#peers.values()) peer.pause('ending');
     await this.#groupCommit?.finish();
     if (this.#hasEnded()) return;
-    this.#state = 'ended';
     try {
       await this.#journal?.close();
+    } catch (error) {
+      // No call waits for this sync.
+      return this.#fail(error);
     } finally {
       this.#end();
-      this.#closePeers({ kind: 'going', request: 0 });
     }
+    this.#closePeers({ kind: 'going', request: 0 });
   }
 
   /** The end of a broker whose store another has taken over: it writes nothing more. Calls `onFailed`. */
@@ -166,16 +168,12 @@ export class Broker {
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;
-    const { folder, disk } = this.#options;
+    const { folder, disk, limits, history } = this.#options;
     const journal = await Journal.open({
-      ...{ folder, owner: this.#ownerNote() },
+      ...{ folder, disk, limits, history, runtime, owner: this.#ownerNote() },
       restore: (record) => engine.restore(record),
       restorePlain: (post) => engine.restore(post),
       snapshot: () => engine.snapshot(),
-      runtime,
-      ...(disk ? { disk } : {}),
-      ...(this.#options.limits ? { limits: this.#options.limits } : {}),
-      history: this.#options.history,
     });
     this.#journal = journal;
     this.#upkeep = new Upkeep(journal, runtime);
@@ -187,7 +185,7 @@ export class Broker {
     });
     this.#feed = new EventFeed({
       past: new StorePast(folder, disk, runtime),
-      ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },
+      ...{ engine, journal, runtime, limits, commit: this.#groupCommit },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
     this.#removals = new Removals({
