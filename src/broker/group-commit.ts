@@ -189,7 +189,12 @@ export class GroupCommit {
     this.#isEnding = true;
     this.#removal = undefined;
     this.#endSpace();
-    for (this.endTurn(); this.#syncing; this.endTurn()) await this.#syncing;
+    this.endTurn();
+    while (this.#syncing) {
+      await this.#syncing;
+      // For what was added meanwhile.
+      this.endTurn();
+    }
     this.stop();
   }
 
