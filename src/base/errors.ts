@@ -306,7 +306,7 @@ export function storageFault(error: unknown, what?: string): IpcError | undefine
 
 /** For an error that the system reported of a state folder, or of a part of it; any other error stays as it is. */
 export function homeFault(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error) || !('errno' in error)) return error;
+  if (!isSystemError(error)) return error;
   const what = `${folder}: ${error.message}`;
   return (
     outOfFiles(error) ??
@@ -331,6 +331,11 @@ export function notLive(number: number): Error {
 /** The caller cancelled the call. */
 export function cancelled(): IpcError {
   return new IpcError('cancelled', 'the call was cancelled');
+}
+
+/** The system reported it. Any other error that is no IpcError is a fault of this program. */
+export function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'errno' in error;
 }
 
 /** EDQUOT of Linux and of macOS. Node has no name for it: it reports UNKNOWN, or the number. */

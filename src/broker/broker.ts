@@ -18,11 +18,9 @@ import type { Command, ConnectionId, Instant, Outcome } from '../engine/commands
 import { Engine } from '../engine/engine.ts';
 import { Journal } from '../journal/journal.ts';
 import type { OwnerNote } from '../journal/paths.ts';
-import type { EraseRequest } from '../model/erase-requests.ts';
 import type { SessionId } from '../model/message.ts';
 import {
   type BrokerRequest,
-  type CompactRequest,
   type ListenRequest,
   laterRequests,
   type Request,
@@ -65,7 +63,7 @@ export class Broker {
   readonly #sender = new ReplySender(this.#peers, (response) => this.#completed(response));
   readonly #turn: Turn = { peers: 0 };
   #connectionCount = 0;
-  #state: 'starting' | 'open' | 'ended' = 'starting';
+  #state: 'starting' | 'open' | 'closing' | 'ended' = 'starting';
   #timer: Timer | undefined;
   /** When it fires. It is not set anew when a deadline disappears: a spurious tick costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
@@ -135,29 +133,31 @@ export class Broker {
     try {
       await listeners.listenOn(addresses);
     } catch (error) {
-      if (!listeners.holdsLock && error instanceof IpcError) {
+      if (!this.#isEnding() && !listeners.holdsLock && error instanceof IpcError) {
         await this.close();
         this.#options.onFailed(error);
       }
       throw error;
     }
-    if (this.#state === 'ended') return listeners.close();
-    this.#journal?.noteOwner(this.#ownerNote());
+    if (!this.#hasEnded()) this.#journal?.noteOwner(this.#ownerNote());
   }
 
   /** The orderly end: syncs what is written, seals the journal, frees the port, and sends `going` to the peers. */
   async close(): Promise<void> {
     if (this.#state === 'ended') return;
+    this.#state = 'closing';
     for (const peer of this.#peers.values()) peer.pause('ending');
     await this.#groupCommit?.finish();
     if (this.#hasEnded()) return;
-    this.#state = 'ended';
     try {
       await this.#journal?.close();
+    } catch (error) {
+      // No call waits for this sync.
+      return this.#fail(error);
     } finally {
       this.#end();
-      this.#closePeers({ kind: 'going', request: 0 });
     }
+    this.#closePeers({ kind: 'going', request: 0 });
   }
 
   /** The end of a broker whose store another has taken over: it writes nothing more. Calls `onFailed`. */
@@ -168,16 +168,12 @@ export class Broker {
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;
-    const { folder, disk } = this.#options;
+    const { folder, disk, limits, history } = this.#options;
     const journal = await Journal.open({
-      ...{ folder, owner: this.#ownerNote() },
+      ...{ folder, disk, limits, history, runtime, owner: this.#ownerNote() },
       restore: (record) => engine.restore(record),
       restorePlain: (post) => engine.restore(post),
       snapshot: () => engine.snapshot(),
-      runtime,
-      ...(disk ? { disk } : {}),
-      ...(this.#options.limits ? { limits: this.#options.limits } : {}),
-      history: this.#options.history,
     });
     this.#journal = journal;
     this.#upkeep = new Upkeep(journal, runtime);
@@ -189,13 +185,13 @@ export class Broker {
     });
     this.#feed = new EventFeed({
       past: new StorePast(folder, disk, runtime),
-      ...{ engine, journal, runtime, commit: this.#groupCommit, limits: this.#options.limits },
+      ...{ engine, journal, runtime, limits, commit: this.#groupCommit },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
     this.#removals = new Removals({
       ...{ journal, commit: this.#groupCommit },
       isConnected: (connection) => this.#peers.has(connection),
-      hasEnded: () => this.#hasEnded(),
+      isEnding: () => this.#isEnding(),
       send: (to, response) => this.#reply(to, response),
       erased: () => this.#feed?.forget(),
       fail: (error) => this.#fail(error),
@@ -212,7 +208,7 @@ export class Broker {
   }
 
   #admit(connection: Connection): void {
-    if (this.#state === 'ended') return connection.destroy();
+    if (this.#isEnding()) return connection.destroy();
     const { connectionsMax } = this.#limits;
     if (this.#peers.size >= connectionsMax) return refuseConnection(connection, connectionsMax);
     this.#budget.add(connection);
@@ -312,7 +308,9 @@ export class Broker {
         return this.#feed?.request(connection, request);
       case 'compact':
       case 'erase':
-        return this.#whilePaused(connection, peer, () => this.#remove(connection, request));
+        return this.#whilePaused(connection, peer, async () =>
+          this.#removals?.remove(connection, request),
+        );
       case 'cancel':
         if (this.#feed?.cancel(connection, request.request)) return;
         return this.#ask(connection, request);
@@ -343,11 +341,6 @@ export class Broker {
   #ask(connection: ConnectionId, request: BrokerRequest): void {
     this.#step(connection, request);
     this.#groupCommit?.endLargeTurn();
-  }
-
-  async #remove(connection: ConnectionId, request: CompactRequest | EraseRequest): Promise<void> {
-    if (request.kind === 'erase') await this.#removals?.erase(connection, request);
-    else await this.#removals?.compact(connection, request);
   }
 
   async #listen(
@@ -381,10 +374,10 @@ export class Broker {
     let stepsLeft = this.#journal?.spaceStepsMax ?? 0;
     for (let mayGain = true; mayGain && !hasRoom; ) {
       mayGain = ((await this.#groupCommit?.makeSpace()) ?? false) && --stepsLeft > 0;
-      if (this.#hasEnded() || !this.#peers.has(connection)) return;
+      if (this.#isEnding() || !this.#peers.has(connection)) return;
       hasRoom = this.#hasRoom(bytes, alsoOf(post));
     }
-    if (this.#hasEnded()) return;
+    if (this.#isEnding()) return;
     const refusal = hasRoom ? undefined : this.#journal?.refusal();
     this.#step(connection, { ...post, refusal });
   }
@@ -446,6 +439,7 @@ export class Broker {
   }
 
   #tick(): void {
+    if (this.#state !== 'open') return;
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#noticeStandstill();
     this.#take(this.#engine.tick(this.#instant()));
@@ -457,6 +451,11 @@ export class Broker {
 
   #hasEnded(): boolean {
     return this.#state === 'ended';
+  }
+
+  /** What is not answered by now is left to the next owner. */
+  #isEnding(): boolean {
+    return this.#state === 'closing' || this.#state === 'ended';
   }
 
   #fail(error: unknown): void {

@@ -7,7 +7,7 @@
 //    so all followers together have a small share of it.
 // 4. A cursor that is older than the ring is served from the files of the store. What is not there is a gap.
 // 5. Without requests for `eventsIdleMs` no more events are made.
-import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { IpcError, isSystemError } from '../base/errors.ts';
 import {
   eventBatchBytesMax,
   eventIndexBytes,
@@ -126,6 +126,8 @@ export class EventFeed {
     const requests = this.#open.get(connection);
     this.#check(request, requests);
     if (!this.#areWanted) this.#begin();
+    // The end of the turn may have failed.
+    if (this.#isStopped) return;
     const batch = new PendingBatch(request, this.#placeOf(request.after), this.#limits);
     const { request: number, partBytesMax, waitMs } = request;
     // The caller learns its cursor at once: sent again later, `now` would mean another place.
@@ -223,7 +225,7 @@ export class EventFeed {
     try {
       start = (await this.#past?.startBehind(follower.epoch)) ?? startSequence;
     } catch (error) {
-      if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+      if (!(error instanceof IpcError) && !isSystemError(error)) throw error;
       // Without it, events of the epochs between would be skipped.
       this.#runtime.setTimer(() => this.#retry(follower), fileRetryMs);
       return;
@@ -321,7 +323,7 @@ export class EventFeed {
         reading.taken(batch.seen);
       }
     } catch (error) {
-      if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+      if (!(error instanceof IpcError) && !isSystemError(error)) throw error;
       if (!this.#isOpen(follower)) return;
       past.close(reading);
       if (batch.hasEvents) return this.#end(follower);

@@ -89,6 +89,8 @@ export class GroupCommit {
   #makingSpace: Promise<boolean> = Promise.resolve(false);
   /** Segments that compaction has removed. */
   #removed = 0;
+  /** Nothing more is added, and nothing is compacted. */
+  #isEnding = false;
   #isStopped = false;
 
   constructor(options: GroupCommitOptions) {
@@ -179,11 +181,21 @@ export class GroupCommit {
     });
   }
 
-  /** Writes and syncs everything that was added. */
+  /**
+   * Writes and syncs everything that was added, and stops. A removal stays where it is, since it may be that of a large
+   * log; the next owner begins it again.
+   */
   async finish(): Promise<void> {
+    this.#isEnding = true;
+    this.#removal = undefined;
+    this.#endSpace();
     this.endTurn();
-    this.#beginSync();
-    while (this.#syncing) await this.#syncing;
+    while (this.#syncing) {
+      await this.#syncing;
+      // For what was added meanwhile.
+      this.endTurn();
+    }
+    this.stop();
   }
 
   /**
@@ -208,8 +220,8 @@ export class GroupCommit {
   }
 
   async #makeSpace(isWanted: boolean): Promise<boolean> {
-    if (!this.#isStopped) this.endTurn();
-    if (this.#isStopped) return false;
+    this.endTurn();
+    if (this.#isEnding || this.#isStopped) return false;
     const removedBefore = this.#removed;
     let hasBegun = false;
     try {
@@ -336,6 +348,7 @@ export class GroupCommit {
 
   /** Takes the next step of the removal of the oldest segment. All that was written before the last one is synced. */
   async #compact(): Promise<void> {
+    if (this.#isEnding) return;
     const removal = this.#removal;
     switch (removal?.step) {
       case 'drop':

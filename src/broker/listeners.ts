@@ -58,6 +58,7 @@ export class Listeners {
   /** Those that came in through the TCP addresses. */
   readonly #sockets = new Set<Socket>();
   #onSocket: (socket: Socket) => void = hangUp;
+  #isClosed = false;
   /** Ends when the last requested change is made, or has failed. */
   #changing: Promise<void> = Promise.resolve();
 
@@ -95,7 +96,9 @@ export class Listeners {
     return changing;
   }
 
+  /** Also ends a change that is under way. */
   close(): void {
+    this.#isClosed = true;
     this.#socket.close();
     this.#closeServers([...this.#addresses]);
   }
@@ -128,6 +131,7 @@ export class Listeners {
 
   /** What cannot be bound again stays closed. */
   async #restore(before: readonly string[]): Promise<void> {
+    if (this.#isClosed) return;
     this.#closeServers(this.#addresses.filter((each) => !before.includes(each)));
     for (const address of before.filter((each) => !this.#servers.has(each))) {
       const server = await this.#listenWithRetry(address).catch(() => undefined);
@@ -160,6 +164,7 @@ export class Listeners {
   }
 
   #add(address: string, server: Server): void {
+    if (this.#isClosed) return void server.close();
     this.#servers.set(address, server);
     this.#addresses.push(address);
     server.removeAllListeners('connection').on('connection', (socket) => {

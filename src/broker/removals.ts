@@ -1,8 +1,8 @@
 // Requests of sessions that remove settled mail: a compact takes it out of the log, an erase out of history as well.
-// 1. Both remove one segment after the other, until nothing more is gained or the session is gone.
+// 1. Both remove one segment after the other, until nothing more is gained, the session is gone, or the broker ends.
 // 2. Erases run one at a time, since each replaces files that the next one is to read.
-// 3. An owner that was replaced meanwhile has not erased all: it ends without a response, and the client sends the request
-//    to its successor.
+// 3. An owner that ends, or was replaced, meanwhile has not removed all: it sends no response, so the client sends the
+//    request to its successor.
 // When the disk fails while history is rewritten, the session gets the error and the broker goes on: no mail depends on
 // history.
 import { IpcError } from '../base/errors.ts';
@@ -17,7 +17,7 @@ export interface RemovalOptions {
   readonly journal: Journal;
   readonly commit: Pick<GroupCommit, 'endTurn' | 'makeSpace'>;
   isConnected(session: ConnectionId): boolean;
-  hasEnded(): boolean;
+  isEnding(): boolean;
   send(to: ConnectionId, response: Response): void;
   /** History has changed. */
   erased(): void;
@@ -34,26 +34,27 @@ export class Removals {
     this.#options = options;
   }
 
-  async compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
-    await this.#makeAllSpace(to);
-    this.#options.send(to, { kind: 'compacted', request });
-  }
-
-  erase(to: ConnectionId, erase: EraseRequest): Promise<void> {
-    this.#erasing = this.#erasing.then(() => this.#erase(to, erase));
+  remove(to: ConnectionId, request: CompactRequest | EraseRequest): Promise<void> {
+    if (request.kind === 'compact') return this.#compact(to, request);
+    this.#erasing = this.#erasing.then(() => this.#erase(to, request));
     return this.#erasing;
   }
 
+  async #compact(to: ConnectionId, { request }: CompactRequest): Promise<void> {
+    await this.#makeAllSpace(to);
+    if (!this.#options.isEnding()) this.#options.send(to, { kind: 'compacted', request });
+  }
+
   async #erase(to: ConnectionId, { request, mailbox }: EraseRequest): Promise<void> {
-    const { journal, commit, isConnected, hasEnded, send, erased, fail } = this.#options;
-    if (hasEnded() || !isConnected(to)) return;
+    const { journal, commit, isConnected, isEnding, send, erased, fail } = this.#options;
+    if (isEnding() || !isConnected(to)) return;
     try {
       commit.endTurn();
       journal.beginErase();
       await this.#makeAllSpace(to);
-      if (hasEnded()) return;
+      if (isEnding()) return;
       const result: Erased | IpcError = await journal.erase(mailbox).catch(faultOf);
-      if (hasEnded()) return;
+      if (isEnding()) return;
       checkFencing(journal);
       erased();
       if (result instanceof IpcError) {

@@ -196,7 +196,9 @@ export class Client {
       take: (response, self) => {
         if (response.kind === 'end') {
           const { remaining, elsewhere, paused } = response;
-          const all = deliveries.map((each) => ({ ...each, elsewhere }));
+          // Over a reconnect another session may have got some of them.
+          const held = deliveries.filter((each) => this.#holdings.has(each));
+          const all = held.map((each) => ({ ...each, elsewhere }));
           const left = { remaining, elsewhere, ...(paused && { paused }) };
           self.done({ deliveries: all, ...left });
         }

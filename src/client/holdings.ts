@@ -37,6 +37,11 @@ export class Holdings {
     return all;
   }
 
+  /** False also for one that the session has lost with a connection. */
+  has({ envelope }: Held): boolean {
+    return this.#find(envelope) !== undefined;
+  }
+
   add({ envelope }: Held): void {
     this.#remove(envelope);
     const holding: OwnHold = { envelope, isLeaving: false, namesake: undefined };

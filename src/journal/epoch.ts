@@ -1,7 +1,13 @@
 // An epoch is a folder, and only one process can create it. The process that creates the next one owns the
 // store from then on: the epoch is the fencing token.
 import { dirname } from 'node:path';
-import { IpcError, outOfFiles, storageFault, systemErrorCode } from '../base/errors.ts';
+import {
+  IpcError,
+  isSystemError,
+  outOfFiles,
+  storageFault,
+  systemErrorCode,
+} from '../base/errors.ts';
 import type { Ballast } from './ballast.ts';
 import { type Disk, type FolderIdentity, isSameFolder } from './disk.ts';
 import {
@@ -129,10 +135,6 @@ export function folderFault(error: unknown): unknown {
   if (!isSystemError(error)) return error;
   const fault = outOfFiles(error) ?? storageFault(error);
   return fault ?? new IpcError('home_unusable', error.message, { cause: error });
-}
-
-function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && 'errno' in error;
 }
 
 export function isDiskFull(error: unknown): boolean {

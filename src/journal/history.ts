@@ -7,7 +7,7 @@
 //    Then the oldest files go that are beyond the bound. What later files need of them stays in a small one in front.
 // 3. giveUpOldest() removes one file when the disk is full.
 import { join } from 'node:path';
-import { IpcError, systemErrorCode } from '../base/errors.ts';
+import { IpcError, isSystemError } from '../base/errors.ts';
 import { fileMemory } from '../base/large-memory.ts';
 import type { Runtime } from '../base/runtime.ts';
 import type { Erased } from '../model/erase-requests.ts';
@@ -431,5 +431,5 @@ export class History {
 }
 
 function ignoreFault(error: unknown): void {
-  if (!(error instanceof IpcError) && systemErrorCode(error) === undefined) throw error;
+  if (!(error instanceof IpcError) && !isSystemError(error)) throw error;
 }

@@ -69,9 +69,9 @@ export interface JournalOptions {
    * be taken for a duplicate, and the message would be lost.
    */
   snapshot(): readonly JournalRecord[];
-  readonly disk?: Disk;
+  readonly disk?: Disk | undefined;
   readonly runtime?: Pick<Runtime, 'now' | 'time' | 'defer' | 'setTimer' | 'randomBytes'>;
-  readonly limits?: Partial<JournalLimits>;
+  readonly limits?: Partial<JournalLimits> | undefined;
   /** How much history is kept. */
   readonly history?: HistoryBound | undefined;
 }

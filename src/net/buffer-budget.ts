@@ -7,8 +7,7 @@ import { bufferBudgetBytes } from '../base/limits.ts';
 import type { Connection } from './connection.ts';
 
 export class BufferBudget {
-  /** The bytes of each connection when they were last counted. */
-  readonly #connections = new Map<Connection, number>();
+  readonly #connections = new Set<Connection>();
   readonly #bytesMax: number;
   #bytes = 0;
 
@@ -18,23 +17,22 @@ export class BufferBudget {
 
   /** Counts the connection until it is closed. */
   add(connection: Connection): void {
-    this.#connections.set(connection, 0);
-    connection.onMemoryChange = () => this.#count(connection);
-    this.#count(connection);
-  }
-
-  #count(connection: Connection): void {
-    const before = this.#connections.get(connection) ?? 0;
-    const now = connection.isClosed ? 0 : connection.memoryBytes;
-    this.#bytes += now - before;
-    if (connection.isClosed) this.#connections.delete(connection);
-    else this.#connections.set(connection, now);
-    if (this.#bytes > this.#bytesMax) this.#longestStalled()?.destroy();
+    let before = 0;
+    const count = (): void => {
+      const now = connection.isClosed ? 0 : connection.memoryBytes;
+      this.#bytes += now - before;
+      before = now;
+      if (connection.isClosed) this.#connections.delete(connection);
+      if (this.#bytes > this.#bytesMax) this.#longestStalled()?.destroy();
+    };
+    this.#connections.add(connection);
+    connection.onMemoryChange = count;
+    count();
   }
 
   #longestStalled(): Connection | undefined {
     let longest: Connection | undefined;
-    for (const connection of this.#connections.keys()) {
+    for (const connection of this.#connections) {
       if (connection.stalledSince < (longest?.stalledSince ?? Number.POSITIVE_INFINITY)) {
         longest = connection;
       }

@@ -11,7 +11,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { IpcError, systemErrorCode } from '../base/errors.ts';
 import { freeMemory } from '../base/free-memory.ts';
-import { handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
+import { endMsMax, handshakeMs, heartbeatMs, silenceMsDead } from '../base/limits.ts';
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
@@ -234,7 +234,7 @@ export class Connection {
     if (!this.#paused && this.#onFrame) this.#socket.resume();
   }
 
-  /** Sends what is buffered, then ends. No more frames are passed to `onFrame`. */
+  /** Sends what is buffered, then ends, after `endMsMax` at the latest. No more frames are passed to `onFrame`. */
   close(): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
@@ -243,6 +243,9 @@ export class Connection {
     // Bytes that still come are read and dropped, so that the end of the peer's bytes is noticed.
     this.#paused = false;
     this.#socket.resume();
+    // A peer that is stopped, or means harm, never ends its side, and would keep this process from its end.
+    this.#runtime.clearTimer(this.#timer);
+    this.#timer = this.#runtime.setTimer(() => this.#fail(silent(endMsMax)), endMsMax).unref();
   }
 
   /** Ends at once and drops the bytes of both directions. */
@@ -423,7 +426,7 @@ export class Connection {
   }
 
   #judge(): void {
-    if (this.#state === 'closed') return;
+    if (this.#state !== 'open') return;
     if (this.#runtime.now() < this.#deadAt()) this.#arm();
     else this.#fail(silent(this.#times.silenceMsDead));
   }

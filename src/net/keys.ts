@@ -11,6 +11,7 @@ import { performance } from 'node:perf_hooks';
 import {
   IpcError,
   type IpcErrorOptions,
+  isSystemError,
   outOfFiles,
   storageFault,
   systemErrorCode,
@@ -102,23 +103,22 @@ function withheld(): IpcError {
 
 /** undefined when there is no such file. */
 export function readKey(path: string): Buffer | undefined {
-  let file: number;
+  let file: number | undefined;
   try {
     // Opening a pipe must not wait for its writer.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    requireTrustedFile(path);
+    return readKeyFrom(file, path);
   } catch (error) {
+    if (!isSystemError(error)) throw error;
     const code = systemErrorCode(error);
     if (code === 'ENOENT') return undefined;
     if (code === 'ENAMETOOLONG') throw tooLong(path);
     if (code === 'ENOTDIR') throw new IpcError('home_unusable', `${path}: its folder is a file`);
     const what = `${path} cannot be read (${code})`;
     throw outOfFiles(error) ?? new IpcError('key_unusable', what, { cause: error });
-  }
-  try {
-    requireTrustedFile(path);
-    return readKeyFrom(file, path);
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
 }
 

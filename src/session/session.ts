@@ -167,7 +167,7 @@ export class Session extends Client implements MailService {
     const { messages } = broker;
     const hasStandby = broker.standbys(this.session) > 0;
     const isAlone = broker.sessions <= 1;
-    await broker.close();
+    await this.#withFiles(broker.close());
     if (isAlone) return { successor: undefined, messages };
     const welcome = await this.#successor(hasStandby ? standbyMsMax : noStandbyMsMax, options);
     return { successor: welcome?.pid, messages: welcome?.messages ?? messages };
@@ -198,7 +198,8 @@ export class Session extends Client implements MailService {
   /** Waits for the welcome of the next owner; undefined when there is none in time. */
   #successor(limitMs: number, options?: Cancellable): Promise<Welcome | undefined> {
     return withPatience(limitMs, async (patience) => {
-      while (patience.passedMs < limitMs && !options?.signal?.aborted) {
+      const isWanted = () => !this.#isClosed && !options?.signal?.aborted;
+      while (patience.passedMs < limitMs && isWanted()) {
         const welcome = await this.join(options).catch(() => undefined);
         if (welcome) return welcome;
         await sleep(retryPauseMsMax);

@@ -1,4 +1,4 @@
-// Those who wait for the next welcome of a session.
+// The calls that wait for the next welcome of a session.
 import { cancelled } from '../base/errors.ts';
 import type { Cancellable } from '../model/mail-service.ts';
 import type { Welcome } from '../model/requests.ts';

@@ -616,6 +616,30 @@ test('after close nothing more is made in the state folder, and the port is free
   }
 });
 
+test('a session that is closed amid a stop has given up all it had when close returns, and the stop ends', async (context) => {
+  for (const hasStandby of [false, true]) {
+    const parent = await makeHome(context);
+    const place = { home: join(parent, 'home'), port: await freePort(), env: {} };
+    const mail = await open(place);
+    await mail.start();
+    const standby = await open(place);
+    context.after(() => standby.close());
+    if (hasStandby) await standby.status();
+    const began = performance.now();
+    const stopping = mail.stop();
+    await mail.close();
+    if (!hasStandby) {
+      await rm(place.home, { recursive: true });
+      const server = createServer().listen({ host: '127.0.0.1', port: place.port });
+      await once(server, 'listening');
+      server.close();
+      assert.deepEqual(await readdir(parent), []);
+    }
+    assert.deepEqual(await stopping, { successor: undefined, messages: 0 });
+    assert.ok(performance.now() - began < 4_000, 'a stop waits up to 5 s for a standby');
+  }
+});
+
 test('a process ends by itself until it uses a broker, and from then on only after close', async (context) => {
   const { home, port, session } = await libraryPlace(context);
   const run = (script: string) => {
@@ -635,6 +659,31 @@ test('a process ends by itself until it uses a broker, and from then on only aft
   owner.kill('SIGKILL');
   await end;
   assert.equal((await mail.status()).pid, process.pid);
+});
+
+test('a process whose broker had a session that is stopped ends 2 s after close', async (context) => {
+  const { home, port } = await libraryPlace(context);
+  const run = (script: string) => {
+    const head = `import { open } from ${JSON.stringify(library)};
+      const mail = await open(${JSON.stringify({ home, port, env: {} })});
+      console.log((await mail.status()).own);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', head + script]);
+    context.after(() => child.kill('SIGKILL'));
+    return child;
+  };
+  const owner = run(`process.stdin.once('data', () => mail.close()).once('end', () => {});`);
+  assert.equal(String((await once(owner.stdout, 'data'))[0]), 'true\n');
+  const stopped = run('');
+  assert.equal(String((await once(stopped.stdout, 'data'))[0]), 'false\n');
+  stopped.kill('SIGSTOP');
+  owner.stdin.end('close');
+  const began = performance.now();
+  assert.deepEqual(await once(owner, 'exit'), [0, null]);
+  const ms = performance.now() - began;
+  assert.ok(
+    ms < 20_000,
+    `it ended after ${Math.round(ms)} ms; a stopped session counts as dead after 45 s`,
+  );
 });
 
 test('a switch over the code of an error is checked by the compiler', () => {

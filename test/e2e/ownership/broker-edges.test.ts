@@ -153,6 +153,32 @@ test('a broker listens on another address even if the disk is too full to record
   assert.deepEqual(readOwner(folder)?.addresses, ['127.0.0.1']);
 });
 
+test('a broker whose disk fails at its end reports that, and its close succeeds, since all that it acknowledged is synced', async (context) => {
+  const failed: string[] = [];
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const gated = new GatedDisk();
+  const { broker, client } = await startBroker(context, { disk: gated.disk, onFailed });
+  const reader = client();
+  await reader.post(box, Buffer.from('mail'));
+  assert.equal((await reader.wait(box, { timeoutMs: 1_000 }))?.attempt, 1);
+  gated.gate = Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 }));
+  await broker.close();
+  assert.deepEqual(failed, ['storage_failed']);
+  assert.deepEqual(broker.addresses, []);
+});
+
+test('a broker that is closed while it fails to listen on an address is closed in good order, and keeps no port', async (context) => {
+  const failed: string[] = [];
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const { broker } = await startBroker(context, { onFailed });
+  const listening = broker.listenOn(['127.0.0.2', '192.0.2.1']);
+  const refused = assert.rejects(listening, { code: 'address_unusable' });
+  await broker.close();
+  await refused;
+  assert.deepEqual(failed, []);
+  assert.deepEqual(broker.addresses, []);
+});
+
 test('a post that was cancelled before it was sent leaves no gap in the counts', async (context) => {
   const { client } = await startBroker(context);
   const poster = client();

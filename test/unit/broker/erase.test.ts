@@ -1,5 +1,6 @@
 // What a real broker with a real disk does when sessions ask it to erase settled mail.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -49,6 +50,31 @@ test('an erase that the disk fails is refused, and the broker goes on', async (c
   const content = await contentOf(folder);
   assert.equal(content.includes('text of ann'), false);
   assert.equal(content.includes('text of ben'), true);
+});
+
+test('a broker that is closed amid a compaction or an erase stops it, and answers nothing', async (context) => {
+  for (const kind of ['compact', 'erase'] as const) {
+    const { broker, client, folder } = await startBroker(context, {
+      limits: { segmentBytesMax: 4_000 },
+    });
+    const agent = client();
+    for (let count = 0; count < 40; count++) {
+      await agent.post(count % 4 === 0 ? ann : ben, Buffer.alloc(900));
+    }
+    for (;;) {
+      const delivery = await agent.wait(ben, { timeoutMs: 0 });
+      if (!delivery) break;
+      await agent.settle([delivery]);
+    }
+    const removing = kind === 'compact' ? agent.compact() : agent.erase('');
+    const refused = assert.rejects(removing, { code: 'unreachable' });
+    const segments = () => readdirSync(join(folder, 'epochs', '00000001')).length;
+    const before = segments();
+    while (segments() >= before) await new Promise(setImmediate);
+    await broker.close();
+    await refused;
+    assert.ok(segments() > before - 5, `${kind}: of ${before} segments ${segments()} are left`);
+  }
 });
 
 test('two sessions that erase at the same time both get what they asked for', async (context) => {

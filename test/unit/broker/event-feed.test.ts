@@ -1,5 +1,6 @@
 // The feed of events with a clock that the test advances, and a past that the test plays.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import type { EventFeedLimits } from '../../../src/broker/event-feed.ts';
 import { EventFeed } from '../../../src/broker/event-feed.ts';
@@ -29,11 +30,12 @@ class Stage {
   /** The frames of each batch in words, with its connection in front. */
   readonly sent: string[] = [];
   turnsEnded = 0;
+  endTurn = (): void => void this.turnsEnded++;
 
   constructor(limits: Partial<EventFeedLimits> = {}, past?: PastSource) {
     this.feed = new EventFeed({
       ...{ runtime: this.runtime, journal: this.journal, engine: this.engine, limits, past },
-      commit: { endTurn: () => void this.turnsEnded++ },
+      commit: { endTurn: () => this.endTurn() },
       send: (to, frames) => {
         const all = new FrameDecoder().push(Buffer.concat(frames));
         this.sent.push(
@@ -180,6 +182,7 @@ class PlayedPast implements PastSource {
   readonly #batches: readonly EventBatch[];
   /** How often startBehind() fails. */
   startsUnread = 0;
+  fault: Error = Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
 
   constructor(batches: readonly Partial<EventBatch>[]) {
     const next = { epoch: 4, sequence: 0 };
@@ -198,7 +201,7 @@ class PlayedPast implements PastSource {
   }
 
   async startBehind(epoch: number): Promise<number | undefined> {
-    if (this.startsUnread-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
+    if (this.startsUnread-- > 0) throw this.fault;
     return epoch === 2 ? 4 : undefined;
   }
 }
@@ -254,6 +257,22 @@ test('a cursor of an earlier epoch waits while the disk cannot say where the epo
   assert.deepEqual(files.opened, [3]);
 });
 
+test('a fault of this program is not taken for one of the disk', async () => {
+  const files = new PlayedPast([{ events: past(4, 5) }]);
+  files.startsUnread = 1;
+  files.fault = new TypeError('planted');
+  const stage = new Stage({}, files);
+  // Those of the test runner would fail the test.
+  const listeners = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  const unhandled = once(process, 'unhandledRejection');
+  stage.ask(1, { after: { epoch: 2, sequence: 8 } });
+  assert.deepEqual(await stage.took(), []);
+  const [error] = await unhandled;
+  assert.equal(error, files.fault);
+  for (const listener of listeners) process.on('unhandledRejection', listener);
+});
+
 test('a reader of the files ends with its connection', async () => {
   const files = new PlayedPast([{ events: past(1, 2, 3, 4) }]);
   const stage = new Stage({ eventsPerBatchMax: 2 }, files);
@@ -262,6 +281,13 @@ test('a reader of the files ends with its connection', async () => {
   stage.feed.disconnect(1);
   await stage.took();
   assert.equal(files.closed, 1);
+});
+
+test('a request that begins the events in a turn whose end fails starts nothing', async () => {
+  const stage = new Stage();
+  stage.endTurn = () => stage.feed.stop();
+  stage.ask(1);
+  assert.deepEqual(await stage.took(60_000), []);
 });
 
 test('a request that arrives after the end of the broker starts nothing', async () => {

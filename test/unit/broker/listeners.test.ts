@@ -118,6 +118,21 @@ test('if one of several addresses cannot be opened, none is opened or closed', a
   assert.equal(await heard('127.0.0.3', port), 'here');
 });
 
+test('when it is closed amid a change, whether that fails or not, nothing is open afterwards', async (context) => {
+  for (const last of ['127.0.0.3', '192.0.2.1']) {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const { port, listeners } = await openDoors(context);
+      const changing = listeners.listenOn(['127.0.0.2', last]).catch(() => {});
+      for (let tick = 0; tick < ticks; tick++) await new Promise<void>(process.nextTick);
+      listeners.close();
+      await changing;
+      assert.deepEqual(listeners.addresses, [], `closed after ${ticks} ticks`);
+      for (const host of ['127.0.0.1', '127.0.0.2'])
+        assert.equal(await heard(host, port), '', host);
+    }
+  }
+});
+
 test('connections through an address that is closed end, and those through others stay', async (context) => {
   const { port, listeners } = await openDoors(context);
   const accepted = new EventEmitter();

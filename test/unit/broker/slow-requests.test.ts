@@ -14,7 +14,7 @@ const box = 'box' as Name;
 /** The sync of a small post of another session lasts until open(). */
 async function startWithHangingSync(context: TestContext) {
   const gated = new GatedDisk();
-  const { client } = await startBroker(context, { disk: gated.disk });
+  const { broker, client } = await startBroker(context, { disk: gated.disk });
   const [poster, other] = [client(), client()];
   await Promise.all([poster.status(), other.status()]);
   let open = () => {};
@@ -26,7 +26,7 @@ async function startWithHangingSync(context: TestContext) {
   });
   const small = other.post(box, Buffer.from('small'));
   await syncing;
-  return { gated, poster, small, open };
+  return { broker, gated, poster, small, open };
 }
 
 test('a session with a post that waits for space while the disk hangs does not take its broker for silent', async (context) => {
@@ -43,6 +43,23 @@ test('a session with a post that waits for space while the disk hangs does not t
   await sleep(silenceMsResponse * 1.5);
   open();
   await Promise.all([small, refused, answered]);
+});
+
+test('a post that waits for space when its broker is closed is not refused: the next owner may have room', async (context) => {
+  const { broker, gated, poster, small, open } = await startWithHangingSync(context);
+  const waits = new Promise<void>((resolve) => {
+    gated.onWrite = (buffers) => {
+      if (byteLength(buffers) < bodyBytesMax / 2) return;
+      resolve();
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', errno: -28 });
+    };
+  });
+  const large = poster.post(box, Buffer.alloc(bodyBytesMax));
+  const unanswered = assert.rejects(large, { code: 'unreachable', maybeStored: true });
+  await waits;
+  const closing = broker.close();
+  open();
+  await Promise.all([closing, small, unanswered]);
 });
 
 test('a session that has its share of a sync while the disk hangs does not take its broker for silent', async (context) => {

@@ -60,6 +60,30 @@ function clientOf(connect: () => PlayedConnection): Client {
   });
 }
 
+test('a fetch does not return what another session got while its connection was lost', async () => {
+  const fetches: number[] = [];
+  const answer = (request: Request): Response | undefined => {
+    const { kind, request: number } = request;
+    if (kind === 'hello') {
+      return { ...identity, kind: 'welcome', request: number, revoked: request.held, messages: 0 };
+    }
+    if (kind !== 'fetch') return undefined;
+    fetches.push(number);
+    if (fetches.length > 1) return { kind: 'end', request: number, ...nothingLeft };
+    const envelope: Envelope = {
+      ...{ id: 'x' as MessageId, number: 1, to: A, from: '', time: 1, answers: '', origin },
+      ...{ depth: 0, bodyBytes: 0, checksum: 0 },
+    };
+    const offered = { envelope, mailbox: A, attempt: 1, others: 0 };
+    return { kind: 'offer', request: number, ...offered, ...nothingLeft };
+  };
+  const client = clientOf(() => new PlayedConnection(answer, 'offer'));
+  const { deliveries } = await client.fetch(A);
+  assert.equal(fetches.length, 2);
+  assert.deepEqual(deliveries, []);
+  await client.close(0);
+});
+
 test('two messages that got the same number because of a crash are told apart by their ids', async () => {
   const ids = { A: 'x', B: 'y' } as Record<string, string>;
   const listed: (readonly Hold[])[] = [];

@@ -12,6 +12,7 @@ import { accept, dial, dialAny } from '../../../src/net/connect.ts';
 import { Connection, type ConnectionTimes } from '../../../src/net/connection.ts';
 import { clearBinding, secureAsClient, secureAsServer } from '../../../src/net/tls.ts';
 import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { noBytes } from '../../../src/protocol/frame.ts';
 import { ClientHandshake } from '../../../src/protocol/handshake.ts';
 import { encodeFrame } from '../../support/frames.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
@@ -255,6 +256,20 @@ test('close() sends what is buffered first', async () => {
   client.close();
   assert.ok((await ear.next())[0]?.body.equals(body));
   assert.equal(await ear.closed, undefined);
+});
+
+test('close() ends the connection after 2 s, though its peer never ends its side', async () => {
+  const runtime = new ManualRuntime();
+  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const connection = new Connection(socket, { rest: noBytes, key: keys[0] }, undefined, runtime);
+  const reasons: (string | undefined)[] = [];
+  connection.onClose = (reason) => reasons.push(reason?.message);
+  connection.send(goodbye(1));
+  connection.close();
+  await runtime.pass(1_999);
+  assert.deepEqual(reasons, []);
+  await runtime.pass(1);
+  assert.deepEqual(reasons, ['the other side was silent for 2000 ms']);
 });
 
 test('a handler that pauses gets the rest of the same chunk only after resume()', async () => {

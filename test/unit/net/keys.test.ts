@@ -185,6 +185,17 @@ test('a folder in the place of the key file is an unusable key', async () => {
   await assert.rejects(loadKey(home, env), { code: 'key_unusable' });
 });
 
+/** A file that can be opened, and not be read. */
+const unreadable = '/proc/self/mem';
+const skip = !existsSync(unreadable);
+
+test('a key file that the system cannot read is an unusable key', { skip }, async () => {
+  await assert.rejects(loadKey(home, { IPC_KEY_FILE: unreadable }), {
+    code: 'key_unusable',
+    message: '/proc/self/mem cannot be read (EIO)',
+  });
+});
+
 test('a symbolic link to a key is followed, a dangling one is refused', async () => {
   mkdirSync(home, { recursive: true });
   const target = join(folder, 'target');
@@ -248,6 +259,19 @@ test('IPC_KEY_FILE names the file that is changed; a key in IPC_KEY cannot be re
   assert.deepEqual((await loadKeys(home, { IPC_KEY_FILE: path }))[1], key);
   await assert.rejects(newKey(home, { IPC_KEY: hex }), { code: 'key_unusable' });
   assert.equal(existsSync(home), false);
+});
+
+test('a running process keeps its keys while the system cannot read the file', {
+  skip,
+}, async (context) => {
+  const first = await loadKeys(home, env);
+  let now = 0;
+  context.mock.method(performance, 'now', () => now);
+  const keys = watchKeys(home, env, first);
+  rmSync(join(home, 'key'));
+  symlinkSync(unreadable, join(home, 'key'));
+  now = 1_000;
+  assert.equal(keys(), first);
 });
 
 test('a running process sees a new key within a second, and keeps its keys while the file cannot be used', async (context) => {
