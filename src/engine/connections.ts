@@ -23,9 +23,10 @@ export interface SessionConnection {
   readonly since: number;
   /** The `from` of its last post, or the name that it was started with. */
   name: Name | undefined;
-  /** The mailboxes that it has read last, the newest last. */
   readonly readMailboxes: ReadMailboxes;
   readonly waiters: NumberMap<Waiter<SessionConnection>>;
+  /** Mailboxes that its waits name together. */
+  waitStands: number;
   readonly watches: Map<RequestNumber, Watch<SessionConnection>>;
   /** Mailboxes that its watches name together. */
   watchStands: number;
@@ -80,7 +81,7 @@ export class Connections {
       earlyFetches: new Map(),
     };
     const watching = { watches: new Map(), watchStands: 0 };
-    const connection = { ...who, ...parked, ...watching, unreadBytes: 0 };
+    const connection = { ...who, ...parked, waitStands: 0, ...watching, unreadBytes: 0 };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
     this.#noteNamed(connection);

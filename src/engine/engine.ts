@@ -324,14 +324,17 @@ export class Engine {
     const { request, mailboxes, answers } = wait;
     const refusal =
       parkRefusal(connection, this.#parked, this.#limits) ??
-      standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
+      standRefusal(mailboxes, this.#waiters.stands, connection, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     this.#connections.reads(connection, mailboxes);
+    const mayDeliver = this.#mayDeliver(connection);
     // No other wait may have it: that would have been served before.
-    const ready = this.#mayDeliver(connection) && firstReadyOf(mailboxes, answers, this.#state);
+    const ready = mayDeliver && firstReadyOf(mailboxes, answers, this.#state);
     if (ready) return this.#deliverToWait(ready, connection, request);
     connection.waiters.set(request, this.#waiters.park(connection, wait, instant.now));
-    this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
+    connection.waitStands += mailboxes.length;
+    // If it has to leave mail that is there, it lies aside from now on.
+    if (!mayDeliver) this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
   #watch(watch: WatchRequest, connection: SessionConnection, { now }: Instant): void {
@@ -480,8 +483,10 @@ export class Engine {
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {
+    const { owner, request, mailboxCount } = waiter;
     this.#waiters.unpark(waiter);
-    waiter.owner.waiters.delete(waiter.request);
+    owner.waiters.delete(request);
+    owner.waitStands -= mailboxCount;
   }
 
   #write = (record: JournalRecord): void => {

@@ -13,11 +13,6 @@ export interface MailboxState {
   indexBytes: number;
 }
 
-export interface MailboxCounts {
-  readonly ready: number;
-  readonly held: number;
-}
-
 export interface MailboxSize {
   readonly messages: number;
   readonly bytes: number;

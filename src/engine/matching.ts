@@ -60,7 +60,7 @@ export class Matching {
 
   /** A message of a mailbox that the wait lists before this one. */
   #listedBefore(waiter: Waiter<SessionConnection>, mailbox: Name): LiveMessage | undefined {
-    if (!waiter.isOnSeveral) return undefined;
+    if (waiter.mailboxCount === 1) return undefined;
     return firstReadyOf(this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver), '', this.#state);
   }
 

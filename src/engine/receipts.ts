@@ -34,7 +34,7 @@ function withUnread(
   state: State,
 ): readonly MailElsewhere[] {
   if (found.length === mailElsewhereMax || own.includes(mailbox)) return found;
-  const { ready } = state.counts(mailbox);
+  const ready = state.readyCount(mailbox);
   return ready > 0 && !state.isPaused(mailbox) ? [...found, { mailbox, ready }] : found;
 }
 

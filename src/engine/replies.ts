@@ -44,7 +44,7 @@ export class Replies {
       attempt,
       others: this.#looks.others(mailbox, to),
       lastHold,
-      remaining: this.#state.mailbox(mailbox)?.ready.size ?? 0,
+      remaining: this.#state.readyCount(mailbox),
       elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [],
     };
     const otherFolder = this.#looks.otherFolderOn(mailbox, to);

@@ -75,7 +75,8 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
   constructor(
     owner: Owner,
     { request, mailboxes, answers }: Pick<WaitRequest, 'request' | 'mailboxes' | 'answers'>,
-    { deadline, place }: Pick<Waiter<Owner>, 'deadline' | 'place'>,
+    deadline: number,
+    place: number,
   ) {
     super(owner, answers);
     this.request = request;
@@ -102,8 +103,9 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
     return [this.mailbox, ...further.map(({ line }) => line.mailbox)];
   }
 
-  get isOnSeveral(): boolean {
-    return this.stands.length > 1;
+  /** How many it lists. */
+  get mailboxCount(): number {
+    return Math.max(1, this.stands.length);
   }
 
   /** Gives it a stand in each of the lines, which are those of its mailboxes. */
