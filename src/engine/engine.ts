@@ -284,7 +284,7 @@ export class Engine {
     for (const { number } of record.also) live.push(this.#state.live(number));
     for (const message of live) this.#adopt(message);
     this.#matching.matchReady(live);
-    this.#replies.stored(post, messages, connection, { duplicate: false, notHeld, time });
+    this.#replies.stored(post, messages, { poster: connection, duplicate: false, notHeld, time });
   }
 
   #import(command: CommandOf<'import'>, { id: to }: SessionConnection): void {
@@ -310,14 +310,13 @@ export class Engine {
   #postAgain(
     post: PostRequest,
     messages: MessagesOf<AddressedMessage>,
-    connection: SessionConnection,
+    poster: SessionConnection,
   ): void {
-    const { id: to, session } = connection;
+    const { id: to, session } = poster;
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
     const notHeld = this.#settleAll(post.settles, session);
-    const time = this.#time;
-    this.#replies.stored(post, stored, connection, { duplicate: true, notHeld, time });
+    this.#replies.stored(post, stored, { poster, duplicate: true, notHeld, time: this.#time });
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {

@@ -143,10 +143,11 @@ export function storedResponse(
   post: PostRequest,
   messages: MessagesOf<Held>,
   state: State,
-  outcome: PostOutcome & Pick<StoredResponse, 'notHeld'>,
+  outcome: PostOutcome,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredResponse {
   const { poster, duplicate, notHeld } = outcome;
-  const first = storedMessage(messages[0].envelope, state, outcome);
+  const first = storedMessage(messages[0].envelope, state, outcome, isWatched);
   // Field by field: on the road of every post, a spread takes longer than all the rest.
   return {
     kind: 'stored',
@@ -159,7 +160,7 @@ export function storedResponse(
     before: first.before,
     holder: first.holder,
     same: first.same,
-    also: messages.length === 1 ? emptyList : alsoStored(messages, state, outcome),
+    also: messages.length === 1 ? emptyList : alsoStored(messages, state, outcome, isWatched),
     duplicate,
     notHeld,
     elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
@@ -170,6 +171,7 @@ function alsoStored(
   [_first, ...also]: MessagesOf<Held>,
   state: State,
   outcome: PostOutcome,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredMessage[] {
-  return also.map(({ envelope }) => storedMessage(envelope, state, outcome));
+  return also.map(({ envelope }) => storedMessage(envelope, state, outcome, isWatched));
 }

@@ -4,7 +4,7 @@ import { emptyList } from '../base/empty-list.ts';
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
-import type { EndResponse, RequestNumber } from '../model/requests.ts';
+import type { EndResponse, RequestNumber, StoredResponse } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
 import type { MailboxState } from './mailbox-state.ts';
@@ -51,20 +51,18 @@ export function endResponse(
   return { kind: 'end', request, ...left, ...(paused.length > 0 && { paused }) };
 }
 
-export interface PostOutcome {
+export interface PostOutcome extends Pick<StoredResponse, 'duplicate' | 'notHeld'> {
   readonly poster: SessionConnection;
-  /** Nothing was stored: it was before. */
-  readonly duplicate: boolean;
   /** Now, in milliseconds since 1970. */
   readonly time: number;
-  isWatched(mailbox: Name): boolean;
 }
 
 /** A message of a post as its poster learns of it. */
 export function storedMessage(
   hold: Hold,
   state: State,
-  { poster, duplicate, time, isWatched }: PostOutcome,
+  { poster, duplicate, time }: PostOutcome,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredMessage {
   const { id, number } = hold;
   const message = state.find(hold);

@@ -1,18 +1,12 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
 import type { Held } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
-import type {
-  Offer,
-  PeekRequest,
-  PostRequest,
-  RequestNumber,
-  StoredResponse,
-} from '../model/requests.ts';
+import type { Offer, PeekRequest, PostRequest, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { type MessagesOf, storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
 import type { OutcomeBuilder } from './outcome-builder.ts';
-import { endResponse, mailElsewhere } from './receipts.ts';
+import { endResponse, mailElsewhere, type PostOutcome } from './receipts.ts';
 import type { LiveMessage, State } from './state.ts';
 import type { EndedWatch } from './watches.ts';
 
@@ -73,19 +67,8 @@ export class Replies {
   }
 
   /** `messages`: those of the post, with the numbers under which they are or were stored. */
-  stored(
-    post: PostRequest,
-    messages: MessagesOf<Held>,
-    poster: SessionConnection,
-    {
-      duplicate,
-      notHeld,
-      time,
-    }: Pick<StoredResponse, 'duplicate' | 'notHeld'> & { readonly time: number },
-  ): void {
-    const { isWatched } = this.#looks;
-    const outcome = { poster, duplicate, notHeld, time, isWatched };
-    const response = storedResponse(post, messages, this.#state, outcome);
-    this.#outcome.replyAfterSync(poster.id, response);
+  stored(post: PostRequest, messages: MessagesOf<Held>, outcome: PostOutcome): void {
+    const response = storedResponse(post, messages, this.#state, outcome, this.#looks.isWatched);
+    this.#outcome.replyAfterSync(outcome.poster.id, response);
   }
 }

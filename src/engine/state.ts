@@ -412,7 +412,7 @@ export class State {
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.numbers.add(number);
-    else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
+    else this.#holds.set(holder, { numbers: new Set<number>().add(number), name: '' });
   }
 
   #enterReady(mailbox: MailboxState, number: number, question: MessageId | ''): void {
@@ -428,8 +428,9 @@ export class State {
     }
     mailbox.held.delete(number);
     const holds = this.#holds.get(holder);
-    holds?.numbers.delete(number);
-    if (holds?.numbers.size === 0) this.#holds.delete(holder);
+    // A Set that loses its last number gets another table.
+    if (holds?.numbers.size === 1) this.#holds.delete(holder);
+    else holds?.numbers.delete(number);
   }
 
   /** The newest record says what a session is called, for all that it holds. */

@@ -105,7 +105,8 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
 
   /** How many it lists. */
   get mailboxCount(): number {
-    return Math.max(1, this.stands.length);
+    const where = this.#where;
+    return typeof where === 'string' || 'line' in where ? 1 : where.length;
   }
 
   /** Gives it a stand in each of the lines, which are those of its mailboxes. */
@@ -116,8 +117,7 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
       older: undefined,
       newer: undefined,
     }));
-    const [first, ...further] = stands;
-    this.#where = first && further.length === 0 ? first : stands;
+    this.#where = stands.length === 1 ? (stands[0] as Stand<Owner>) : stands;
     return stands;
   }
 

@@ -430,7 +430,7 @@ function decodeSend(frame: Frame): SendRequest {
 }
 
 function decodeError(frame: Frame): ErrorResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   const code = fields.text('code');
   const message = fields.text('message');
   const { request } = frame;

@@ -48,8 +48,12 @@ export function holdsOf(bytes: Buffer): readonly Hold[] {
   return holds;
 }
 
+export function headerReader({ bytes, headerAt, headerEnd }: Frame): ByteReader {
+  return new ByteReader(bytes, headerAt, headerEnd);
+}
+
 export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T {
-  const reader = new ByteReader(frame.header);
+  const reader = headerReader(frame);
   const value = read(reader);
   reader.end();
   return value;
@@ -128,8 +132,8 @@ export function checkAddresses(addresses: string[]): string[] {
   throw new IpcError('bad_frame', `not a list of at most ${addressesMax} IP addresses`);
 }
 
-export function checkNoHeader(frame: Frame): void {
-  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header in a frame that has none');
+export function checkNoHeader({ headerAt, headerEnd }: Frame): void {
+  if (headerEnd > headerAt) throw new IpcError('bad_frame', 'a header in a frame that has none');
 }
 
 export function checkNoBody(frame: Frame): void {

@@ -160,7 +160,7 @@ export function writeDroppedHeader(
 }
 
 export function decodeDropped(frame: Frame): DroppedResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   return {
     kind: 'dropped',
     request: frame.request,

@@ -57,7 +57,7 @@ function writeSession(writer: ByteWriter, session: StatusResponse['sessionList']
 }
 
 export function decodeStatus(frame: Frame): StatusResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   const addresses = fields.optionalAddresses('addresses');
   return {
     kind: 'status',
