@@ -84,32 +84,28 @@ export class SessionPosts {
     ackedUpTo: number,
     posts: readonly (readonly [count: number, post: StoredPost])[],
   ): void {
+    const before = this.#bytesOf(session);
     const own = this.#acknowledged(session, ackedUpTo);
-    const before = bytesOf(own);
     for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
     this.#count(before, bytesOf(own), session);
   }
 
   /** The same of one post. */
   add(session: SessionId, ackedUpTo: number, count: number, post: StoredPost): void {
+    const before = this.#bytesOf(session);
     const own = this.#acknowledged(session, ackedUpTo);
-    if (count <= own.ackedUpTo) return;
-    const before = bytesOf(own);
-    own.stored.set(count, post);
+    if (count > own.ackedUpTo) own.stored.set(count, post);
     this.#count(before, bytesOf(own), session);
   }
 
-  /** Its session was seen, and has all responses up to that count. */
+  /** Its session was seen, and has all responses up to that count. The caller counts the bytes. */
   #acknowledged(session: SessionId, ackedUpTo: number): Posts {
-    const known = this.#postsOf(session);
-    const own = known ?? { ackedUpTo: 0, stored: new PostsByCount() };
-    const before = bytesOf(known);
+    const own = this.#postsOf(session) ?? { ackedUpTo: 0, stored: new PostsByCount() };
     this.#see(session, own);
     if (ackedUpTo > own.ackedUpTo) {
       own.stored.deleteUpTo(ackedUpTo);
       own.ackedUpTo = ackedUpTo;
     }
-    this.#count(before, bytesOf(own), session);
     return own;
   }
 
@@ -189,6 +185,8 @@ export class SessionPosts {
   }
 
   #count(before: number, after: number, session: SessionId): void {
+    // Most posts acknowledge as many as they add.
+    if (after === before) return;
     this.#bytes += after - before;
     if (this.#connected.has(session)) this.#connectedBytes += after - before;
     this.#surplusBytes += this.#surplusOf(after) - this.#surplusOf(before);

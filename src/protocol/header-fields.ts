@@ -9,6 +9,7 @@ import {
   readEnvelope,
   readFolder,
   readHolds,
+  readOriginFolder,
   readPastHold,
   withFolder,
   writeEnvelope,
@@ -105,7 +106,7 @@ export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void 
 export function readFullEnvelope(reader: ByteReader): Envelope {
   const envelope: { -readonly [Field in keyof Envelope]: Envelope[Field] } = readEnvelope(reader);
   envelope.depth = reader.u32();
-  envelope.origin = withFolder(envelope.origin, reader.text());
+  envelope.origin = withFolder(envelope.origin, readOriginFolder(reader));
   return envelope;
 }
 

@@ -7,6 +7,7 @@ import {
   readMessageId,
   readName,
   readOrigin,
+  readOriginFolder,
   readStoredNameOrNone,
   readTime,
   withFolder,
@@ -120,7 +121,7 @@ export function readHolder(reader: ByteReader): Holder | undefined {
   if (origins.length > (session === '' ? 0 : 1)) {
     throw new IpcError('bad_frame', `a peeked message with ${origins.length} holders`);
   }
-  const folder = reader.text();
+  const folder = readOriginFolder(reader);
   const origin = origins[0] && withFolder(origins[0], folder);
   const name = readStoredNameOrNone(reader);
   const since = readTime(reader) || undefined;

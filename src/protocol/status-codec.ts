@@ -14,6 +14,7 @@ import {
   readName,
   readNumber,
   readOrigin,
+  readOriginFolder,
   readSessionId,
   readTime,
   withFolder,
@@ -91,7 +92,7 @@ function readSessions(body: Buffer): readonly ConnectedSession[] {
 function readSession(reader: ByteReader): ConnectedSession {
   const session = readSessionId(reader);
   const name = readName(reader);
-  const origin = withFolder(readOrigin(reader), reader.text());
+  const origin = withFolder(readOrigin(reader), readOriginFolder(reader));
   const since = readTime(reader);
   const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
