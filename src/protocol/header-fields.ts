@@ -157,8 +157,12 @@ export function checkChecksum(body: Buffer, checksum: number): void {
 
 export function readCount(reader: ByteReader): number {
   const count = reader.u64();
-  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
+  checkCount(count);
   return count;
+}
+
+export function checkCount(count: number): void {
+  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
 }
 
 export function readChosenId(reader: ByteReader): MessageId | '' {

@@ -18,6 +18,7 @@ import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
   checkBody,
+  checkCount,
   headerReader,
   nameBytesMin,
   readChosenId,
@@ -137,9 +138,10 @@ function readReader(reader: ByteReader): Prospect {
   throw new IpcError('bad_frame', `a stored message with the reader ${code}`);
 }
 
-/** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */
+/** Also checks the counts and ids of all messages of the post: each mailbox gets a message with its own. */
 function checkMailboxes(post: PostRequest): void {
   if (post.alsoTo.length === 0) return;
+  checkCount(post.count + post.alsoTo.length);
   const names = mailboxesOf(post);
   if (names.length > mailboxesPerPostMax) {
     const what = `a post to ${names.length} mailboxes; limit ${mailboxesPerPostMax}`;

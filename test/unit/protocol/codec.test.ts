@@ -640,6 +640,16 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
 });
 
+test('each message of a post has a count of 15 digits at most', () => {
+  const decoded = (count: number) => () =>
+    decodeRequest(frameOf(encodeRequest({ ...toThree, count })));
+  decoded(999_999_999_999_997)();
+  assert.throws(decoded(999_999_999_999_998), {
+    code: 'bad_frame',
+    message: 'a count of 1000000000000000',
+  });
+});
+
 test('names of a request are put into NFC, as an older client may not have done', () => {
   const post = requests.post[0] as Request & { kind: 'post' };
   const [decomposed, composed] = ['cafe\u0301', 'caf\u00e9'] as (typeof to)[];
