@@ -51,7 +51,8 @@ export function endResponse(
   return { kind: 'end', request, ...left, ...(paused.length > 0 && { paused }) };
 }
 
-export interface PostOutcome extends Pick<StoredResponse, 'duplicate' | 'notHeld'> {
+/** What the response of a post says beside its messages, and to whom. */
+export interface PostReceipt extends Pick<StoredResponse, 'duplicate' | 'notHeld'> {
   readonly poster: SessionConnection;
   /** Now, in milliseconds since 1970. */
   readonly time: number;
@@ -61,7 +62,7 @@ export interface PostOutcome extends Pick<StoredResponse, 'duplicate' | 'notHeld
 export function storedMessage(
   hold: Hold,
   state: State,
-  { poster, duplicate, time }: PostOutcome,
+  { poster, duplicate, time }: PostReceipt,
   isWatched: (mailbox: Name) => boolean,
 ): StoredMessage {
   const { id, number } = hold;

@@ -1,4 +1,5 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
+import { emptyList } from '../base/empty-list.ts';
 import type { Held } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
 import type { Offer, PeekRequest, PostRequest, RequestNumber } from '../model/requests.ts';
@@ -6,7 +7,7 @@ import type { SessionConnection } from './connections.ts';
 import { type MessagesOf, storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
 import type { OutcomeBuilder } from './outcome-builder.ts';
-import { endResponse, mailElsewhere, type PostOutcome } from './receipts.ts';
+import { endResponse, mailElsewhere, type PostReceipt } from './receipts.ts';
 import type { LiveMessage, State } from './state.ts';
 import type { EndedWatch } from './watches.ts';
 
@@ -39,7 +40,7 @@ export class Replies {
       others: this.#looks.others(mailbox, to),
       lastHold,
       remaining: this.#state.readyCount(mailbox),
-      elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [],
+      elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : emptyList,
     };
     const otherFolder = this.#looks.otherFolderOn(mailbox, to);
     this.#outcome.reply(to.id, otherFolder === undefined ? offer : { ...offer, otherFolder });
@@ -67,8 +68,8 @@ export class Replies {
   }
 
   /** `messages`: those of the post, with the numbers under which they are or were stored. */
-  stored(post: PostRequest, messages: MessagesOf<Held>, outcome: PostOutcome): void {
-    const response = storedResponse(post, messages, this.#state, outcome, this.#looks.isWatched);
-    this.#outcome.replyAfterSync(outcome.poster.id, response);
+  stored(post: PostRequest, messages: MessagesOf<Held>, receipt: PostReceipt): void {
+    const response = storedResponse(post, messages, this.#state, receipt, this.#looks.isWatched);
+    this.#outcome.replyAfterSync(receipt.poster.id, response);
   }
 }
