@@ -225,7 +225,7 @@ export class ByteReader {
     return this.partIn(this.u8(), table);
   }
 
-  /** The same of so many bytes of a text whose length was read. */
+  /** textIn() for a text, or a part of one, whose length was read. */
   partIn<Text extends string>(bytes: number, table: TextTable<Text>): Text {
     const offset = this.#take(bytes);
     return table.read(this.#buffer, offset, offset + bytes, decodeText);

@@ -87,7 +87,7 @@ export class Holds {
     return this.#state.heldBy(session).filter((message) => !messages.has(message));
   }
 
-  /** Of the holds that a hello lists: messages that it is to hold again, and holds that another session has. */
+  /** Which holds of a hello are free, so that its session is to hold them again, and which another session has. */
   regain(session: SessionId, listed: readonly Hold[]): { free: LiveMessage[]; revoked: Hold[] } {
     const free = new Set<LiveMessage>();
     const revoked: Hold[] = [];

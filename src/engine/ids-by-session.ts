@@ -3,7 +3,7 @@ import type { MessageId, SessionId } from '../model/message.ts';
 
 export interface IdsLimits {
   readonly sizeMax: number;
-  /** Of the ids, in UTF-8, and `entryBytes` beside each. */
+  /** Bytes of the ids in UTF-8, with `entryBytes` beside each. */
   readonly bytesMax: number;
   readonly entryBytes: number;
 }

@@ -7,7 +7,7 @@ export interface MailboxState {
   readonly name: Name;
   readonly ready: NumberQueue;
   readonly held: NumberQueue;
-  /** Of the ready messages. */
+  /** The ready messages that answer others. */
   readonly answers: AnswerIndex;
   bytes: number;
   indexBytes: number;

@@ -41,7 +41,7 @@ export class Matching {
     this.#serveAny(changes);
   }
 
-  /** The same for messages that have become ready. */
+  /** match() for messages that have become ready. */
   matchReady(messages: readonly LiveMessage[]): void {
     for (const { mailbox, envelope } of messages) {
       if (envelope.answers) this.#serveAll(mailbox, envelope.answers);

@@ -38,7 +38,7 @@ function withUnread(
   return ready > 0 && !state.isPaused(mailbox) ? [...found, { mailbox, ready }] : found;
 }
 
-/** Of a wait or a fetch. */
+/** The end of a wait or a fetch. */
 export function endResponse(
   request: RequestNumber,
   mailboxes: MailboxList,

@@ -46,7 +46,7 @@ export class Replies {
     this.#outcome.reply(to.id, otherFolder === undefined ? offer : { ...offer, otherFolder });
   }
 
-  /** Of a wait, a watch or a fetch. */
+  /** Ends a wait, a watch or a fetch. */
   end(to: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
     const end = endResponse(request, mailboxes, to, this.#state);
     const otherFolder = this.#looks.otherFolder(mailboxes, to);
@@ -60,7 +60,7 @@ export class Replies {
     }
   }
 
-  /** Of a watch that has ended: with a notice, or because its time is over. */
+  /** Ends a watch: with a notice, or because its time is over. */
   watched({ watch, notice }: EndedWatch<SessionConnection>): void {
     const { owner, request, mailboxes } = watch;
     if (notice) this.#outcome.reply(owner.id, { kind: 'notice', request, ...notice });

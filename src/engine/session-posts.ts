@@ -42,10 +42,11 @@ export class SessionPosts {
   #lastPosts: Posts | undefined;
   /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
   readonly #connected = new Map<SessionId, number>();
+  /** What all sessions take in a segment prologue. */
   #bytes = 0;
-  /** Of the connected sessions alone. */
+  /** What the connected ones take there. */
   #connectedBytes = 0;
-  /** Of the posts that sessions have beyond their guaranteed ones. */
+  /** What the posts take there that sessions have beyond their guaranteed ones. */
   #surplusBytes = 0;
 
   constructor(limits: SessionPostsLimits) {
@@ -90,7 +91,7 @@ export class SessionPosts {
     this.#count(before, bytesOf(own), session);
   }
 
-  /** The same of one post. */
+  /** store() for one post. */
   add(session: SessionId, ackedUpTo: number, count: number, post: StoredPost): void {
     const before = this.#bytesOf(session);
     const own = this.#acknowledged(session, ackedUpTo);

@@ -27,7 +27,7 @@ export interface WaitsOfMailbox<Owner> {
   first(answers: MessageId | ''): Waiter<Owner> | undefined;
 }
 
-/** The same, where they stand in lines. */
+/** The waits of a mailbox where they stand in lines. */
 export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
   /** The heap in which the line lies while it does not lie aside. A line that is alone needs none. */
   heapOf(line: WaitLine<Owner>): LineHeap<Owner> | undefined;

@@ -348,7 +348,7 @@ function placeOf<Owner>({ watch }: Stand<Owner>): number {
   return watch.place;
 }
 
-/** Of its rest, else of its time. */
+/** When its rest ends, or its time. */
 function endOf<Owner>({ restsUntil, deadline }: Watch<Owner>): number {
   return Math.min(restsUntil, deadline);
 }

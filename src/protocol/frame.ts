@@ -40,7 +40,7 @@ export const noBytes = Buffer.alloc(0);
 export class FrameBatch {
   readonly #writer = new ByteWriter(batchBytesUsual);
   #buffers: Buffer[] = [];
-  /** Of `#buffers`. */
+  /** The bytes in `#buffers`. */
   #sealedBytes = 0;
   /** Where the frame that is being written begins, and where the complete ones end. */
   #begin = 0;
@@ -101,7 +101,7 @@ export function headerOf({ bytes, headerAt, headerEnd }: Frame): Buffer {
   return bytes.subarray(headerAt, headerEnd);
 }
 
-/** Of header and body. */
+/** The bytes of its header and its body. */
 export function payloadBytesOf({ headerAt, headerEnd, body }: Frame): number {
   return headerEnd - headerAt + body.length;
 }

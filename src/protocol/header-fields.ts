@@ -81,7 +81,7 @@ export function writeOptionalList<T>(
   if (rest.length > 0) writer.list(rest, write);
 }
 
-/** The same of names. */
+/** writeOptionalList() for names. */
 export function writeOptionalNames(writer: ByteWriter, names: readonly Name[]): void {
   if (names.length > 0) writer.texts(names);
 }
@@ -110,7 +110,7 @@ export function readFullEnvelope(reader: ByteReader): Envelope {
   return envelope;
 }
 
-/** Of a message that was delivered before and not settled: one, else none. */
+/** A message has one if it was delivered before and not settled, else none. */
 export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined): void {
   writer.optional(lastHold, writePastHold);
 }
@@ -120,13 +120,13 @@ export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
   return lastHold ? { lastHold } : {};
 }
 
-/** Of a session that waits on the same mailbox. */
+/** The folder of a session that waits on the same mailbox. */
 export function readOtherFolder(reader: ByteReader): { otherFolder?: string } {
   const otherFolder = readFolder(reader);
   return otherFolder === '' ? {} : { otherFolder };
 }
 
-/** Of a response: the addresses are shown, so nothing but IP addresses is accepted. */
+/** Checks the addresses of a response. They are shown, so nothing but IP addresses is accepted. */
 export function checkAddresses(addresses: string[]): string[] {
   const isRight = (each: string) => ipv4Form.test(each) || ipv6Form.test(each);
   if (addresses.length <= addressesMax && addresses.every(isRight)) return addresses;
