@@ -82,9 +82,7 @@ export function decodeStatus(frame: Frame): StatusResponse {
 
 function readSessions(body: Buffer): readonly ConnectedSession[] {
   const reader = new ByteReader(body);
-  const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, () =>
-    readSession(reader),
-  );
+  const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, readSession);
   reader.end();
   return sessions;
 }
@@ -97,7 +95,7 @@ function readSession(reader: ByteReader): ConnectedSession {
   const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const wakePath = readWakePath(reader);
-  const [lastNotice] = readListUpTo(reader, 1, noticeBytes, () => ({
+  const lastNotice = reader.optional(noticeBytes, () => ({
     time: readTime(reader),
     isRead: readFlag(reader),
   }));
