@@ -77,11 +77,12 @@ export class Connections {
     const who = { id, session, origin, standby, since, name, readMailboxes };
     const parked = {
       waiters: new NumberMap<Waiter<SessionConnection>>(),
+      watches: new Map(),
       reads: new Map(),
       earlyFetches: new Map(),
     };
-    const watching = { watches: new Map(), watchStands: 0 };
-    const connection = { ...who, ...parked, waitStands: 0, ...watching, unreadBytes: 0 };
+    const counts = { waitStands: 0, watchStands: 0, unreadBytes: 0 };
+    const connection = { ...who, ...parked, ...counts };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
     this.#noteNamed(connection);
