@@ -1,7 +1,7 @@
 // Binary fields, big-endian, for the headers of frames and records. A text begins with its length in one
 // byte, a list with its count in four.
 import { isUtf8 } from 'node:buffer';
-import { emptyList } from './empty-list.ts';
+import { appended, emptyList } from './empty-list.ts';
 import { IpcError } from './errors.ts';
 import type { TextTable } from './text-table.ts';
 
@@ -225,7 +225,7 @@ export class ByteReader {
     return this.partIn(this.u8(), table);
   }
 
-  /** The same of so many bytes of a text whose length was read. */
+  /** textIn() for a text, or a part of one, whose length was read. */
   partIn<Text extends string>(bytes: number, table: TextTable<Text>): Text {
     const offset = this.#take(bytes);
     return table.read(this.#buffer, offset, offset + bytes, decodeText);
@@ -234,9 +234,8 @@ export class ByteReader {
   /** A count that the remaining bytes cannot hold, at `itemBytesMin` each, is refused before it is read. */
   list<T>(itemBytesMin: number, read: (reader: ByteReader) => T): readonly T[] {
     const count = this.#count(itemBytesMin);
-    if (count === 0) return emptyList;
-    const items: T[] = [];
-    for (let index = 0; index < count; index++) items.push(read(this));
+    let items: readonly T[] = emptyList;
+    for (let index = 0; index < count; index++) items = appended(items, read(this));
     return items;
   }
 

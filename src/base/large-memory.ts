@@ -107,11 +107,11 @@ export class LargeMemory {
   }
 }
 
-/** Of bodies: one for this process. */
+/** The memory of bodies: one for this process. */
 export const largeMemory = new LargeMemory();
-/** Of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
+/** The memory of files that are read as a whole: they are so long that a few of them would leave no room for bodies. */
 export const fileMemory = new LargeMemory({
   stepOf: (bytes) => 2 ** Math.floor(Math.log2(bytes)) * fileStepShare,
 });
-/** Of bodies that a program posts. Little is spare, since no upkeep frees it in a process without a broker. */
+/** The memory of bodies that a program posts. Little is spare, since no upkeep frees it in a process without a broker. */
 export const postMemory = new LargeMemory({ spareBytesMax: postMemoryBytesMax });

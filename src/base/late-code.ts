@@ -2,7 +2,7 @@
 // of the program since the process began.
 import { IpcError, outOfFiles, systemErrorCode } from './errors.ts';
 
-/** Of CommonJS, of modules, and of a file that goes while Node reads it. */
+/** The codes of CommonJS, of modules, and of a file that goes while Node reads it. */
 const goneCodes = ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ENOENT'];
 
 /** The module of a dynamic import. @throws `version_mismatch`: a file of the program is gone. */

@@ -37,7 +37,7 @@ assert(holdsMax * (8 + 1 + idBytesMax) < headerBytesMax, 'a list of holds fits i
 export const portMax = 65_535;
 export const portBrokerDefault = 19_901;
 export const portDirectDefault = 19_900;
-/** Of the page of `ipc ui`. */
+/** The port of the page of `ipc ui`. */
 export const portUiDefault = 19_902;
 
 /** How long `wait` and `receive` may block. */
@@ -171,7 +171,7 @@ assert(
 assert(2 * pausedMailboxesMax < statusMailboxesMax, 'a status has room for other mailboxes');
 /** Sessions that one status lists. It counts all of them. They are in the body, since its header has no room left. */
 export const statusSessionsMax = 200;
-/** Of each of them: the mailboxes on which it waits or which it watches, and the messages that it holds. */
+/** What it lists of each session: mailboxes on which it waits or which it watches, and messages that it holds. */
 export const statusWaitsMax = 16;
 export const statusHoldsMax = 8;
 /** Longest name of a way to wake a session, in bytes of UTF-8. */
@@ -184,19 +184,19 @@ assert(
 /** Mailboxes that a session has read lately, of which a broker tells it that mail waits there. */
 export const readMailboxesMax = 16;
 assert(mailboxesPerReadMax <= readMailboxesMax, 'all mailboxes of one read are remembered');
-/** Of those that have unread mail, the mailboxes that one response names. */
+/** Mailboxes with unread mail that one response names, of those that the session has read lately. */
 export const mailElsewhereMax = 3;
 assert(mailElsewhereMax <= readMailboxesMax, 'only mailboxes that are remembered can be named');
 /** The newest messages of a mailbox, among which a post looks for an earlier one with the same text. */
 export const sameTextLook = 16;
-/** Of the sessions that wait on a mailbox, those among which a broker looks for one of another folder. */
+/** Sessions that wait on a mailbox, among which a broker looks for one of another folder. */
 export const otherFolderLook = 16;
 /**
  * Calls parked in one broker: waits, and fetches and peeks that cannot be served yet. The mailboxes that these waits
  * name are at most as many: each takes 1.4 KB of memory.
  */
 export const waitsMax = 100_000;
-/** The same on one connection. */
+/** Calls parked on one connection, and mailboxes that its waits name. */
 export const waitsPerConnectionMax = 10_000;
 assert(
   waitsPerConnectionMax * 2 <= waitsMax,
@@ -207,7 +207,7 @@ assert(
  * alone, and 1.2 KB if its name is as long as it may be: 120 MB at most.
  */
 export const watchesMax = 100_000;
-/** The same on one connection. */
+/** Mailboxes that the watches of one connection name together. */
 export const watchesPerConnectionMax = 1_000;
 /** Mail is left to the waits of its mailbox for this long before a session that watches is told of it. */
 export const watchQuietMs = 1_000;
@@ -342,7 +342,7 @@ assert(
   sessionsMax * (rememberedSessionBytes + rememberedPostBytes) <= sharedPostsBytesMax,
   'sessions with one post each are forgotten by their number, not by their bytes',
 );
-/** The same while a journal is replayed, which names sessions that were forgotten since. */
+/** Bytes of sessions and their stored posts while a journal is replayed: it names sessions that were forgotten since. */
 export const replayedPostsBytesMax = 4 * sessionPostsBytesMax;
 assert(
   namedIdsMax * (rememberedIdBytes + fingerprintBytes + 40) <= namedIdsBytesMax,

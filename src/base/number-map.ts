@@ -1,5 +1,7 @@
 /** Numbers that share a page: a page with only one of them takes 150 bytes, a full one 19 for each. */
 const pageNumbers = 8;
+/** Each page begins as a copy of it. */
+const emptyPage = new Array<undefined>(pageNumbers).fill(undefined);
 
 /**
  * Values by the number of a message, or of a call. Numbers are given in order and most messages and calls end soon, so
@@ -65,7 +67,7 @@ export class NumberMap<Value> {
   }
 
   #addPage(key: number): (Value | undefined)[] {
-    const page = new Array<Value | undefined>(pageNumbers).fill(undefined);
+    const page: (Value | undefined)[] = emptyPage.slice();
     this.#pages.set(key, page);
     this.#lastKey = key;
     this.#lastPage = page;

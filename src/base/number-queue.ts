@@ -11,7 +11,7 @@ const takenMax = 64;
  */
 export class NumberQueue {
   /** None is empty, and the numbers of each are below those of the next. */
-  readonly #chunks: number[][] = [];
+  #chunks: number[][] = [];
   /** As many at the front of the first chunk were deleted, and are still in it: dropTaken() removes them. */
   #taken = 0;
   #size = 0;
@@ -26,9 +26,10 @@ export class NumberQueue {
 
   add(number: number): void {
     const { length } = this.#chunks;
-    // Many queues get one number at a time. A look at the index -1 would take V8 longer than all else here.
+    // Many queues get one number at a time. A look at the index -1 would take V8 longer than all else here, and a push to
+    // an empty list would make room for 17.
     if (length === 0) {
-      this.#chunks.push([number]);
+      this.#chunks = [[number]];
       this.#size++;
       return;
     }
@@ -81,7 +82,7 @@ export class NumberQueue {
 
   /** The number before the last `skipped` ones. */
   fromEnd(skipped: number): number | undefined {
-    this.#dropTaken();
+    if (skipped >= this.#size) return undefined;
     let left = skipped;
     for (let at = this.#chunks.length - 1; at >= 0; at--) {
       const chunk = this.#chunks[at] as number[];
@@ -92,14 +93,14 @@ export class NumberQueue {
   }
 
   countAbove(after: number): number {
-    this.#dropTaken();
     const at = this.#chunkOf(after + 1);
     const chunk = this.#chunks[at];
     let count = chunk ? chunk.length - placeIn(chunk, after + 1) : 0;
     for (let behind = at + 1; behind < this.#chunks.length; behind++) {
       count += this.#chunks[behind]?.length ?? 0;
     }
-    return count;
+    // Those that were taken are the lowest, so they were counted only if all others are above as well.
+    return Math.min(count, this.#size);
   }
 
   #takeFirst(): void {

@@ -13,11 +13,19 @@ export class OldestKeys<Key> {
 
   /** An entry was added. Returns the key of the oldest one if there are more than `sizeMax`: its owner deletes that. */
   added(sizeMax: number): Key | undefined {
-    if (this.#map.size > sizeMax) {
-      this.#keys ??= this.#map.keys();
-      return this.#keys.next().value;
-    }
-    this.#keys = undefined;
+    if (this.#map.size > sizeMax) return this.next();
+    this.addedWithin();
     return undefined;
+  }
+
+  /** An entry was added, and none is evicted. */
+  addedWithin(): void {
+    this.#keys = undefined;
+  }
+
+  /** The key of the oldest entry, which its owner deletes. */
+  next(): Key | undefined {
+    this.#keys ??= this.#map.keys();
+    return this.#keys.next().value;
   }
 }

@@ -107,7 +107,7 @@ function withFour(sum: number, bytes: number): number {
   return product ^ (product >>> 15);
 }
 
-/** Of a text of ASCII, the sum that read() makes of its bytes. */
+/** The sum that read() makes of the bytes of a text of ASCII. */
 function sumOf(text: string): number {
   let sum = text.length;
   let at = 0;

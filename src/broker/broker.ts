@@ -30,7 +30,7 @@ import {
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
 import { decodeRequest, encodeResponse } from '../protocol/codec.ts';
-import type { Frame } from '../protocol/frame.ts';
+import { type Frame, payloadBytesOf } from '../protocol/frame.ts';
 import type { BrokerLimits, BrokerOptions } from './broker-options.ts';
 import { CostlyRequests, isCostly } from './costly-requests.ts';
 import { EventFeed } from './event-feed.ts';
@@ -270,7 +270,7 @@ export class Broker {
       const request = decodeRequest(frame);
       peer.check(request);
       if (isStored(request)) {
-        this.#store(connection, peer, request, frame.header.length + frame.body.length);
+        this.#store(connection, peer, request, payloadBytesOf(frame));
       } else if (request.kind === 'wait' || request.kind === 'settle') {
         this.#ask(connection, request);
       } else this.#serve(connection, peer, request);

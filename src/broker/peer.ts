@@ -18,7 +18,7 @@ import type { Runtime } from '../base/runtime.ts';
 import type { Request } from '../model/requests.ts';
 import type { Connection } from '../net/connection.ts';
 import { encodeRequest, encodeResponse } from '../protocol/codec.ts';
-import type { Frame } from '../protocol/frame.ts';
+import { type Frame, payloadBytesOf } from '../protocol/frame.ts';
 import { isCostly } from './costly-requests.ts';
 
 export interface PeerLimits {
@@ -78,7 +78,7 @@ export class Peer {
   /** Passes each request to `handle`, and counts its bytes and its time against the peer's share of this turn. */
   serve(handle: (frame: Frame) => void): void {
     this.connection.onFrame = (frame) => {
-      this.#charge(frame.header.length + frame.body.length);
+      this.#charge(payloadBytesOf(frame));
       const began = this.#runtime.now();
       handle(frame);
       this.#usedMs += this.#runtime.now() - began;

@@ -23,9 +23,10 @@ export interface SessionConnection {
   readonly since: number;
   /** The `from` of its last post, or the name that it was started with. */
   name: Name | undefined;
-  /** The mailboxes that it has read last, the newest last. */
   readonly readMailboxes: ReadMailboxes;
   readonly waiters: NumberMap<Waiter<SessionConnection>>;
+  /** Mailboxes that its waits name together. */
+  waitStands: number;
   readonly watches: Map<RequestNumber, Watch<SessionConnection>>;
   /** Mailboxes that its watches name together. */
   watchStands: number;
@@ -76,11 +77,12 @@ export class Connections {
     const who = { id, session, origin, standby, since, name, readMailboxes };
     const parked = {
       waiters: new NumberMap<Waiter<SessionConnection>>(),
+      watches: new Map(),
       reads: new Map(),
       earlyFetches: new Map(),
     };
-    const watching = { watches: new Map(), watchStands: 0 };
-    const connection = { ...who, ...parked, ...watching, unreadBytes: 0 };
+    const counts = { waitStands: 0, watchStands: 0, unreadBytes: 0 };
+    const connection = { ...who, ...parked, ...counts };
     this.#byId.set(id, connection);
     this.#bySession.set(session, connection);
     this.#noteNamed(connection);

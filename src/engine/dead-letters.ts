@@ -18,7 +18,7 @@ export interface PutBack {
   readonly time: number;
 }
 
-/** Of a held message that is ready to be redelivered, or is a dead letter from now on. */
+/** The record of a held message that is ready to be redelivered, or is a dead letter from now on. */
 export function putBackRecord(
   { envelope, mailbox, attempt: last, heldSince: from, holder }: LiveMessage,
   state: State,

@@ -284,7 +284,7 @@ export class Engine {
     for (const { number } of record.also) live.push(this.#state.live(number));
     for (const message of live) this.#adopt(message);
     this.#matching.matchReady(live);
-    this.#replies.stored(post, messages, connection, { duplicate: false, notHeld, time });
+    this.#replies.stored(post, messages, { poster: connection, duplicate: false, notHeld, time });
   }
 
   #import(command: CommandOf<'import'>, { id: to }: SessionConnection): void {
@@ -310,28 +310,30 @@ export class Engine {
   #postAgain(
     post: PostRequest,
     messages: MessagesOf<AddressedMessage>,
-    connection: SessionConnection,
+    poster: SessionConnection,
   ): void {
-    const { id: to, session } = connection;
+    const { id: to, session } = poster;
     const stored = storedBefore(post, messages, this.#state);
     if (!stored) return this.#outcome.refuse(to, post.request, idConflict(messages));
     const notHeld = this.#settleAll(post.settles, session);
-    const time = this.#time;
-    this.#replies.stored(post, stored, connection, { duplicate: true, notHeld, time });
+    this.#replies.stored(post, stored, { poster, duplicate: true, notHeld, time: this.#time });
   }
 
   #wait(wait: WaitRequest, connection: SessionConnection, instant: Instant): void {
     const { request, mailboxes, answers } = wait;
     const refusal =
       parkRefusal(connection, this.#parked, this.#limits) ??
-      standRefusal(mailboxes, this.#waiters.stands(connection), this.#limits);
+      standRefusal(mailboxes, this.#waiters.stands, connection, this.#limits);
     if (refusal) return this.#outcome.refuse(connection.id, request, refusal);
     this.#connections.reads(connection, mailboxes);
+    const mayDeliver = this.#mayDeliver(connection);
     // No other wait may have it: that would have been served before.
-    const ready = this.#mayDeliver(connection) && firstReadyOf(mailboxes, answers, this.#state);
+    const ready = mayDeliver && firstReadyOf(mailboxes, answers, this.#state);
     if (ready) return this.#deliverToWait(ready, connection, request);
     connection.waiters.set(request, this.#waiters.park(connection, wait, instant.now));
-    this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
+    connection.waitStands += mailboxes.length;
+    // If it has to leave mail that is there, it lies aside from now on.
+    if (!mayDeliver) this.#matching.match(mailboxes.map((mailbox) => ({ mailbox, answers })));
   }
 
   #watch(watch: WatchRequest, connection: SessionConnection, { now }: Instant): void {
@@ -480,8 +482,10 @@ export class Engine {
   }
 
   #unpark(waiter: Waiter<SessionConnection>): void {
+    const { owner, request, mailboxCount } = waiter;
     this.#waiters.unpark(waiter);
-    waiter.owner.waiters.delete(waiter.request);
+    owner.waiters.delete(request);
+    owner.waitStands -= mailboxCount;
   }
 
   #write = (record: JournalRecord): void => {

@@ -17,7 +17,7 @@ import { mailboxesOf, namedMessageId } from '../model/post.ts';
 import type { PostedRecord } from '../model/records.ts';
 import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Deduplication } from './deduplication.ts';
-import { mailElsewhere, type PostOutcome, storedMessage } from './receipts.ts';
+import { mailElsewhere, type PostReceipt, storedMessage } from './receipts.ts';
 import type { StoredPost } from './session-posts.ts';
 import type { State } from './state.ts';
 
@@ -143,10 +143,11 @@ export function storedResponse(
   post: PostRequest,
   messages: MessagesOf<Held>,
   state: State,
-  outcome: PostOutcome & Pick<StoredResponse, 'notHeld'>,
+  receipt: PostReceipt,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredResponse {
-  const { poster, duplicate, notHeld } = outcome;
-  const first = storedMessage(messages[0].envelope, state, outcome);
+  const { poster, duplicate, notHeld } = receipt;
+  const first = storedMessage(messages[0].envelope, state, receipt, isWatched);
   // Field by field: on the road of every post, a spread takes longer than all the rest.
   return {
     kind: 'stored',
@@ -159,7 +160,7 @@ export function storedResponse(
     before: first.before,
     holder: first.holder,
     same: first.same,
-    also: messages.length === 1 ? emptyList : alsoStored(messages, state, outcome),
+    also: messages.length === 1 ? emptyList : alsoStored(messages, state, receipt, isWatched),
     duplicate,
     notHeld,
     elsewhere: mailElsewhere(poster, mailboxesOf(post), state),
@@ -169,7 +170,8 @@ export function storedResponse(
 function alsoStored(
   [_first, ...also]: MessagesOf<Held>,
   state: State,
-  outcome: PostOutcome,
+  receipt: PostReceipt,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredMessage[] {
-  return also.map(({ envelope }) => storedMessage(envelope, state, outcome));
+  return also.map(({ envelope }) => storedMessage(envelope, state, receipt, isWatched));
 }

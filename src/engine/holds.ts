@@ -6,6 +6,7 @@
 // or to a newer epoch. Its poster got no response and posts it again. Then the message goes to its holder at
 // once, or is at its second attempt if the holder has released it meanwhile. Orphans are in memory only,
 // since each hello lists what its session holds.
+import { appended, emptyList } from '../base/empty-list.ts';
 import { rememberedIdBytes } from '../base/limits.ts';
 import type { Hold, MessageId, SessionId } from '../model/message.ts';
 import type { ReleaseRequest } from '../model/requests.ts';
@@ -19,8 +20,6 @@ export interface SettledHolds {
   readonly unstored: readonly Hold[];
   readonly notHeld: readonly Hold[];
 }
-
-const noSettledHolds: SettledHolds = { settles: [], unstored: [], notHeld: [] };
 
 export class Holds {
   readonly #state: State;
@@ -42,19 +41,20 @@ export class Holds {
    * holds them.
    */
   settle(holds: readonly Hold[], session: SessionId): SettledHolds {
-    // Of nearly every post.
-    if (holds.length === 0) return noSettledHolds;
-    const settles = new Set<number>();
-    const unstored = new Map<MessageId, Hold>();
-    const notHeld: Hold[] = [];
+    let settles: readonly number[] = emptyList;
+    let unstored: readonly Hold[] = emptyList;
+    let notHeld: readonly Hold[] = emptyList;
     for (const hold of holds) {
       const { message, holder } = this.#find(hold);
-      if (holder !== undefined && holder !== session) notHeld.push(hold);
-      else if (message) settles.add(message.envelope.number);
-      else if (holder !== undefined && this.#mayBePosted(hold)) unstored.set(hold.id, hold);
+      if (holder !== undefined && holder !== session) notHeld = appended(notHeld, hold);
+      else if (message) settles = appended(settles, message.envelope.number);
+      else if (holder !== undefined && this.#mayBePosted(hold)) {
+        this.#orphans.delete(hold.id);
+        unstored = appended(unstored, hold);
+      }
     }
-    for (const id of unstored.keys()) this.#orphans.delete(id);
-    return { settles: [...settles], unstored: [...unstored.values()], notHeld };
+    // A hold may be listed twice.
+    return { settles: settles.length > 1 ? [...new Set(settles)] : settles, unstored, notHeld };
   }
 
   /** Returns the messages that go back to their places. */
@@ -87,7 +87,7 @@ export class Holds {
     return this.#state.heldBy(session).filter((message) => !messages.has(message));
   }
 
-  /** Of the holds that a hello lists: messages that it is to hold again, and holds that another session has. */
+  /** Which holds of a hello are free, so that its session is to hold them again, and which another session has. */
   regain(session: SessionId, listed: readonly Hold[]): { free: LiveMessage[]; revoked: Hold[] } {
     const free = new Set<LiveMessage>();
     const revoked: Hold[] = [];

@@ -1,8 +1,9 @@
+import { OldestKeys } from '../base/oldest-keys.ts';
 import type { MessageId, SessionId } from '../model/message.ts';
 
 export interface IdsLimits {
   readonly sizeMax: number;
-  /** Of the ids, in UTF-8, and `entryBytes` beside each. */
+  /** Bytes of the ids in UTF-8, with `entryBytes` beside each. */
   readonly bytesMax: number;
   readonly entryBytes: number;
 }
@@ -13,6 +14,7 @@ export interface IdsLimits {
  */
 export class IdsBySession<Value> {
   readonly #entries = new Map<MessageId, { value: Value; session: SessionId | undefined }>();
+  readonly #oldest = new OldestKeys(this.#entries);
   readonly #idsOf = new Map<SessionId, Set<MessageId>>();
   readonly #limits: IdsLimits;
   #bytes = 0;
@@ -38,11 +40,8 @@ export class IdsBySession<Value> {
       const ids = this.#idsOf.get(session) ?? new Set();
       this.#idsOf.set(session, ids.add(id));
     }
-    for (const oldest of this.#entries.keys()) {
-      const { sizeMax, bytesMax } = this.#limits;
-      if (this.#entries.size <= sizeMax && this.#bytes <= bytesMax) return;
-      this.delete(oldest);
-    }
+    if (!this.#isTooLarge) return this.#oldest.addedWithin();
+    while (this.#isTooLarge) this.delete(this.#oldest.next() as MessageId);
   }
 
   /** Like set(), but makes it the newest. */
@@ -63,6 +62,11 @@ export class IdsBySession<Value> {
   /** All entries, the oldest first. */
   entries(): [id: MessageId, value: Value][] {
     return Array.from(this.#entries, ([id, { value }]) => [id, value]);
+  }
+
+  get #isTooLarge(): boolean {
+    const { sizeMax, bytesMax } = this.#limits;
+    return this.#entries.size > sizeMax || this.#bytes > bytesMax;
   }
 
   #bytesOf(id: MessageId): number {

@@ -29,7 +29,7 @@ export function indexBytesOf(envelope: IndexedTexts): number {
   return lastBytes;
 }
 
-/** The same of a message with a generated id. */
+/** indexBytesOf() for a message with a generated id. */
 export function plainIndexBytes(post: PlainPost): number {
   return generatedIdLength(post.count) + bytesBesideId(post);
 }

@@ -62,7 +62,7 @@ export class Looks {
     return undefined;
   }
 
-  /** The same of one mailbox. */
+  /** otherFolder() for one mailbox. */
   otherFolderOn(mailbox: Name, { origin: own }: SessionConnection): string | undefined {
     if (this.#waiters.count(mailbox) === 0) return undefined;
     let looked = 0;

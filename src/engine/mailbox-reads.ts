@@ -30,7 +30,7 @@ export function firstReadyOf(
 
 export function readyIn(mailboxes: MailboxList, state: State): number {
   let ready = 0;
-  for (const mailbox of mailboxes) ready += state.counts(mailbox).ready;
+  for (const mailbox of mailboxes) ready += state.readyCount(mailbox);
   return ready;
 }
 

@@ -7,15 +7,10 @@ export interface MailboxState {
   readonly name: Name;
   readonly ready: NumberQueue;
   readonly held: NumberQueue;
-  /** Of the ready messages. */
+  /** The ready messages that answer others. */
   readonly answers: AnswerIndex;
   bytes: number;
   indexBytes: number;
-}
-
-export interface MailboxCounts {
-  readonly ready: number;
-  readonly held: number;
 }
 
 export interface MailboxSize {
@@ -26,8 +21,14 @@ export interface MailboxSize {
 }
 
 export function emptyMailbox(name: Name): MailboxState {
-  const [ready, held, answers] = [new NumberQueue(), new NumberQueue(), new AnswerIndex()];
-  return { name, ready, held, answers, bytes: 0, indexBytes: 0 };
+  return {
+    name,
+    ready: new NumberQueue(),
+    held: new NumberQueue(),
+    answers: new AnswerIndex(),
+    bytes: 0,
+    indexBytes: 0,
+  };
 }
 
 /** `question`: the id of the message that it answers, or ''. */

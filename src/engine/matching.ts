@@ -41,7 +41,7 @@ export class Matching {
     this.#serveAny(changes);
   }
 
-  /** The same for messages that have become ready. */
+  /** match() for messages that have become ready. */
   matchReady(messages: readonly LiveMessage[]): void {
     for (const { mailbox, envelope } of messages) {
       if (envelope.answers) this.#serveAll(mailbox, envelope.answers);
@@ -60,7 +60,7 @@ export class Matching {
 
   /** A message of a mailbox that the wait lists before this one. */
   #listedBefore(waiter: Waiter<SessionConnection>, mailbox: Name): LiveMessage | undefined {
-    if (!waiter.isOnSeveral) return undefined;
+    if (waiter.mailboxCount === 1) return undefined;
     return firstReadyOf(this.#waiters.firstOn(waiter, mailbox, this.#mayDeliver), '', this.#state);
   }
 

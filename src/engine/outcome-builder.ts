@@ -1,3 +1,4 @@
+import { appended, emptyList } from '../base/empty-list.ts';
 import type { ErrorCode, IpcError } from '../base/errors.ts';
 import type { JournalRecord } from '../model/records.ts';
 import type { RequestNumber, Response } from '../model/requests.ts';
@@ -8,9 +9,9 @@ import { type EventOfRecord, eventsOf, type KnownMail } from './record-events.ts
 export class OutcomeBuilder {
   readonly #mail: KnownMail;
   areEventsWanted = false;
-  #records: JournalRecord[] = nothing;
-  #events: EventOfRecord[][] = nothing;
-  #replies: Reply[] = nothing;
+  #records: readonly JournalRecord[] = emptyList;
+  #events: readonly EventOfRecord[][] = emptyList;
+  #replies: readonly Reply[] = emptyList;
 
   constructor(mail: KnownMail) {
     this.#mail = mail;
@@ -42,17 +43,7 @@ export class OutcomeBuilder {
 
   take(): Outcome {
     const outcome = { records: this.#records, events: this.#events, replies: this.#replies };
-    this.#records = this.#events = this.#replies = nothing;
+    this.#records = this.#events = this.#replies = emptyList;
     return outcome;
   }
-}
-
-/** Nothing is ever pushed to it. */
-const nothing: never[] = [];
-
-/** Most steps have one item of each: V8 makes room for 17 when an item is pushed to an empty list. */
-function appended<Item>(items: Item[], item: Item): Item[] {
-  if (items.length === 0) return [item];
-  items.push(item);
-  return items;
 }

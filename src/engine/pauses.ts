@@ -41,12 +41,12 @@ export function pausingResponse(
  */
 export function waitedFor(
   mailboxes: readonly Name[],
-  state: Pick<State, 'answersIn' | 'counts'>,
+  state: Pick<State, 'answersIn' | 'readyCount'>,
   waiters: Pick<Waiters<never>, 'questionsOn' | 'mailboxNames'>,
 ): ReadyMail[] {
   const all = mailboxes.length > 0 ? mailboxes : [...waiters.mailboxNames()];
   return all
-    .filter((mailbox) => state.counts(mailbox).ready > 0)
+    .filter((mailbox) => state.readyCount(mailbox) > 0)
     .flatMap((mailbox) => {
       const [waited, answers] = [waiters.questionsOn(mailbox), state.answersIn(mailbox)];
       // Either may be long, so the shorter one is gone through.

@@ -96,7 +96,7 @@ export class PostsByCount {
     return this.#chunks[low] as Chunk;
   }
 
-  /** Of the last chunk, which grows at its end, only the newest post goes to the next one. */
+  /** Halves a chunk. From the last one, which grows at its end, only the newest post goes to the next. */
   #split(chunk: Chunk): void {
     const at = this.#chunks.indexOf(chunk);
     const kept = at === this.#chunks.length - 1 ? chunkMax : chunkMax / 2;

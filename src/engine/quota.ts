@@ -36,19 +36,20 @@ export function parkRefusal(
 
 /**
  * A wait takes memory for each of its mailboxes, so all that waits name have the limits of parked calls, too.
- * `stands`: how many the waits of all connections name, and those of this one.
+ * `stands`: how many mailboxes all waits name.
  */
 export function standRefusal(
   { length }: MailboxList,
-  { all, own }: { readonly all: number; readonly own: number },
+  stands: number,
+  { waitStands }: Pick<SessionConnection, 'waitStands'>,
   { waitsMax, waitsPerConnectionMax }: EngineLimits,
 ): IpcError | undefined {
-  if (all + length > waitsMax) {
-    const what = `the waits parked in the broker name ${all} mailboxes; the limit is ${waitsMax}`;
+  if (stands + length > waitsMax) {
+    const what = `the waits parked in the broker name ${stands} mailboxes; the limit is ${waitsMax}`;
     return new IpcError('too_many_waits', what);
   }
-  if (own + length <= waitsPerConnectionMax) return undefined;
-  const what = `the waits of this connection name ${own} mailboxes; the limit is ${waitsPerConnectionMax}`;
+  if (waitStands + length <= waitsPerConnectionMax) return undefined;
+  const what = `the waits of this connection name ${waitStands} mailboxes; the limit is ${waitsPerConnectionMax}`;
   return new IpcError('too_many_waits', what);
 }
 

@@ -4,7 +4,7 @@ import { emptyList } from '../base/empty-list.ts';
 import { mailElsewhereMax, sameTextLook } from '../base/limits.ts';
 import type { HeldAhead, MailElsewhere, SameText, StoredMessage } from '../model/mail-ahead.ts';
 import type { Envelope, Hold, MailboxList, Name } from '../model/message.ts';
-import type { EndResponse, RequestNumber } from '../model/requests.ts';
+import type { EndResponse, RequestNumber, StoredResponse } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { readyIn } from './mailbox-reads.ts';
 import type { MailboxState } from './mailbox-state.ts';
@@ -34,11 +34,11 @@ function withUnread(
   state: State,
 ): readonly MailElsewhere[] {
   if (found.length === mailElsewhereMax || own.includes(mailbox)) return found;
-  const { ready } = state.counts(mailbox);
+  const ready = state.readyCount(mailbox);
   return ready > 0 && !state.isPaused(mailbox) ? [...found, { mailbox, ready }] : found;
 }
 
-/** Of a wait or a fetch. */
+/** The end of a wait or a fetch. */
 export function endResponse(
   request: RequestNumber,
   mailboxes: MailboxList,
@@ -51,20 +51,19 @@ export function endResponse(
   return { kind: 'end', request, ...left, ...(paused.length > 0 && { paused }) };
 }
 
-export interface PostOutcome {
+/** What the response of a post says beside its messages, and to whom. */
+export interface PostReceipt extends Pick<StoredResponse, 'duplicate' | 'notHeld'> {
   readonly poster: SessionConnection;
-  /** Nothing was stored: it was before. */
-  readonly duplicate: boolean;
   /** Now, in milliseconds since 1970. */
   readonly time: number;
-  isWatched(mailbox: Name): boolean;
 }
 
 /** A message of a post as its poster learns of it. */
 export function storedMessage(
   hold: Hold,
   state: State,
-  { poster, duplicate, time, isWatched }: PostOutcome,
+  { poster, duplicate, time }: PostReceipt,
+  isWatched: (mailbox: Name) => boolean,
 ): StoredMessage {
   const { id, number } = hold;
   const message = state.find(hold);

@@ -18,12 +18,12 @@ export class ReplayBatch {
   /** By the slot of a name, the index of the mailbox that was found there last. */
   readonly #lastIndexes = new Uint32Array(textSlots);
   #posts = 0;
-  /** Of each post. */
+  /** What is kept of each post. */
   readonly #indexes = new Uint32Array(postsMax);
   readonly #numbers = new Float64Array(postsMax);
   readonly #bodyBytes = new Uint32Array(postsMax);
   readonly #indexBytes = new Uint32Array(postsMax);
-  /** Of those posts that answer a message: its id. */
+  /** The ids of the messages that posts answer. */
   readonly #questions = new Map<number, MessageId>();
   /** The posts in the order of their mailboxes, and where in it the next post of each mailbox goes. */
   readonly #order = new Uint32Array(postsMax);

@@ -1,18 +1,13 @@
 // The replies of calls that read, and of posts: what they ask for, and what the session learns beside it.
+import { emptyList } from '../base/empty-list.ts';
 import type { Held } from '../model/mail-service.ts';
 import type { MailboxList } from '../model/message.ts';
-import type {
-  Offer,
-  PeekRequest,
-  PostRequest,
-  RequestNumber,
-  StoredResponse,
-} from '../model/requests.ts';
+import type { Offer, PeekRequest, PostRequest, RequestNumber } from '../model/requests.ts';
 import type { SessionConnection } from './connections.ts';
 import { type MessagesOf, storedResponse } from './fan-out.ts';
 import type { Looks } from './looks.ts';
 import type { OutcomeBuilder } from './outcome-builder.ts';
-import { endResponse, mailElsewhere } from './receipts.ts';
+import { endResponse, mailElsewhere, type PostReceipt } from './receipts.ts';
 import type { LiveMessage, State } from './state.ts';
 import type { EndedWatch } from './watches.ts';
 
@@ -44,14 +39,14 @@ export class Replies {
       attempt,
       others: this.#looks.others(mailbox, to),
       lastHold,
-      remaining: this.#state.mailbox(mailbox)?.ready.size ?? 0,
-      elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : [],
+      remaining: this.#state.readyCount(mailbox),
+      elsewhere: of === 'wait' ? mailElsewhere(to, [mailbox], this.#state) : emptyList,
     };
     const otherFolder = this.#looks.otherFolderOn(mailbox, to);
     this.#outcome.reply(to.id, otherFolder === undefined ? offer : { ...offer, otherFolder });
   }
 
-  /** Of a wait, a watch or a fetch. */
+  /** Ends a wait, a watch or a fetch. */
   end(to: SessionConnection, request: RequestNumber, mailboxes: MailboxList): void {
     const end = endResponse(request, mailboxes, to, this.#state);
     const otherFolder = this.#looks.otherFolder(mailboxes, to);
@@ -65,7 +60,7 @@ export class Replies {
     }
   }
 
-  /** Of a watch that has ended: with a notice, or because its time is over. */
+  /** Ends a watch: with a notice, or because its time is over. */
   watched({ watch, notice }: EndedWatch<SessionConnection>): void {
     const { owner, request, mailboxes } = watch;
     if (notice) this.#outcome.reply(owner.id, { kind: 'notice', request, ...notice });
@@ -73,19 +68,8 @@ export class Replies {
   }
 
   /** `messages`: those of the post, with the numbers under which they are or were stored. */
-  stored(
-    post: PostRequest,
-    messages: MessagesOf<Held>,
-    poster: SessionConnection,
-    {
-      duplicate,
-      notHeld,
-      time,
-    }: Pick<StoredResponse, 'duplicate' | 'notHeld'> & { readonly time: number },
-  ): void {
-    const { isWatched } = this.#looks;
-    const outcome = { poster, duplicate, notHeld, time, isWatched };
-    const response = storedResponse(post, messages, this.#state, outcome);
-    this.#outcome.replyAfterSync(poster.id, response);
+  stored(post: PostRequest, messages: MessagesOf<Held>, receipt: PostReceipt): void {
+    const response = storedResponse(post, messages, this.#state, receipt, this.#looks.isWatched);
+    this.#outcome.replyAfterSync(receipt.poster.id, response);
   }
 }

@@ -42,10 +42,11 @@ export class SessionPosts {
   #lastPosts: Posts | undefined;
   /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
   readonly #connected = new Map<SessionId, number>();
+  /** What all sessions take in a segment prologue. */
   #bytes = 0;
-  /** Of the connected sessions alone. */
+  /** What the connected ones take there. */
   #connectedBytes = 0;
-  /** Of the posts that sessions have beyond their guaranteed ones. */
+  /** What the posts take there that sessions have beyond their guaranteed ones. */
   #surplusBytes = 0;
 
   constructor(limits: SessionPostsLimits) {
@@ -84,32 +85,28 @@ export class SessionPosts {
     ackedUpTo: number,
     posts: readonly (readonly [count: number, post: StoredPost])[],
   ): void {
+    const before = this.#bytesOf(session);
     const own = this.#acknowledged(session, ackedUpTo);
-    const before = bytesOf(own);
     for (const [count, post] of posts) if (count > own.ackedUpTo) own.stored.set(count, post);
     this.#count(before, bytesOf(own), session);
   }
 
-  /** The same of one post. */
+  /** store() for one post. */
   add(session: SessionId, ackedUpTo: number, count: number, post: StoredPost): void {
+    const before = this.#bytesOf(session);
     const own = this.#acknowledged(session, ackedUpTo);
-    if (count <= own.ackedUpTo) return;
-    const before = bytesOf(own);
-    own.stored.set(count, post);
+    if (count > own.ackedUpTo) own.stored.set(count, post);
     this.#count(before, bytesOf(own), session);
   }
 
-  /** Its session was seen, and has all responses up to that count. */
+  /** Its session was seen, and has all responses up to that count. The caller counts the bytes. */
   #acknowledged(session: SessionId, ackedUpTo: number): Posts {
-    const known = this.#postsOf(session);
-    const own = known ?? { ackedUpTo: 0, stored: new PostsByCount() };
-    const before = bytesOf(known);
+    const own = this.#postsOf(session) ?? { ackedUpTo: 0, stored: new PostsByCount() };
     this.#see(session, own);
     if (ackedUpTo > own.ackedUpTo) {
       own.stored.deleteUpTo(ackedUpTo);
       own.ackedUpTo = ackedUpTo;
     }
-    this.#count(before, bytesOf(own), session);
     return own;
   }
 
@@ -189,6 +186,8 @@ export class SessionPosts {
   }
 
   #count(before: number, after: number, session: SessionId): void {
+    // Most posts acknowledge as many as they add.
+    if (after === before) return;
     this.#bytes += after - before;
     if (this.#connected.has(session)) this.#connectedBytes += after - before;
     this.#surplusBytes += this.#surplusOf(after) - this.#surplusOf(before);

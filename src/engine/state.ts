@@ -1,6 +1,7 @@
 // The durable state of the engine: the fold of all records, both in operation and in replay. Only `apply`
 // changes it, so a replay cannot lead to another state.
 import { notLive, unreachable } from '../base/errors.ts';
+import type { MailboxStatus } from '../model/look-results.ts';
 import {
   type Envelope,
   type Hold,
@@ -18,7 +19,6 @@ import {
   emptyMailbox,
   enterReady,
   leaveReady,
-  type MailboxCounts,
   type MailboxSize,
   type MailboxState,
 } from './mailbox-state.ts';
@@ -40,7 +40,6 @@ interface HeldMail {
   name: Name | '';
 }
 
-const nothing: MailboxCounts = { ready: 0, held: 0 };
 const empty: MailboxSize = { messages: 0, bytes: 0, indexBytes: 0 };
 const noAnswers = new AnswerIndex();
 
@@ -237,9 +236,9 @@ export class State {
     return this.#deadLetterCount;
   }
 
-  counts(mailbox: Name): MailboxCounts {
-    const found = this.#mailboxes.get(mailbox);
-    return found ? { ready: found.ready.size, held: found.held.size } : nothing;
+  /** Messages of the mailbox that no session holds. */
+  readyCount(mailbox: Name): number {
+    return this.#mailboxes.get(mailbox)?.ready.size ?? 0;
   }
 
   sizeOf(mailbox: Name): MailboxSize {
@@ -260,7 +259,7 @@ export class State {
   }
 
   /** Of the first mailboxes that have messages, at most `max`. `oldestTime`: of the lowest numbers. */
-  mailboxes(max: number): (MailboxCounts & { mailbox: Name; oldestTime: number })[] {
+  mailboxes(max: number): Pick<MailboxStatus, 'mailbox' | 'ready' | 'held' | 'oldestTime'>[] {
     const mailboxes = [];
     for (const [mailbox, { ready, held }] of this.#mailboxes.entries()) {
       if (mailboxes.length === max) break;
@@ -413,7 +412,7 @@ export class State {
     mailbox.held.add(number);
     const holds = this.#holds.get(holder);
     if (holds) holds.numbers.add(number);
-    else this.#holds.set(holder, { numbers: new Set([number]), name: '' });
+    else this.#holds.set(holder, { numbers: new Set<number>().add(number), name: '' });
   }
 
   #enterReady(mailbox: MailboxState, number: number, question: MessageId | ''): void {
@@ -429,8 +428,9 @@ export class State {
     }
     mailbox.held.delete(number);
     const holds = this.#holds.get(holder);
-    holds?.numbers.delete(number);
-    if (holds?.numbers.size === 0) this.#holds.delete(holder);
+    // A Set that loses its last number gets another table.
+    if (holds?.numbers.size === 1) this.#holds.delete(holder);
+    else holds?.numbers.delete(number);
   }
 
   /** The newest record says what a session is called, for all that it holds. */

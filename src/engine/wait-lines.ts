@@ -27,7 +27,7 @@ export interface WaitsOfMailbox<Owner> {
   first(answers: MessageId | ''): Waiter<Owner> | undefined;
 }
 
-/** The same, where they stand in lines. */
+/** The waits of a mailbox where they stand in lines. */
 export interface WaitLines<Owner> extends WaitsOfMailbox<Owner> {
   /** The heap in which the line lies while it does not lie aside. A line that is alone needs none. */
   heapOf(line: WaitLine<Owner>): LineHeap<Owner> | undefined;
@@ -75,7 +75,8 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
   constructor(
     owner: Owner,
     { request, mailboxes, answers }: Pick<WaitRequest, 'request' | 'mailboxes' | 'answers'>,
-    { deadline, place }: Pick<Waiter<Owner>, 'deadline' | 'place'>,
+    deadline: number,
+    place: number,
   ) {
     super(owner, answers);
     this.request = request;
@@ -102,8 +103,10 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
     return [this.mailbox, ...further.map(({ line }) => line.mailbox)];
   }
 
-  get isOnSeveral(): boolean {
-    return this.stands.length > 1;
+  /** How many it lists. */
+  get mailboxCount(): number {
+    const where = this.#where;
+    return typeof where === 'string' || 'line' in where ? 1 : where.length;
   }
 
   /** Gives it a stand in each of the lines, which are those of its mailboxes. */
@@ -114,8 +117,7 @@ export class Waiter<Owner> extends WaitsOfOwner<Owner> implements WaitsOfMailbox
       older: undefined,
       newer: undefined,
     }));
-    const [first, ...further] = stands;
-    this.#where = first && further.length === 0 ? first : stands;
+    this.#where = stands.length === 1 ? (stands[0] as Stand<Owner>) : stands;
     return stands;
   }
 

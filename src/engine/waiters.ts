@@ -31,7 +31,6 @@ export class Waiters<Owner> {
   readonly #parked: NameMap<Waiter<Owner> | WaitLine<Owner> | Crowd<Owner>>;
   readonly #deadlines = new IndexedHeap<Waiter<Owner>>(({ deadline }) => deadline);
   readonly #aside = new Map<Owner, Aside<Owner>>();
-  readonly #standsOf = new Map<Owner, number>();
   #stands = 0;
   #places = 0;
 
@@ -49,18 +48,17 @@ export class Waiters<Owner> {
     return this.#deadlines.first;
   }
 
-  /** How many mailboxes the waits of all owners name together, and those of one. */
-  stands(owner: Owner): { readonly all: number; readonly own: number } {
-    return { all: this.#stands, own: this.#standsOf.get(owner) ?? 0 };
+  /** How many mailboxes all waits name together. */
+  get stands(): number {
+    return this.#stands;
   }
 
   park(owner: Owner, wait: WaitRequest, now: number): Waiter<Owner> {
     const { mailboxes, waitMs } = wait;
-    const deadline = Math.ceil(now + waitMs);
-    const waiter = new Waiter(owner, wait, { deadline, place: ++this.#places });
+    const waiter = new Waiter(owner, wait, Math.ceil(now + waitMs), ++this.#places);
     if (mailboxes.length > 1 || this.#parked.has(waiter.mailbox)) this.#stand(waiter, mailboxes);
     else this.#parked.set(waiter.mailbox, waiter);
-    this.#countStands(owner, mailboxes.length);
+    this.#stands += mailboxes.length;
     this.#deadlines.add(waiter);
     return waiter;
   }
@@ -68,11 +66,11 @@ export class Waiters<Owner> {
   unpark(waiter: Waiter<Owner>): void {
     if (!this.#deadlines.has(waiter)) return;
     this.#deadlines.delete(waiter);
-    const { owner, stands } = waiter;
+    const { stands } = waiter;
     for (const stand of stands) this.#leave(stand);
     if (stands.length === 0) this.#parked.delete(waiter.mailbox);
-    this.#countStands(owner, -Math.max(1, stands.length));
-    this.#forgetEmpty(owner);
+    this.#stands -= waiter.mailboxCount;
+    this.#forgetEmpty(waiter.owner);
   }
 
   /** The oldest waiter with these `answers` whose owner may get a delivery now. The lines before it go aside. */
@@ -184,13 +182,6 @@ export class Waiters<Owner> {
     const lines = this.#linesOf(stand.line);
     lines.leave(stand);
     if (lines.count === 0) this.#parked.delete(stand.line.mailbox);
-  }
-
-  #countStands(owner: Owner, change: number): void {
-    this.#stands += change;
-    const own = (this.#standsOf.get(owner) ?? 0) + change;
-    if (own > 0) this.#standsOf.set(owner, own);
-    else this.#standsOf.delete(owner);
   }
 
   #setAside(line: WaitLine<Owner>): void {

@@ -245,7 +245,7 @@ export class Watches<Owner extends WatchOwner> {
     assert(first, 'a mailbox that is due has ready mail');
     const { attempt, envelope } = first;
     const ageMs = Math.max(0, time - envelope.time);
-    const { ready: unread } = this.#state.counts(mailbox);
+    const unread = this.#state.readyCount(mailbox);
     return { mailbox, unread, number: envelope.number, attempt, ageMs };
   }
 
@@ -274,7 +274,7 @@ export class Watches<Owner extends WatchOwner> {
   }
 
   #hasReady(mailbox: Name): boolean {
-    return this.#state.counts(mailbox).ready > 0 && !this.#state.isPaused(mailbox);
+    return this.#state.readyCount(mailbox) > 0 && !this.#state.isPaused(mailbox);
   }
 
   /** A mailbox whose line is empty is kept while a turn runs, so that the next watch does not begin another one. */
@@ -348,7 +348,7 @@ function placeOf<Owner>({ watch }: Stand<Owner>): number {
   return watch.place;
 }
 
-/** Of its rest, else of its time. */
+/** When its rest ends, or its time. */
 function endOf<Owner>({ restsUntil, deadline }: Watch<Owner>): number {
   return Math.min(restsUntil, deadline);
 }

@@ -35,7 +35,7 @@ const lastOrigins = new Array<Origin | undefined>(1_024).fill(undefined);
 const storedNames = new TextTable<Name | ''>((text) =>
   text === '' ? '' : shared(parseStoredName(text)),
 );
-/** Of requests: those of a mailbox's posts follow each other. */
+/** The names in requests. Those of a mailbox's posts follow each other. */
 const names = new TextTable<Name | ''>((text) => (text === '' ? '' : shared(parseName(text))));
 /** Each kind has a table of its own, since a table finds at once what was read there last. */
 const programs = new TextTable<string>((text) => text);

@@ -18,7 +18,7 @@ export interface Erased {
   readonly bytes: number;
 }
 
-/** Of an erase. */
+/** The response to an erase. */
 export interface ErasedResponse extends Erased {
   readonly kind: 'erased';
   readonly request: RequestNumber;

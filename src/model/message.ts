@@ -236,7 +236,7 @@ export function unpackedId({ text, count }: PackedId): MessageId {
   return count > 0 ? sessionMessageId(text as SessionId, count) : (text as MessageId);
 }
 
-/** The id that was made, or asked for its count, last; and the count: each is asked several times in a row. */
+/** The id that was last made, or asked for its count, and that count: each is asked several times in a row. */
 let lastId = '';
 let lastCount = 0;
 
@@ -271,7 +271,7 @@ export function isDigit(code: number): boolean {
   return code >= digit0 && code <= digit9;
 }
 
-/** The session of the id that was made, or asked for it, last: most ids in a row have the same. At first none begins with it. */
+/** The session of the id that was last made, or asked for it: most ids in a row have the same. At first it is none. */
 let lastSession = '\0' as SessionId;
 
 /** The session of an id that has a count. */

@@ -14,7 +14,7 @@ export interface PauseRequest {
   readonly mailboxes: readonly Name[];
 }
 
-/** Of a pause. */
+/** The response to a pause. */
 export interface PausingResponse {
   readonly kind: 'pausing';
   readonly request: RequestNumber;

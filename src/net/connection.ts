@@ -15,7 +15,7 @@ import { endMsMax, handshakeMs, heartbeatMs, silenceMsDead } from '../base/limit
 import { type Runtime, systemRuntime, type Timer } from '../base/runtime.ts';
 import { Standstill } from '../base/standstill.ts';
 import { encodeRequest, encodeResponse, requestTypes, responseTypes } from '../protocol/codec.ts';
-import { type Frame, FrameDecoder, noBytes } from '../protocol/frame.ts';
+import { type Frame, FrameDecoder, noBytes, payloadBytesOf } from '../protocol/frame.ts';
 import type { Keys } from '../protocol/handshake.ts';
 
 export interface ConnectionTimes {
@@ -167,7 +167,7 @@ export class Connection {
   get memoryBytes(): number {
     let bytes = this.bufferedBytes + this.#decoder.keptBytes;
     for (let at = this.#inboxNext; at < this.#inbox.length; at++) {
-      bytes += bytesOf(this.#inbox[at] as Frame);
+      bytes += payloadBytesOf(this.#inbox[at] as Frame);
     }
     return bytes;
   }
@@ -305,7 +305,7 @@ export class Connection {
     const isPing = frame.type === requestTypes.ping;
     if (!isPing && frame.type !== responseTypes.pong) return onFrame(frame);
     this.onHeartbeat?.();
-    if (frame.header.length + frame.body.length > 0) {
+    if (payloadBytesOf(frame) > 0) {
       this.#fail(new IpcError('bad_frame', 'a heartbeat has neither header nor body'));
     } else if (isPing) {
       // Bytes that wait for the peer already show that this side is alive.
@@ -440,10 +440,6 @@ function brokenBy(error: Error): IpcError {
 function joined(buffers: readonly Buffer[], bytes: number): Buffer {
   const [first = noBytes] = buffers;
   return buffers.length <= 1 ? first : Buffer.concat(buffers, bytes);
-}
-
-function bytesOf({ header, body }: Frame): number {
-  return header.length + body.length;
 }
 
 function silent(limitMs: number): IpcError {

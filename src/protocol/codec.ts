@@ -219,7 +219,10 @@ export function decodeRequest(frame: Frame): Request {
   }
 }
 
-/** `body`: what the frame of an offer or a peeked message has of its body, unless that is damaged. Every error is fatal: brokers send only valid responses. */
+/**
+ * `body`: what the frame of an offer or a peeked message has of its body, unless that is damaged. Every error is fatal:
+ * brokers send only valid responses.
+ */
 export function decodeResponse(frame: Frame): { response: Response; body: Buffer | undefined } {
   try {
     const kind = responseKinds.get(frame.type);
@@ -430,7 +433,7 @@ function decodeSend(frame: Frame): SendRequest {
 }
 
 function decodeError(frame: Frame): ErrorResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   const code = fields.text('code');
   const message = fields.text('message');
   const { request } = frame;

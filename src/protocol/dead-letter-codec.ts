@@ -38,7 +38,7 @@ export function writeRetriedHeader(
 }
 
 export function decodeRetried(frame: Frame): RetriedResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   return {
     kind: 'retried',
     request: frame.request,

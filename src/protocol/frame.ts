@@ -10,7 +10,10 @@ import { isSmallPart } from '../base/own-bytes.ts';
 export interface Frame {
   readonly type: number;
   readonly request: number;
-  readonly header: Buffer;
+  /** The header is a part of it, from `headerAt` to `headerEnd`: to make a view of it takes as long as to read it. */
+  readonly bytes: Buffer;
+  readonly headerAt: number;
+  readonly headerEnd: number;
   readonly body: Buffer;
 }
 
@@ -37,7 +40,7 @@ export const noBytes = Buffer.alloc(0);
 export class FrameBatch {
   readonly #writer = new ByteWriter(batchBytesUsual);
   #buffers: Buffer[] = [];
-  /** Of `#buffers`. */
+  /** The bytes in `#buffers`. */
   #sealedBytes = 0;
   /** Where the frame that is being written begins, and where the complete ones end. */
   #begin = 0;
@@ -91,6 +94,16 @@ export class FrameBatch {
     this.#writer.clear();
     this.#end = 0;
   }
+}
+
+/** A view of the header. */
+export function headerOf({ bytes, headerAt, headerEnd }: Frame): Buffer {
+  return bytes.subarray(headerAt, headerEnd);
+}
+
+/** The bytes of its header and its body. */
+export function payloadBytesOf({ headerAt, headerEnd, body }: Frame): number {
+  return headerEnd - headerAt + body.length;
 }
 
 /** Changes the request number of the frame that begins at `offset`. */
@@ -161,14 +174,16 @@ function takeWhole(chunk: Buffer, start: number, frames: Frame[]): number {
   return offset;
 }
 
-/** The frame whose prefix is at `at` in `prefix`, with header and body from `start` to `end` in `payload`. */
-function frameOf(prefix: Buffer, at: number, payload: Buffer, start: number, end: number): Frame {
-  const bodyStart = start + u32At(prefix, at + headerLengthOffset);
+/** The frame whose prefix is at `at` in `prefix`, with header and body from `headerAt` to `end` in `bytes`. */
+function frameOf(prefix: Buffer, at: number, bytes: Buffer, headerAt: number, end: number): Frame {
+  const headerEnd = headerAt + u32At(prefix, at + headerLengthOffset);
   return {
     type: prefix[at + typeOffset] as number,
     request: u32At(prefix, at + requestOffset),
-    header: bodyStart === start ? noBytes : payload.subarray(start, bodyStart),
-    body: bodyStart === end ? noBytes : payload.subarray(bodyStart, end),
+    bytes,
+    headerAt,
+    headerEnd,
+    body: headerEnd === end ? noBytes : bytes.subarray(headerEnd, end),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   readEnvelope,
   readFolder,
   readHolds,
+  readOriginFolder,
   readPastHold,
   withFolder,
   writeEnvelope,
@@ -48,8 +49,12 @@ export function holdsOf(bytes: Buffer): readonly Hold[] {
   return holds;
 }
 
+export function headerReader({ bytes, headerAt, headerEnd }: Frame): ByteReader {
+  return new ByteReader(bytes, headerAt, headerEnd);
+}
+
 export function readHeader<T>(frame: Frame, read: (reader: ByteReader) => T): T {
-  const reader = new ByteReader(frame.header);
+  const reader = headerReader(frame);
   const value = read(reader);
   reader.end();
   return value;
@@ -76,7 +81,7 @@ export function writeOptionalList<T>(
   if (rest.length > 0) writer.list(rest, write);
 }
 
-/** The same of names. */
+/** writeOptionalList() for names. */
 export function writeOptionalNames(writer: ByteWriter, names: readonly Name[]): void {
   if (names.length > 0) writer.texts(names);
 }
@@ -101,11 +106,11 @@ export function writeFullEnvelope(writer: ByteWriter, envelope: Envelope): void 
 export function readFullEnvelope(reader: ByteReader): Envelope {
   const envelope: { -readonly [Field in keyof Envelope]: Envelope[Field] } = readEnvelope(reader);
   envelope.depth = reader.u32();
-  envelope.origin = withFolder(envelope.origin, reader.text());
+  envelope.origin = withFolder(envelope.origin, readOriginFolder(reader));
   return envelope;
 }
 
-/** Of a message that was delivered before and not settled: one, else none. */
+/** A message has one if it was delivered before and not settled, else none. */
 export function writeLastHold(writer: ByteWriter, lastHold: PastHold | undefined): void {
   writer.optional(lastHold, writePastHold);
 }
@@ -115,21 +120,21 @@ export function readLastHold(reader: ByteReader): { lastHold?: PastHold } {
   return lastHold ? { lastHold } : {};
 }
 
-/** Of a session that waits on the same mailbox. */
+/** The folder of a session that waits on the same mailbox. */
 export function readOtherFolder(reader: ByteReader): { otherFolder?: string } {
   const otherFolder = readFolder(reader);
   return otherFolder === '' ? {} : { otherFolder };
 }
 
-/** Of a response: the addresses are shown, so nothing but IP addresses is accepted. */
+/** Checks the addresses of a response. They are shown, so nothing but IP addresses is accepted. */
 export function checkAddresses(addresses: string[]): string[] {
   const isRight = (each: string) => ipv4Form.test(each) || ipv6Form.test(each);
   if (addresses.length <= addressesMax && addresses.every(isRight)) return addresses;
   throw new IpcError('bad_frame', `not a list of at most ${addressesMax} IP addresses`);
 }
 
-export function checkNoHeader(frame: Frame): void {
-  if (frame.header.length > 0) throw new IpcError('bad_frame', 'a header in a frame that has none');
+export function checkNoHeader({ headerAt, headerEnd }: Frame): void {
+  if (headerEnd > headerAt) throw new IpcError('bad_frame', 'a header in a frame that has none');
 }
 
 export function checkNoBody(frame: Frame): void {
@@ -152,8 +157,12 @@ export function checkChecksum(body: Buffer, checksum: number): void {
 
 export function readCount(reader: ByteReader): number {
   const count = reader.u64();
-  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
+  checkCount(count);
   return count;
+}
+
+export function checkCount(count: number): void {
+  if (count > countMax) throw new IpcError('bad_frame', `a count of ${count}`);
 }
 
 export function readChosenId(reader: ByteReader): MessageId | '' {

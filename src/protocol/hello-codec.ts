@@ -43,7 +43,7 @@ export function writeHelloHeader(writer: ByteWriter, hello: HelloToSend): void {
 }
 
 export function decodeHello(frame: Frame): Hello {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   checkProtocol(fields);
   try {
     const session = parseSessionId(fields.text('session'));
@@ -103,7 +103,7 @@ export function writeWelcomeHeader(writer: ByteWriter, welcome: Welcome): void {
 }
 
 export function decodeWelcome(frame: Frame): Welcome {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   checkProtocol(fields);
   const requests = fields.optionalTexts('requests');
   return {

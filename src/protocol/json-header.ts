@@ -3,13 +3,15 @@
 import { isUtf8 } from 'node:buffer';
 import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
+import { type Frame, headerOf } from './frame.ts';
 import { checkAddresses } from './header-fields.ts';
 
 export function writeJson(writer: ByteWriter, fields: object): void {
   writer.raw(Buffer.from(JSON.stringify(fields), 'utf8'));
 }
 
-export function readJson(header: Buffer): JsonFields {
+export function readJson(frame: Frame): JsonFields {
+  const header = headerOf(frame);
   if (!isUtf8(header)) throw new IpcError('bad_frame', 'a header is not UTF-8');
   return new JsonFields(parse(header.toString('utf8')));
 }

@@ -7,6 +7,7 @@ import {
   readMessageId,
   readName,
   readOrigin,
+  readOriginFolder,
   readStoredNameOrNone,
   readTime,
   withFolder,
@@ -116,17 +117,14 @@ export function writeHolder(writer: ByteWriter, holder: Holder | undefined): voi
 /** A ready message has no holder and no origin; a held one has the origin of its holder, if that is connected. */
 export function readHolder(reader: ByteReader): Holder | undefined {
   const session = reader.text();
-  const origins = reader.list(originBytesMin, readOrigin);
-  if (origins.length > (session === '' ? 0 : 1)) {
-    throw new IpcError('bad_frame', `a peeked message with ${origins.length} holders`);
-  }
-  const folder = reader.text();
-  const origin = origins[0] && withFolder(origins[0], folder);
+  const program = reader.optional(originBytesMin, readOrigin);
+  const folder = readOriginFolder(reader);
+  const origin = program && withFolder(program, folder);
   const name = readStoredNameOrNone(reader);
   const since = readTime(reader) || undefined;
   if (session !== '') return { session: parseSessionId(session), origin, name, since };
-  if (name === '' && since === undefined) return undefined;
-  throw new IpcError('bad_frame', 'a ready message with the name or the time of a holder');
+  if (!origin && name === '' && since === undefined) return undefined;
+  throw new IpcError('bad_frame', 'a ready message with the origin, name or time of a holder');
 }
 
 export function writeDropHeader(writer: ByteWriter, drop: DropRequest): void {
@@ -160,7 +158,7 @@ export function writeDroppedHeader(
 }
 
 export function decodeDropped(frame: Frame): DroppedResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   return {
     kind: 'dropped',
     request: frame.request,

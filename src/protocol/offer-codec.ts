@@ -1,5 +1,5 @@
 // The headers of what a read gets: of an offer, and of the end of a wait or fetch.
-import { ByteReader, type ByteWriter } from '../base/binary.ts';
+import type { ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { readFlag, readStoredName } from '../model/envelope.ts';
 import type { EndResponse, Offer } from '../model/requests.ts';
@@ -7,6 +7,7 @@ import type { Frame } from './frame.ts';
 import {
   checkChecksum,
   checkNoBody,
+  headerReader,
   readFullEnvelope,
   readHeader,
   readLastHold,
@@ -28,7 +29,7 @@ export function writeOfferHeader(writer: ByteWriter, offer: Offer, isDamaged: bo
 
 export function decodeOffer(frame: Frame): { response: Offer; body: Buffer | undefined } {
   const { request, body } = frame;
-  const reader = new ByteReader(frame.header);
+  const reader = headerReader(frame);
   const attempt = reader.u32();
   const others = reader.u32();
   const isDamaged = readFlag(reader);

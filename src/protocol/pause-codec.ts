@@ -33,9 +33,7 @@ export function writePausingHeader(writer: ByteWriter, { mailboxes }: PausingRes
 
 export function decodePausing(frame: Frame): PausingResponse {
   const mailboxes = readHeader(frame, (reader) =>
-    readListUpTo(reader, pausedMailboxesMax + 1, pausedBytesMin, () =>
-      readStoredNameOrNone(reader),
-    ),
+    readListUpTo(reader, pausedMailboxesMax + 1, pausedBytesMin, readStoredNameOrNone),
   );
   return { kind: 'pausing', request: frame.request, mailboxes };
 }

@@ -1,5 +1,5 @@
 // The headers of a post and of its response. What only a post to several mailboxes has is at the end.
-import { ByteReader, type ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import { idBytesMax, mailboxesPerPostMax } from '../base/limits.ts';
 import {
@@ -18,6 +18,8 @@ import type { PostRequest, StoredResponse } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
 import {
   checkBody,
+  checkCount,
+  headerReader,
   nameBytesMin,
   readChosenId,
   readCount,
@@ -45,7 +47,7 @@ export function writePostHeader(writer: ByteWriter, post: PostRequest): void {
 
 export function decodePost(frame: Frame): PostRequest {
   const { request, body } = frame;
-  const reader = new ByteReader(frame.header);
+  const reader = headerReader(frame);
   const post: PostRequest = {
     kind: 'post',
     request,
@@ -84,7 +86,7 @@ function writeAlso(writer: ByteWriter, also: StoredMessage): void {
 }
 
 export function decodeStored(frame: Frame): StoredResponse {
-  const bytes = new ByteReader(frame.header);
+  const bytes = headerReader(frame);
   const number = readNumber(bytes);
   const id = readMessageId(bytes);
   const duplicate = readFlag(bytes);
@@ -136,9 +138,10 @@ function readReader(reader: ByteReader): Prospect {
   throw new IpcError('bad_frame', `a stored message with the reader ${code}`);
 }
 
-/** Also checks that the ids of all messages of the post fit: each mailbox gets a message with its own id. */
+/** Also checks the counts and ids of all messages of the post: each mailbox gets a message with its own. */
 function checkMailboxes(post: PostRequest): void {
   if (post.alsoTo.length === 0) return;
+  checkCount(post.count + post.alsoTo.length);
   const names = mailboxesOf(post);
   if (names.length > mailboxesPerPostMax) {
     const what = `a post to ${names.length} mailboxes; limit ${mailboxesPerPostMax}`;

@@ -1,5 +1,5 @@
 // The headers of a wait, a watch and a fetch, and of a notice. What only a read of several mailboxes has is at the end.
-import { ByteReader, type ByteWriter } from '../base/binary.ts';
+import type { ByteReader, ByteWriter } from '../base/binary.ts';
 import { IpcError } from '../base/errors.ts';
 import {
   fetchBytesMax,
@@ -25,7 +25,13 @@ import type {
   WatchRequest,
 } from '../model/requests.ts';
 import type { Frame } from './frame.ts';
-import { nameBytesMin, readHeader, readOptionalList, writeOptionalNames } from './header-fields.ts';
+import {
+  headerReader,
+  nameBytesMin,
+  readHeader,
+  readOptionalList,
+  writeOptionalNames,
+} from './header-fields.ts';
 import { readDuration } from './receipt-fields.ts';
 
 /** A number, an attempt, a time and a pause. */
@@ -41,7 +47,7 @@ export function writeWaitHeader(
 }
 
 export function decodeWait(frame: Frame): WaitRequest {
-  const reader = new ByteReader(frame.header);
+  const reader = headerReader(frame);
   const first = readName(reader);
   const waitMs = reader.u32();
   const answers = readMessageIdOrNone(reader);

@@ -39,7 +39,7 @@ function readElsewhereItem(reader: ByteReader): MailElsewhere {
   return { mailbox: readStoredName(reader), ready: reader.u32() };
 }
 
-/** Of an end, as its last field: no bytes when none of its mailboxes is paused. */
+/** The last field of an end: no bytes when none of its mailboxes is paused. */
 export function writePaused(writer: ByteWriter, paused: readonly Name[] = []): void {
   writeOptionalNames(writer, paused);
 }

@@ -14,6 +14,7 @@ import {
   readName,
   readNumber,
   readOrigin,
+  readOriginFolder,
   readSessionId,
   readTime,
   withFolder,
@@ -57,7 +58,7 @@ function writeSession(writer: ByteWriter, session: StatusResponse['sessionList']
 }
 
 export function decodeStatus(frame: Frame): StatusResponse {
-  const fields = readJson(frame.header);
+  const fields = readJson(frame);
   const addresses = fields.optionalAddresses('addresses');
   return {
     kind: 'status',
@@ -81,9 +82,7 @@ export function decodeStatus(frame: Frame): StatusResponse {
 
 function readSessions(body: Buffer): readonly ConnectedSession[] {
   const reader = new ByteReader(body);
-  const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, () =>
-    readSession(reader),
-  );
+  const sessions = readListUpTo(reader, statusSessionsMax, sessionBytesMin, readSession);
   reader.end();
   return sessions;
 }
@@ -91,12 +90,12 @@ function readSessions(body: Buffer): readonly ConnectedSession[] {
 function readSession(reader: ByteReader): ConnectedSession {
   const session = readSessionId(reader);
   const name = readName(reader);
-  const origin = withFolder(readOrigin(reader), reader.text());
+  const origin = withFolder(readOrigin(reader), readOriginFolder(reader));
   const since = readTime(reader);
   const waitsOn = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const watches = readListUpTo(reader, statusWaitsMax, nameBytesMin, readName);
   const wakePath = readWakePath(reader);
-  const [lastNotice] = readListUpTo(reader, 1, noticeBytes, () => ({
+  const lastNotice = reader.optional(noticeBytes, () => ({
     time: readTime(reader),
     isRead: readFlag(reader),
   }));

@@ -10,9 +10,9 @@ import {
 } from '../../src/model/message.ts';
 import type { PostRequest } from '../../src/model/requests.ts';
 import { decodeRequest, decodeResponse, encodeRequest } from '../../src/protocol/codec.ts';
-import { type Frame, FrameDecoder } from '../../src/protocol/frame.ts';
+import { FrameDecoder } from '../../src/protocol/frame.ts';
 import { ClientHandshake, type Keys, ServerHandshake } from '../../src/protocol/handshake.ts';
-import { encodeFrame } from '../support/frames.ts';
+import { asDecoded, encodeFrame, type PlainFrame, plainFrame } from '../support/frames.ts';
 
 const numRuns = process.env.IPC_TEST_LONG === '1' ? 200_000 : 2_000;
 
@@ -22,7 +22,7 @@ const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
 /** Objects with a prototype; by default fast-check creates them without one. */
 const plain = { noNullPrototype: true } as const;
 
-const frame: fc.Arbitrary<Frame> = fc.record(
+const frame: fc.Arbitrary<PlainFrame> = fc.record(
   {
     type: fc.integer({ min: 0, max: 255 }),
     request: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
@@ -59,10 +59,7 @@ test('any frames, split anywhere, decode to the same frames', () => {
     fc.property(fc.array(frame, { maxLength: 8 }), cuts, (frames, lengths) => {
       const decoder = new FrameDecoder();
       const parts = cut(Buffer.concat(frames.flatMap(encodeFrame)), lengths);
-      assert.deepEqual(
-        parts.flatMap((part) => decoder.push(part)),
-        frames,
-      );
+      assert.deepEqual(parts.flatMap((part) => decoder.push(part)).map(plainFrame), frames);
     }),
     { numRuns },
   );
@@ -99,8 +96,8 @@ test('any frame decodes to a request, a response or an error of the error table'
   });
   fc.assert(
     fc.property(strange, (each) => {
-      survives(() => decodeRequest(each));
-      survives(() => decodeResponse(each));
+      survives(() => decodeRequest(asDecoded(each)));
+      survives(() => decodeResponse(asDecoded(each)));
     }),
     { numRuns },
   );
@@ -145,7 +142,8 @@ test('any post decodes to what was encoded', () => {
   );
   const post: fc.Arbitrary<PostRequest> = fc
     .record({
-      count: fc.integer({ min: 1, max: 999_999_999_999_999 }),
+      // Those of up to 99 further messages have 15 digits at most, too.
+      count: fc.integer({ min: 1, max: 999_999_999_999_900 }),
       ackedUpTo: fc.integer({ min: 0, max: 999_999_999_999_999 }),
       to: fc.constant(parseName('A')),
       alsoTo: fc.uniqueArray(

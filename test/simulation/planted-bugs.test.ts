@@ -111,8 +111,8 @@ const brokers: readonly Broken[] = [
   {
     name: 'forgets settled messages that it does not have',
     file: 'engine/holds.js',
-    snippet: 'unstored: [...unstored.values()]',
-    instead: 'unstored: []',
+    snippet: ': settles, unstored,',
+    instead: ': settles, unstored: [],',
     invariant: 'I3',
     first: 501,
     seeds: 500,
@@ -131,7 +131,7 @@ const brokers: readonly Broken[] = [
     snippet: `waiter of connection.waiters.values())
             this.#waiters.unpark(waiter);`,
     instead: `waiter of connection.waiters.values())
-            if (!waiter.isOnSeveral) this.#waiters.unpark(waiter);`,
+            if (waiter.mailboxCount === 1) this.#waiters.unpark(waiter);`,
     invariant: 'I7',
     first: 1_001,
     seeds: 1_000,

@@ -129,7 +129,7 @@ test('the secret of a session is in no response of the broker and in no file of 
   for (const kind of ['stored', 'status', 'offer', 'peeked'] as const) {
     assert.ok(kinds.includes(responseTypes[kind]), kind);
   }
-  const texts = seen.flatMap(({ header, body }) => [header, body]);
+  const texts = seen.flatMap(({ bytes, body }) => [bytes, body]);
   for (const name of await readdir(broker.folder, { recursive: true })) {
     // A folder, or the socket.
     texts.push(await readFile(join(broker.folder, name)).catch(() => Buffer.alloc(0)));

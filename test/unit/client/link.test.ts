@@ -10,7 +10,7 @@ import type { Request, Response, Welcome } from '../../../src/model/requests.ts'
 import type { Connection } from '../../../src/net/connection.ts';
 import { decodeRequest, encodeResponse, responseTypes } from '../../../src/protocol/codec.ts';
 import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
-import { jsonHeader } from '../../support/frames.ts';
+import { asDecoded, jsonHeader, type PlainFrame, plainFrame } from '../../support/frames.ts';
 import { ManualRuntime } from '../../support/manual-runtime.ts';
 import { nothingAhead, nothingLeft } from '../../support/receipts.ts';
 
@@ -38,11 +38,11 @@ class PlayedConnection {
   }
 
   answer(response: Response, body?: Buffer): void {
-    for (const frame of framesOf(encodeResponse(response, body))) this.frame(frame);
+    for (const frame of framesOf(encodeResponse(response, body))) this.frame(plainFrame(frame));
   }
 
-  frame(frame: Frame): void {
-    if (!this.#isOver) this.onFrame(frame);
+  frame(frame: PlainFrame): void {
+    if (!this.#isOver) this.onFrame(asDecoded(frame));
   }
 
   flush(): void {

@@ -58,3 +58,26 @@ test('the oldest entries are evicted until the bytes of the others are within th
   for (const text of ['f', 'g', 'h']) ids.set(idOf(text, 16), 5, undefined);
   assert.equal(ids.entries().length, 4, 'a deleted entry takes no room');
 });
+
+test('the oldest entries are evicted after any history of sets and deletions', () => {
+  const ids = new IdsBySession<number>({ sizeMax: 4, bytesMax: 60, entryBytes: 9 });
+  let known: [MessageId, number][] = [];
+  const bytes = () => known.reduce((sum, [id]) => sum + id.length + 9, 0);
+  // A fixed sequence of pseudo-random numbers.
+  for (let step = 0, seed = 1; step < 5_000; step++) {
+    seed = (seed * 16_807) % 2_147_483_647;
+    const id = 'x'.repeat(1 + (seed % 13)) as MessageId;
+    const same = known.find(([each]) => each === id);
+    const keepsAge = seed % 3 === 1 && same !== undefined;
+    if (keepsAge) same[1] = step;
+    else known = known.filter((each) => each !== same);
+    if (seed % 3 === 0) ids.delete(id);
+    else {
+      if (seed % 3 === 1) ids.set(id, step, undefined);
+      else ids.setNewest(id, step, ann);
+      if (!keepsAge) known.push([id, step]);
+      while (known.length > 4 || bytes() > 60) known.shift();
+    }
+    assert.deepEqual(ids.entries(), known);
+  }
+});

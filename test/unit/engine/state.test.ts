@@ -197,8 +197,8 @@ test('a copied record has the current mailbox of its message', () => {
     [B, 2, bob],
     [A, 5, undefined],
   ]);
-  assert.deepEqual(state.counts(A), { ready: 1, held: 0 });
-  assert.deepEqual(state.counts(B), { ready: 0, held: 1 });
+  assert.deepEqual([state.readyCount(A), state.mailbox(A)?.held.size], [1, 0]);
+  assert.deepEqual([state.readyCount(B), state.mailbox(B)?.held.size], [0, 1]);
 });
 
 test('the memory of the index is that of the messages that are there, wherever they move', () => {

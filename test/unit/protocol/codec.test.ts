@@ -14,16 +14,16 @@ import {
   parseSessionId,
 } from '../../../src/model/message.ts';
 import type { Holder, Request, Response } from '../../../src/model/requests.ts';
+import { encodeRequest, encodeResponse, type RequestToSend } from '../../../src/protocol/codec.ts';
+import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { importSession, sessionIdOf } from '../../../src/protocol/session-secret.ts';
 import {
   decodeRequest,
   decodeResponse,
-  encodeRequest,
-  encodeResponse,
-  type RequestToSend,
-} from '../../../src/protocol/codec.ts';
-import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
-import { importSession, sessionIdOf } from '../../../src/protocol/session-secret.ts';
-import { encodeFrame } from '../../support/frames.ts';
+  encodeFrame,
+  type PlainFrame,
+  plainFrame,
+} from '../../support/frames.ts';
 import { nothingAhead } from '../../support/receipts.ts';
 
 const secret = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
@@ -386,17 +386,17 @@ function json(text: string): string {
   return bytes.length.toString(16).padStart(8, '0') + bytes.toString('hex');
 }
 
-function frameOf(buffers: Buffer[]): Frame {
+function frameOf(buffers: Buffer[]): PlainFrame {
   const frames = new FrameDecoder().push(Buffer.concat(buffers));
   assert.equal(frames.length, 1);
-  return frames[0] as Frame;
+  return plainFrame(frames[0] as Frame);
 }
 
-function requestFrame(kind: Request['kind']): Frame {
+function requestFrame(kind: Request['kind']): PlainFrame {
   return frameOf(encodeRequest(requests[kind][0]));
 }
 
-function answerFrame(kind: Response['kind']): Frame {
+function answerFrame(kind: Response['kind']): PlainFrame {
   return frameOf(encodeResponse(answers[kind][0], hasBody(kind) ? body : undefined));
 }
 
@@ -638,6 +638,16 @@ test('a post names 1 to 100 mailboxes, each once, and its last id fits', () => {
   const single = frameOf(encodeRequest({ ...toThree, alsoTo: [] }));
   const header = Buffer.concat([single.header, Buffer.alloc(4)]);
   assert.throws(() => decodeRequest({ ...single, header }), { code: 'bad_frame' });
+});
+
+test('each message of a post has a count of 15 digits at most', () => {
+  const decoded = (count: number) => () =>
+    decodeRequest(frameOf(encodeRequest({ ...toThree, count })));
+  decoded(999_999_999_999_997)();
+  assert.throws(decoded(999_999_999_999_998), {
+    code: 'bad_frame',
+    message: 'a count of 1000000000000000',
+  });
 });
 
 test('names of a request are put into NFC, as an older client may not have done', () => {
@@ -922,7 +932,7 @@ test('a hello or welcome of protocol 1, whose hello had no secret and whose offe
 
 test('a hello without the secret of its session, or with another one, is refused', () => {
   const { secret: hex, ...named } = JSON.parse(requestFrame('hello').header.toString());
-  const helloWith = (fields: object): Frame => ({
+  const helloWith = (fields: object): PlainFrame => ({
     ...requestFrame('hello'),
     header: Buffer.from(JSON.stringify({ ...named, ...fields })),
   });
@@ -948,7 +958,7 @@ test('a session id is the first 80 bits of a hash of its secret, in base 32', ()
 
 test('a JSON header is checked field by field, and unknown fields are ignored', () => {
   const sound = JSON.parse(requestFrame('hello').header.toString()) as Record<string, unknown>;
-  const frameWith = (header: unknown): Frame => ({
+  const frameWith = (header: unknown): PlainFrame => ({
     ...requestFrame('hello'),
     header: Buffer.from(typeof header === 'string' ? header : JSON.stringify(header)),
   });

@@ -10,13 +10,14 @@ import {
   parseSessionId,
 } from '../../../src/model/message.ts';
 import type { Response } from '../../../src/model/requests.ts';
+import { encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
+import { FrameDecoder } from '../../../src/protocol/frame.ts';
 import {
   decodeRequest,
   decodeResponse,
-  encodeRequest,
-  encodeResponse,
-} from '../../../src/protocol/codec.ts';
-import { type Frame, FrameDecoder } from '../../../src/protocol/frame.ts';
+  type PlainFrame,
+  plainFrame,
+} from '../../support/frames.ts';
 
 const session = parseSessionId('iscnl9hqnoalmv04');
 const id = parseNamedId('id1');
@@ -69,10 +70,10 @@ const events: readonly (readonly [MailEvent, string])[] = [
   [{ ...of, kind: 'resumed', mailbox: '' }, '08 0000000000000009 0000010000000000 00'],
 ];
 
-function frameOf(buffers: Buffer[]): Frame {
+function frameOf(buffers: Buffer[]): PlainFrame {
   const [frame] = new FrameDecoder().push(Buffer.concat(buffers));
   assert(frame);
-  return frame;
+  return plainFrame(frame);
 }
 
 for (const [event, hex] of events) {

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bodyBytesMax, headerBytesMax } from '../../../src/base/limits.ts';
-import { type Frame, FrameBatch, FrameDecoder } from '../../../src/protocol/frame.ts';
-import { encodeFrame } from '../../support/frames.ts';
+import { FrameBatch, FrameDecoder } from '../../../src/protocol/frame.ts';
+import { encodeFrame, type PlainFrame, plainFrame } from '../../support/frames.ts';
 
-const small: Frame = {
+const small: PlainFrame = {
   type: 0x83,
   request: 0x01020304,
   header: Buffer.from('head'),
   body: Buffer.from('body!'),
 };
-const empty: Frame = { type: 0x0b, request: 0, header: Buffer.alloc(0), body: Buffer.alloc(0) };
+const empty: PlainFrame = {
+  type: 0x0b,
+  request: 0,
+  header: Buffer.alloc(0),
+  body: Buffer.alloc(0),
+};
 
-function bytesOf(...frames: Frame[]): Buffer {
+function bytesOf(...frames: PlainFrame[]): Buffer {
   return Buffer.concat(frames.flatMap(encodeFrame));
 }
 
@@ -71,7 +76,7 @@ test('a frame does not keep the memory around a body that is a small part of it'
   const frame = { ...small, body: batch.subarray(5_000, 8_000) };
   const buffers = encodeFrame(frame);
   assert.ok(buffers.every(({ buffer }) => buffer !== batch.buffer));
-  assert.deepEqual(new FrameDecoder().push(Buffer.concat(buffers)), [frame]);
+  assert.deepEqual(new FrameDecoder().push(Buffer.concat(buffers)).map(plainFrame), [frame]);
 });
 
 test('frames are decoded at every split of their bytes in three chunks', () => {
@@ -81,10 +86,7 @@ test('frames are decoded at every split of their bytes in three chunks', () => {
     for (let other = one; other <= bytes.length; other++) {
       const decoder = new FrameDecoder();
       const parts = [bytes.subarray(0, one), bytes.subarray(one, other), bytes.subarray(other)];
-      assert.deepEqual(
-        parts.flatMap((part) => decoder.push(part)),
-        frames,
-      );
+      assert.deepEqual(parts.flatMap((part) => decoder.push(part)).map(plainFrame), frames);
     }
   }
 });
@@ -93,7 +95,7 @@ test('frames are decoded byte by byte', () => {
   const decoder = new FrameDecoder();
   const bytes = bytesOf(small, empty, small);
   const frames = [...bytes].flatMap((byte) => decoder.push(Buffer.from([byte])));
-  assert.deepEqual(frames, [small, empty, small]);
+  assert.deepEqual(frames.map(plainFrame), [small, empty, small]);
 });
 
 test('a frame that is whole in one chunk shares its memory', () => {
@@ -103,7 +105,7 @@ test('a frame that is whole in one chunk shares its memory', () => {
 });
 
 test('the largest header with the largest body is decoded in chunks of 64 KB', () => {
-  const largest: Frame = {
+  const largest: PlainFrame = {
     type: 1,
     request: 1,
     header: Buffer.alloc(headerBytesMax, 'h'),
@@ -111,9 +113,9 @@ test('the largest header with the largest body is decoded in chunks of 64 KB', (
   };
   const bytes = bytesOf(largest);
   const decoder = new FrameDecoder();
-  const frames: Frame[] = [];
+  const frames: PlainFrame[] = [];
   for (let offset = 0; offset < bytes.length; offset += 65_536) {
-    frames.push(...decoder.push(bytes.subarray(offset, offset + 65_536)));
+    frames.push(...decoder.push(bytes.subarray(offset, offset + 65_536)).map(plainFrame));
   }
   assert.equal(frames.length, 1);
   assert.ok(frames[0]?.header.equals(largest.header));
