@@ -28,9 +28,13 @@ test('another process with the same id is another one', () => {
 });
 
 test('a process that has ended counts as ended, although its parent has not noticed', async (context) => {
-  // The second `sleep` takes the place of the shell, and waits for no child.
-  const parent = start(context, 'sh', ['-c', 'sleep 60 & echo $!; exec sleep 60']);
-  const [line] = await once(parent.stdout as NodeJS.ReadableStream, 'data');
+  // `cat` takes the place of the shell, and waits for no child. Before that, the shell might notice.
+  const parent = start(context, 'sh', ['-c', 'sleep 60 > /dev/null & echo $!; exec cat']);
+  const { stdin, stdout } = parent;
+  assert(stdin && stdout);
+  const [line] = await once(stdout, 'data');
+  stdin.write('are you cat?');
+  await once(stdout, 'data');
   const identity = identify(Number(line));
   assert(identity);
   process.kill(identity.pid, 'SIGKILL');
@@ -71,7 +75,7 @@ test('`ps` tells the same as /proc', { skip: psMissing }, (context) => {
 
 /** With all that it starts, it ends before the test does. */
 function start(context: TestContext, command: string, args: readonly string[]): ChildProcess {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   const closed = once(child, 'close');
   context.after(async () => {
     try {
