@@ -190,11 +190,7 @@ export class GroupCommit {
     this.#removal = undefined;
     this.#endSpace();
     this.endTurn();
-    while (this.#syncing) {
-      await this.#syncing;
-      // For what was added meanwhile.
-      this.endTurn();
-    }
+    while (this.#syncing) await this.#syncing;
     this.stop();
   }
 

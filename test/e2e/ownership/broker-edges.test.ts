@@ -167,6 +167,19 @@ test('a broker whose disk fails at its end reports that, and its close succeeds,
   assert.deepEqual(broker.addresses, []);
 });
 
+test('a broker that is closed by two at the same time ends once, and both wait for its last sync', async (context) => {
+  const failed: string[] = [];
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const gated = new GatedDisk();
+  const { broker, client } = await startBroker(context, { disk: gated.disk, onFailed });
+  await client().post(box, Buffer.from('mail'));
+  let synced = 0;
+  gated.onSynced = () => synced++;
+  const closed = await Promise.all([broker.close(), broker.close()].map((closing) => closing.then(() => synced)));
+  assert.deepEqual(closed, [1, 1]);
+  assert.deepEqual(failed, []);
+});
+
 test('a broker that is closed while it fails to listen on an address is closed in good order, and keeps no port', async (context) => {
   const failed: string[] = [];
   const onFailed = ({ code }: IpcError) => failed.push(code);
