@@ -172,10 +172,14 @@ test('a broker that is closed by two at the same time ends once, and both wait f
   const onFailed = ({ code }: IpcError) => failed.push(code);
   const gated = new GatedDisk();
   const { broker, client } = await startBroker(context, { disk: gated.disk, onFailed });
-  await client().post(box, Buffer.from('mail'));
+  const reader = client();
+  await reader.post(box, Buffer.from('mail'));
+  // A delivery waits for no sync.
+  assert.equal((await reader.wait(box, { timeoutMs: 1_000 }))?.attempt, 1);
   let synced = 0;
   gated.onSynced = () => synced++;
-  const closed = await Promise.all([broker.close(), broker.close()].map((closing) => closing.then(() => synced)));
+  const close = () => broker.close().then(() => synced);
+  const closed = await Promise.all([close(), close()]);
   assert.deepEqual(closed, [1, 1]);
   assert.deepEqual(failed, []);
 });
