@@ -174,7 +174,7 @@ export class Broker {
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;
-    const { folder, disk, limits, history } = this.#options;
+    const { folder, disk, limits, history, isLogRemote } = this.#options;
     const journal = await Journal.open({
       ...{ folder, disk, limits, history, runtime, owner: this.#ownerNote() },
       restore: (record) => engine.restore(record),
@@ -184,14 +184,14 @@ export class Broker {
     this.#journal = journal;
     this.#upkeep = new Upkeep(journal, runtime);
     this.#groupCommit = new GroupCommit({
-      ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
+      ...{ engine, journal, runtime, limits: this.#limits, isLogRemote },
       sender: this.#sender,
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });
     this.#feed = new EventFeed({
       past: new StorePast(folder, disk, runtime),
-      ...{ engine, journal, runtime, limits, commit: this.#groupCommit },
+      ...{ engine, journal, runtime, limits, commit: this.#groupCommit, isLogRemote },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
     this.#removals = new Removals({
