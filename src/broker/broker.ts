@@ -157,7 +157,7 @@ export class Broker {
     await this.#groupCommit?.finish();
     if (this.#hasEnded()) return;
     try {
-      // No call waits for its last sync.
+      // No call waits for the last sync.
       await this.#journal?.close().catch((error) => this.#fail(error));
     } finally {
       this.#end();
