@@ -25,7 +25,6 @@ import {
   laterRequests,
   type Request,
   type Response,
-  type StorageStatus,
 } from '../model/requests.ts';
 import { BufferBudget } from '../net/buffer-budget.ts';
 import type { Connection } from '../net/connection.ts';
@@ -64,6 +63,7 @@ export class Broker {
   readonly #turn: Turn = { peers: 0 };
   #connectionCount = 0;
   #state: 'starting' | 'open' | 'closing' | 'ended' = 'starting';
+  #closing: Promise<void> | undefined;
   #timer: Timer | undefined;
   /** When it fires. It is not set anew when a deadline disappears: a spurious tick costs less. */
   #timerDue = Number.POSITIVE_INFINITY;
@@ -77,7 +77,9 @@ export class Broker {
   /** Replays the journal. Meanwhile peers can connect, and get heartbeats; their requests wait. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options);
-    const alive = broker.#runtime.setTicker(() => broker.#ping(), replayHeartbeatMs);
+    const alive = broker.#runtime.setTicker(() => {
+      for (const peer of broker.#peers.values()) peer.ping();
+    }, replayHeartbeatMs);
     try {
       await broker.#open();
       return broker;
@@ -142,21 +144,25 @@ export class Broker {
     if (!this.#hasEnded()) this.#journal?.noteOwner(this.#ownerNote());
   }
 
-  /** The orderly end: syncs what is written, seals the journal, frees the port, and sends `going` to the peers. */
-  async close(): Promise<void> {
+  /** The orderly end, one for all callers: syncs what is written, seals the journal, frees the port, sends `going`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'closing';
     for (const peer of this.#peers.values()) peer.pause('ending');
     await this.#groupCommit?.finish();
     if (this.#hasEnded()) return;
     try {
-      await this.#journal?.close();
-    } catch (error) {
-      // No call waits for this sync.
-      return this.#fail(error);
+      // No call waits for the last sync.
+      await this.#journal?.close().catch((error) => this.#fail(error));
     } finally {
       this.#end();
     }
+    // None are left if it has failed.
     this.#closePeers({ kind: 'going', request: 0 });
   }
 
@@ -168,7 +174,7 @@ export class Broker {
   async #open(): Promise<void> {
     const engine = this.#engine;
     const runtime = this.#runtime;
-    const { folder, disk, limits, history } = this.#options;
+    const { folder, disk, limits, history, isLogRemote } = this.#options;
     const journal = await Journal.open({
       ...{ folder, disk, limits, history, runtime, owner: this.#ownerNote() },
       restore: (record) => engine.restore(record),
@@ -178,14 +184,14 @@ export class Broker {
     this.#journal = journal;
     this.#upkeep = new Upkeep(journal, runtime);
     this.#groupCommit = new GroupCommit({
-      ...{ engine, journal, runtime, limits: this.#limits, isLogRemote: this.#options.isLogRemote },
+      ...{ engine, journal, runtime, limits: this.#limits, isLogRemote },
       sender: this.#sender,
       wrote: (written) => this.#feed?.add(written),
       fail: (error) => this.#fail(error),
     });
     this.#feed = new EventFeed({
       past: new StorePast(folder, disk, runtime),
-      ...{ engine, journal, runtime, limits, commit: this.#groupCommit },
+      ...{ engine, journal, runtime, limits, commit: this.#groupCommit, isLogRemote },
       send: (to, frames) => this.#peers.get(to)?.send(frames),
     });
     this.#removals = new Removals({
@@ -410,12 +416,10 @@ export class Broker {
   /** The engine knows neither disk nor network, so the broker completes a status. */
   #completed(response: Response): Response {
     if (response.kind !== 'status') return response;
-    return { ...response, ...this.#storageStatus(), addresses: this.addresses };
-  }
-
-  #storageStatus(): StorageStatus {
     const stalledMs = this.#groupCommit?.syncingMs ?? 0;
     return {
+      ...response,
+      addresses: this.addresses,
       damaged: this.#journal?.damagedMessages ?? 0,
       storageStalledMs: stalledMs < syncStallMsMin ? 0 : stalledMs,
       warnings: [...(this.#options.warnings?.() ?? []), ...(this.#journal?.warnings() ?? [])],
@@ -443,10 +447,6 @@ export class Broker {
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#noticeStandstill();
     this.#take(this.#engine.tick(this.#instant()));
-  }
-
-  #ping(): void {
-    for (const peer of this.#peers.values()) peer.ping();
   }
 
   #hasEnded(): boolean {

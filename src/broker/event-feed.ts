@@ -64,7 +64,9 @@ export interface EventFeedOptions {
   /** Gives records their numbers. */
   readonly journal: Pick<Journal, 'epoch' | 'sequence' | 'startSequence'>;
   /** Has records that are not written yet. */
-  readonly commit: Pick<GroupCommit, 'endTurn'>;
+  readonly commit: Pick<GroupCommit, 'endTurn' | 'synced'>;
+  /** As of BrokerOptions. */
+  readonly isLogRemote?: boolean | undefined;
   /** undefined: a cursor that is older than the ring gets a gap. */
   readonly past?: PastSource | undefined;
   send(to: ConnectionId, frames: readonly Buffer[]): void;
@@ -196,12 +198,16 @@ export class EventFeed {
   }
 
   #begin(): void {
-    const { commit, journal, engine } = this.#options;
+    const { commit, journal, engine, isLogRemote } = this.#options;
     // What was decided before has no events.
     commit.endTurn();
     this.#ring.reset(journal.sequence);
     this.#areWanted = true;
     engine.areEventsWanted = true;
+    if (!isLogRemote) return;
+    // The files have records that are not stored there yet, and may never be.
+    this.#isBusy = true;
+    void commit.synced().then(() => this.#next());
   }
 
   get #epoch(): number {

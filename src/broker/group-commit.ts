@@ -73,7 +73,7 @@ export class GroupCommit {
   #isTurnScheduled = false;
   /** Their records are written, but not yet covered by a completed sync. */
   #afterSync: ReplyToSend[] = [];
-  /** The same, of events. */
+  /** Written records whose events wait for that sync. */
   #wroteAfterSync: WrittenRecords[] = [];
   /** Called when the next sync has ended, before its replies are sent. */
   #onSynced: (() => void)[] = [];
@@ -190,11 +190,7 @@ export class GroupCommit {
     this.#removal = undefined;
     this.#endSpace();
     this.endTurn();
-    while (this.#syncing) {
-      await this.#syncing;
-      // For what was added meanwhile.
-      this.endTurn();
-    }
+    while (this.#syncing) await this.#syncing;
     this.stop();
   }
 

@@ -7,8 +7,8 @@
 // 2. Records of a file with the number at which a later file begins, or a higher one, do not count.
 // 3. PastFold makes events of the records, each once.
 // 4. A reading may go on with the fold of an earlier one. A file is not read then if all its records were.
-// 5. Each file is read into the memory of the one before, which is freed at the end: a file has some 16 MB, and V8 would
-//    let several come before it collects any.
+// 5. Each file is read into the memory of the one before, which is freed at the end, or when the caller leaves: a file has
+//    some 16 MB, and V8 would let several come before it collects any.
 import { cancelled } from '../base/errors.ts';
 import { freeMemory } from '../base/free-memory.ts';
 import { fileMemory } from '../base/large-memory.ts';
@@ -54,50 +54,58 @@ export async function* readEvents(
   let starts = startsAt(disk, past.files);
   let searches = 0;
   let since = runtime.now();
-  for (let index = 0; index < past.files.length; ) {
-    const file = past.files[index] as PastFile;
-    const end = numberEnd(file, starts);
-    if (lastKnown > 0 && !isResidue(file) && end !== undefined && end <= lastKnown + 1) {
-      read = file;
+  let held: Buffer | undefined;
+  try {
+    for (let index = 0; index < past.files.length; ) {
+      const file = past.files[index] as PastFile;
+      const end = numberEnd(file, starts);
+      if (lastKnown > 0 && !isResidue(file) && end !== undefined && end <= lastKnown + 1) {
+        read = file;
+        index++;
+        continue;
+      }
+      const bytes = await readFirst(disk, file);
+      if (!bytes && ++searches < searchesMax) {
+        past = await listPast(disk, folder);
+        starts = startsAt(disk, past.files);
+        // What was needed of it may be in the residue since.
+        const files = past.files.filter((each) => isResidue(each) || inOrder(read, each) < 0);
+        past = { ...past, files };
+        index = 0;
+        continue;
+      }
+      if (!isResidue(file)) searches = 0;
       index++;
-      continue;
+      if (bytes) {
+        fileMemory.hold(bytes);
+        held = bytes;
+        const facts = {
+          isFollowed: isFollowed(file, past.files),
+          nextOwnStart: () => nextOwnStartAt(disk, past, file),
+        };
+        fold.begin({ ...file, ...facts }, bytes, end);
+      }
+      for (let isMore = bytes !== undefined; isMore; ) {
+        isMore = fold.step();
+        yield* fold.batches();
+        if (runtime.now() - since < turnMsMax) continue;
+        await new Promise<void>((resolve) => runtime.defer(resolve));
+        if (signal?.aborted) throw cancelled();
+        since = runtime.now();
+      }
+      // What the batches have of it are copies.
+      if (held) fileMemory.release(held);
+      held = undefined;
+      if (!isResidue(file)) read = file;
+      onProgress?.(index, past.files.length);
     }
-    const bytes = await readFirst(disk, file);
-    if (!bytes && ++searches < searchesMax) {
-      past = await listPast(disk, folder);
-      starts = startsAt(disk, past.files);
-      // What was needed of it may be in the residue since.
-      const files = past.files.filter((each) => isResidue(each) || inOrder(read, each) < 0);
-      past = { ...past, files };
-      index = 0;
-      continue;
-    }
-    if (!isResidue(file)) searches = 0;
-    index++;
-    if (bytes) {
-      fileMemory.hold(bytes);
-      const facts = {
-        isFollowed: isFollowed(file, past.files),
-        nextOwnStart: () => nextOwnStartAt(disk, past, file),
-      };
-      fold.begin({ ...file, ...facts }, bytes, end);
-    }
-    for (let isMore = bytes !== undefined; isMore; ) {
-      isMore = fold.step();
-      yield* fold.batches();
-      if (runtime.now() - since < turnMsMax) continue;
-      await new Promise<void>((resolve) => runtime.defer(resolve));
-      if (signal?.aborted) throw cancelled();
-      since = runtime.now();
-    }
-    // What the batches have of it are copies.
-    if (bytes) fileMemory.release(bytes);
-    if (!isResidue(file)) read = file;
-    onProgress?.(index, past.files.length);
+    yield* fold.batches();
+    yield fold.end();
+  } finally {
+    // Its caller may have left it amid a file.
+    if (held) fileMemory.release(held);
+    for (const memory of fileMemory.spares()) freeMemory(memory);
   }
-  for (const memory of fileMemory.spares()) freeMemory(memory);
-  yield* fold.batches();
-  yield fold.end();
 }
 
 async function readFirst(disk: Disk, file: PastFile): Promise<Buffer | undefined> {

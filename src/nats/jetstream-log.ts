@@ -201,12 +201,14 @@ export class JetStreamLog implements LogStream {
     let count = 0;
     try {
       for await (const message of this.#untilCut(messages)) {
-        count++;
-        yield {
-          sequence: message.seq,
-          file: fileOf(message.subject),
-          data: asBuffer(message.data),
-        };
+        if (message.seq <= upTo) {
+          count++;
+          yield {
+            sequence: message.seq,
+            file: fileOf(message.subject),
+            data: asBuffer(message.data),
+          };
+        }
         // That nothing is pending says nothing: a node of a cluster may be behind.
         if (message.seq >= upTo) return await this.#checkWhole(upTo, count);
       }
@@ -238,7 +240,7 @@ export class JetStreamLog implements LogStream {
   async #checkWhole(upTo: number, count: number): Promise<void> {
     const { state } = await this.#nats.manager.streams.info(this.#name);
     const missing = state.messages - (state.last_seq - upTo) - count;
-    if (missing > 0) throw new Error(`the server has left out ${missing} messages of the stream`);
+    if (missing > 0) throw new Error(`messages of the stream that the server left out: ${missing}`);
   }
 
   /** Calls `onMessage` for each message that anybody tries to append for a file. */

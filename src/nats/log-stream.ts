@@ -52,8 +52,8 @@ export interface LogStream {
   /** The message of this sequence; undefined if it is not there. */
   at(sequence: number): Promise<StreamMessage | undefined>;
   /**
-   * All messages up to this one, which is there, in order. Those of files that are purged meanwhile may be missing.
-   * Throws if it ends earlier.
+   * All messages up to this one, in order, and none behind it. Those of files that are purged meanwhile may be missing.
+   * Throws if it ends earlier, or has left out others.
    */
   read(upTo: number): AsyncIterable<StreamMessage>;
   /** The files that have messages. */

@@ -44,7 +44,6 @@ export async function loadMirror(
   const runs = new OwnerRuns();
   try {
     for await (const { sequence, file, data } of stream.read(upTo)) {
-      if (sequence > upTo) break;
       if (file === claimFile) {
         runs.claimed(sequence, parseClaim(data)?.claim);
         continue;

@@ -167,6 +167,23 @@ test('a broker whose disk fails at its end reports that, and its close succeeds,
   assert.deepEqual(broker.addresses, []);
 });
 
+test('a broker that is closed by two at the same time ends once, and both wait for its last sync', async (context) => {
+  const failed: string[] = [];
+  const onFailed = ({ code }: IpcError) => failed.push(code);
+  const gated = new GatedDisk();
+  const { broker, client } = await startBroker(context, { disk: gated.disk, onFailed });
+  const reader = client();
+  await reader.post(box, Buffer.from('mail'));
+  // A delivery waits for no sync.
+  assert.equal((await reader.wait(box, { timeoutMs: 1_000 }))?.attempt, 1);
+  let synced = 0;
+  gated.onSynced = () => synced++;
+  const close = () => broker.close().then(() => synced);
+  const closed = await Promise.all([close(), close()]);
+  assert.deepEqual(closed, [1, 1]);
+  assert.deepEqual(failed, []);
+});
+
 test('a broker that is closed while it fails to listen on an address is closed in good order, and keeps no port', async (context) => {
   const failed: string[] = [];
   const onFailed = ({ code }: IpcError) => failed.push(code);

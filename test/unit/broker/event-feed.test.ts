@@ -32,10 +32,12 @@ class Stage {
   turnsEnded = 0;
   endTurn = (): void => void this.turnsEnded++;
 
-  constructor(limits: Partial<EventFeedLimits> = {}, past?: PastSource) {
+  /** `stored`: what is written is on its way to a NATS server until it resolves. */
+  constructor(limits: Partial<EventFeedLimits> = {}, past?: PastSource, stored?: Promise<void>) {
     this.feed = new EventFeed({
       ...{ runtime: this.runtime, journal: this.journal, engine: this.engine, limits, past },
-      commit: { endTurn: () => this.endTurn() },
+      isLogRemote: stored !== undefined,
+      commit: { endTurn: () => this.endTurn(), synced: () => stored ?? Promise.resolve() },
       send: (to, frames) => {
         const all = new FrameDecoder().push(Buffer.concat(frames));
         this.sent.push(
@@ -324,6 +326,20 @@ test('records on their way to a NATS server when the first session follows are n
   stored[1]?.();
   stage.write(dropped(3));
   assert.deepEqual(await stage.took(), ['1: 13 next 5/13']);
+});
+
+test('files that have records on their way to a NATS server are read when those are stored', async () => {
+  let store = () => {};
+  const stored = new Promise<void>((resolve) => {
+    store = resolve;
+  });
+  const stage = new Stage({}, new PlayedPast([{ events: past(11, 12) }]), stored);
+  stage.append(dropped(1), dropped(2));
+  stage.ask(1);
+  stage.ask(2, { waitMs: 1_000 });
+  assert.deepEqual(await stage.took(1_000), ['2: next 5/10 more']);
+  store();
+  assert.deepEqual(await stage.took(), ['1: 11 12 next 5/12']);
 });
 
 test('records and gaps of the files that are behind the begin of the ring are left to it', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileMemory, largeMemory } from '../../../src/base/large-memory.ts';
 import { type Disk, realDisk } from '../../../src/journal/disk.ts';
 import { readEvents } from '../../../src/journal/store-reader.ts';
@@ -47,7 +47,8 @@ test('segments that differ in length by the posts of a turn are read into the sa
   assert.equal(second.buffer, first.buffer);
 });
 
-test('a reader of the past reads files one after the other into the same memory, and frees it at the end', async (context) => {
+/** Reads a store of 15 files. `memories`: those into which it reads them. */
+async function startReading(context: TestContext, partBytesMax: number) {
   const folder = join(await makeHome(context), 'broker');
   const limits = {
     segmentBytesMax: 300_000,
@@ -65,12 +66,25 @@ test('a reader of the past reads files one after the other into the same memory,
     if (bytes) memories.add(bytes.buffer);
     return bytes;
   };
+  const reading = readEvents(folder, { disk: { ...realDisk, read }, partBytesMax });
+  return { reading, memories };
+}
+
+test('a reader of the past reads files one after the other into the same memory, and frees it at the end', async (context) => {
+  const { reading, memories } = await startReading(context, 10);
   let events = 0;
-  const disk = { ...realDisk, read };
-  for await (const batch of readEvents(folder, { disk, partBytesMax: 10 })) {
-    events += batch.events.length;
-  }
+  for await (const batch of reading) events += batch.events.length;
   assert.equal(events, 60);
   assert.ok(memories.size < 5, `${memories.size} memories for 15 files`);
+  assert.deepEqual(fileMemory.spares(), []);
+});
+
+test('a reader of the past that is left frees its memory', async (context) => {
+  const { reading, memories } = await startReading(context, 100_000);
+  for await (const { hasMore } of reading) {
+    assert.equal(hasMore, true);
+    break;
+  }
+  assert.ok([...memories].some(({ byteLength }) => byteLength === 0));
   assert.deepEqual(fileMemory.spares(), []);
 });

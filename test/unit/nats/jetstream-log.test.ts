@@ -73,10 +73,22 @@ test('a read that skips messages which the stream has fails; those that were pur
   const skipped = logOf(delivered, undefined, { kept: { messages: 5, last_seq: 10 } });
   await assert.rejects(sequencesOf(skipped, 8), {
     code: 'unreachable',
-    message: 'nats://here:4222: the server has left out 1 messages of the stream',
+    message: 'nats://here:4222: messages of the stream that the server left out: 1',
   });
   const purged = logOf(delivered, undefined, { kept: { messages: 4, last_seq: 10 } });
   assert.deepEqual(await sequencesOf(purged, 8), [1, 8]);
+});
+
+test('a read that skips the message up to which it was to go fails, though it got a later one', async () => {
+  const delivered = [
+    { seq: 1, pending: 9 },
+    { seq: 9, pending: 1 },
+  ];
+  const kept = (messages: number) => ({ kept: { messages, last_seq: 10 } });
+  const skipped = logOf(delivered, undefined, kept(4));
+  await assert.rejects(sequencesOf(skipped, 8), { code: 'unreachable' });
+  const purged = logOf(delivered, undefined, kept(3));
+  assert.deepEqual(await sequencesOf(purged, 8), [1]);
 });
 
 test('a read keeps no message that its caller is done with', async () => {
