@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageStories } from '../../../src/app/message-stories.ts';
+import { LogEntries } from '../../../src/cli/log/log-entries.ts';
 import { LogFold } from '../../../src/cli/log/log-fold.ts';
 import { brokerSource, type LogSource, storeSource } from '../../../src/cli/log/log-source.ts';
 import { MailSearch } from '../../../src/cli/log/message-query.ts';
@@ -177,6 +178,23 @@ test('a log that is followed has the texts that it printed, if it prints them ag
     const kept = ['one', 'one', undefined, undefined];
     assert.deepEqual(texts, keepsTexts ? kept : ['', '', '', '']);
   }
+});
+
+test('a text that is read twice counts once for what is kept of all texts', () => {
+  const entries = new LogEntries(10);
+  for (const number of [1, 2, 3]) {
+    const event = stored(number);
+    assert(event.kind === 'stored');
+    entries.add(event.envelope);
+  }
+  for (const text of ['first', 'first', 'other']) entries.setText(1, text);
+  entries.setText(2, 'two');
+  entries.setText(3, 'third');
+  const texts = () => [1, 2, 3].map((number) => entries.get(number)?.text);
+  assert.deepEqual(texts(), ['other', 'two', '']);
+  entries.delete(1);
+  entries.setText(3, 'third');
+  assert.deepEqual(texts(), [undefined, 'two', 'third']);
 });
 
 test('an event of another message with the number of one that a crash undid changes nothing', () => {
