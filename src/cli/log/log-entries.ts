@@ -29,7 +29,7 @@ export class LogEntries {
   readonly #texts = new NumberMap<string | null>();
   #characters = 0;
 
-  /** `charactersMax`: of longer texts, all together, some are ''. */
+  /** `charactersMax`: of all texts together; the text that has no room is ''. */
   constructor(charactersMax: number) {
     this.#charactersMax = charactersMax;
   }

@@ -36,7 +36,7 @@ export class LogFold {
   readonly stories = new MessageStories();
   /** Messages that are not over, once they are not kept whole. */
   readonly #entries = new LogEntries(charactersMax);
-  /** The same of messages that are over, until all is printed. */
+  /** How each message that is over stands, once they are not kept whole, until all is printed. */
   readonly #ended = new NumberMap<Standing>();
   /** Numbers of messages that were dead letters; undefined if all messages are printed. */
   readonly #deadLetters: Set<number> | undefined;
