@@ -148,6 +148,19 @@ test('of many messages only those that were dead letters are printed again, if o
   assert.deepEqual(states, [undefined, 'dead', 'done', 'ready']);
 });
 
+test('a message that has the number of a dead letter that a crash undid is none', () => {
+  for (const storiesMax of [0, 3]) {
+    const fold = new LogFold({ isDeadLettersOnly: true, keepsTexts: true, storiesMax });
+    for (const event of [stored(1), deadLettered(1), stored(1)]) fold.apply(event, 'text');
+    assert.equal(fold.rest().length, 0);
+    assert.equal(fold.standing(1), undefined);
+    fold.setText(1, 'text');
+    fold.printed();
+    assert.deepEqual(followed(fold, [deadLettered(1)]), [[1, true, 'text', 'dead']]);
+    assert.deepEqual(followed(fold, [stored(1), ...settled(1)]), []);
+  }
+});
+
 test('of a log that is followed for dead letters, a message is printed whole when it becomes one', () => {
   const fold = new LogFold({ isDeadLettersOnly: true, keepsTexts: true });
   fold.apply(stored(1), 'one');
