@@ -228,7 +228,7 @@ export function presentStatus(
   });
   const list = fitting(boxes, charactersMax - used - moreCharacters);
   const hidden = status.mailboxCount - list.length;
-  if (hidden > 0) list.push(`and ${hidden} more mailboxes`);
+  if (hidden > 0) list.push(`and ${counted(hidden, 'more mailbox', 'more mailboxes')}`);
   return lines(top, ...list, ...people, ...posts);
 }
 
@@ -272,7 +272,7 @@ function warningLines(warnings: readonly string[]): string[] {
     shown.push(line);
   }
   const hidden = warnings.length - shown.length;
-  return hidden > 0 ? [...shown, `and ${hidden} more warnings`] : shown;
+  return hidden > 0 ? [...shown, `and ${counted(hidden, 'more warning')}`] : shown;
 }
 
 function deadLettersLine(

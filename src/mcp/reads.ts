@@ -90,7 +90,7 @@ export class Reads {
     }
     this.#settlement.noteHeld(request, plan);
     // The result of a task tells by itself what is still held.
-    if (isLate) notes.push(againNote(given.after ?? [], 'are not settled yet'));
+    if (isLate) notes.push(...lateNote(given.after, plan));
     if (!waited.delivery) {
       return this.presentWait(mailboxes, waited, noteCut(request, timeout), request, broker);
     }
@@ -403,6 +403,12 @@ function noteRedelivery(
   const ids = new Set(redelivers?.deliveries.map(({ envelope }) => envelope.id));
   if (!given.some(({ envelope }) => ids.has(envelope.id))) return;
   notes.push('redelivered, because no call named its ticket');
+}
+
+/** A read that named no ticket settles again by itself, at a host that drops calls. */
+function lateNote(after: readonly string[] = [], { unknown }: Plan): string[] {
+  const named = after.filter((ticket) => !unknown.includes(ticket));
+  return named.length === 0 ? [] : [againNote(named, 'are not settled yet')];
 }
 
 /** That this session had the message itself is what the note of a redelivery says. */

@@ -1,5 +1,6 @@
 // Results that hand over mail, as text for a model: a head of one line, bodies between two lines with a
 // mark that no peer can know, a foot of one line that names the next call. Pure but for the mark and the age of mail.
+import { counted } from '../app/counts.ts';
 import { pauseAdvice, pausedFacts } from '../app/pause-words.ts';
 import { sentBy } from '../app/sanitize.ts';
 import {
@@ -251,7 +252,7 @@ function asParameter(mailboxes: MailboxList): string {
 
 function hiddenNote(count: number): string[] {
   if (count === 0) return [];
-  const what = count === 1 ? '1 control character is' : `${count} control characters are`;
+  const what = counted(count, 'control character is', 'control characters are');
   return [`${what} shown as \\u{...}`];
 }
 

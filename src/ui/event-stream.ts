@@ -50,8 +50,9 @@ export class EventStream {
 
   /** Sends what is new. */
   flush(): void {
-    this.#sendTrouble();
+    // In this order: a status tells the page that the broker is there, and a trouble that it is gone.
     this.#sendStatus();
+    this.#sendTrouble();
     while (!this.#isStalled) {
       const mail = this.#nextMail();
       if (!mail) return;

@@ -25,7 +25,7 @@ const timeoutSecondsMax = watchMsMax / 1_000;
  * A watch that ends sooner could never report mail, however old: it takes a second to find that there is no broker, some
  * time to open the store, and `watchQuietMs` to see that no reader takes the mail.
  */
-const watchMsMin = 2_000 + watchQuietMs;
+const timeoutSecondsMin = (2_000 + watchQuietMs) / 1_000;
 /** How others see that this session is woken. */
 const wakePath = 'ipc watch';
 
@@ -47,7 +47,7 @@ interface WatchLine {
 
 const words = `
 It takes no message: \`ipc wait\` reads it. Mail that is there already counts as
-well, if no reader takes it within a second, so a watch lasts 3 s at least. Of
+well, if no reader takes it within a second; a timeout of 1 or 2 counts as 3. Of
 several that watch a mailbox, only one is told; the next one is told when a
 message was read, or after 20 s. With --follow each message has a line when it
 is the first unread one, and again after it was read and released. A host that
@@ -83,7 +83,8 @@ export function addCommands(program: Command): void {
 
 function parseSeconds(timeout: string | undefined): number {
   if (timeout === undefined || timeout === '0') return Number.POSITIVE_INFINITY;
-  return parseCount(timeout, 'timeout', timeoutSecondsMax, 'bad_timeout');
+  const seconds = parseCount(timeout, 'timeout', timeoutSecondsMax, 'bad_timeout');
+  return Math.max(seconds, timeoutSecondsMin);
 }
 
 async function watch(
@@ -94,8 +95,7 @@ async function watch(
   await sayWaiting(`unread mail in ${anyOf(mailboxes)}`, seconds);
   const faults = new FaultReport((line) => void warn(line));
   const onFault = ({ code, message }: IpcError) => faults.report(`${code}: ${message}`);
-  const timeoutMs = Math.max(seconds * 1_000, watchMsMin);
-  const options = { timeoutMs, path: wakePath, signal, onFault };
+  const options = { timeoutMs: seconds * 1_000, path: wakePath, signal, onFault };
   let isTold = false;
   for await (const notice of notices(mail, mailboxes, options)) {
     isTold = true;

@@ -29,7 +29,7 @@ export class LogEntries {
   readonly #texts = new NumberMap<string | null>();
   #characters = 0;
 
-  /** `charactersMax`: of longer texts, all together, some are ''. */
+  /** `charactersMax`: of all texts together; the text that has no room is ''. */
   constructor(charactersMax: number) {
     this.#charactersMax = charactersMax;
   }
@@ -54,10 +54,11 @@ export class LogEntries {
 
   /** `text`: undefined if it is damaged. */
   setText(number: number, text: string | undefined): void {
-    const length = text?.length ?? 0;
     if (text === '' || !this.#rows.has(number)) return;
-    if (this.#characters + length > this.#charactersMax) return;
-    this.#characters += length;
+    // The second reading has texts that the first one had, too.
+    const more = (text?.length ?? 0) - (this.#texts.get(number)?.length ?? 0);
+    if (this.#characters + more > this.#charactersMax) return;
+    this.#characters += more;
     this.#texts.set(number, text ?? null);
   }
 

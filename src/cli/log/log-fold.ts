@@ -36,7 +36,7 @@ export class LogFold {
   readonly stories = new MessageStories();
   /** Messages that are not over, once they are not kept whole. */
   readonly #entries = new LogEntries(charactersMax);
-  /** The same of messages that are over, until all is printed. */
+  /** How each message that is over stands, once they are not kept whole, until all is printed. */
   readonly #ended = new NumberMap<Standing>();
   /** Numbers of messages that were dead letters; undefined if all messages are printed. */
   readonly #deadLetters: Set<number> | undefined;
@@ -157,6 +157,7 @@ export class LogFold {
   #changed(event: MailEvent): LogEntry | undefined {
     if (event.kind === 'paused' || event.kind === 'resumed') return undefined;
     if (event.kind === 'stored') {
+      this.#noteDeadLetter(event);
       this.#entries.add(event.envelope);
       return this.#entries.get(event.envelope.number);
     }
@@ -174,6 +175,8 @@ export class LogFold {
 
   #noteDeadLetter(event: MailEvent): void {
     if (event.kind === 'deadLettered') this.#deadLetters?.add(event.message.number);
+    // After a crash a number may belong to another message.
+    else if (event.kind === 'stored') this.#deadLetters?.delete(event.envelope.number);
   }
 
   #isPrinted({ number, to }: Pick<Envelope, 'number' | 'to'>): boolean {

@@ -1,5 +1,6 @@
 // Messages of `ipc log`, for people: lines of 80 columns where names allow it, with the text indented below its head, so
 // that no text can pass for a head.
+import { counted } from '../../app/counts.ts';
 import { clockTime, utcTime } from '../../app/durations.ts';
 import type { LifeEvent, MessageStory, Standing } from '../../app/message-stories.ts';
 import { firstCharacters } from '../../app/peek.ts';
@@ -107,6 +108,5 @@ function standingWords(standing: Standing, time: number): string {
 const forms = { name: quoted, message: (id: string) => `the post ${quoted(id)}` };
 
 function afterAttempts(count: number): string {
-  if (count === 0) return '';
-  return count === 1 ? ', after 1 attempt' : `, after ${count} attempts`;
+  return count === 0 ? '' : `, after ${counted(count, 'attempt')}`;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageStories } from '../../../src/app/message-stories.ts';
+import { LogEntries } from '../../../src/cli/log/log-entries.ts';
 import { LogFold } from '../../../src/cli/log/log-fold.ts';
 import { brokerSource, type LogSource, storeSource } from '../../../src/cli/log/log-source.ts';
 import { MailSearch } from '../../../src/cli/log/message-query.ts';
@@ -147,6 +148,19 @@ test('of many messages only those that were dead letters are printed again, if o
   assert.deepEqual(states, [undefined, 'dead', 'done', 'ready']);
 });
 
+test('a message that has the number of a dead letter that a crash undid is none', () => {
+  for (const storiesMax of [0, 3]) {
+    const fold = new LogFold({ isDeadLettersOnly: true, keepsTexts: true, storiesMax });
+    for (const event of [stored(1), deadLettered(1), stored(1)]) fold.apply(event, 'text');
+    assert.equal(fold.rest().length, 0);
+    assert.equal(fold.standing(1), undefined);
+    fold.setText(1, 'text');
+    fold.printed();
+    assert.deepEqual(followed(fold, [deadLettered(1)]), [[1, true, 'text', 'dead']]);
+    assert.deepEqual(followed(fold, [stored(1), ...settled(1)]), []);
+  }
+});
+
 test('of a log that is followed for dead letters, a message is printed whole when it becomes one', () => {
   const fold = new LogFold({ isDeadLettersOnly: true, keepsTexts: true });
   fold.apply(stored(1), 'one');
@@ -177,6 +191,23 @@ test('a log that is followed has the texts that it printed, if it prints them ag
     const kept = ['one', 'one', undefined, undefined];
     assert.deepEqual(texts, keepsTexts ? kept : ['', '', '', '']);
   }
+});
+
+test('a text that is read twice counts once for what is kept of all texts', () => {
+  const entries = new LogEntries(10);
+  for (const number of [1, 2, 3]) {
+    const event = stored(number);
+    assert(event.kind === 'stored');
+    entries.add(event.envelope);
+  }
+  for (const text of ['first', 'first', 'other']) entries.setText(1, text);
+  entries.setText(2, 'two');
+  entries.setText(3, 'third');
+  const texts = () => [1, 2, 3].map((number) => entries.get(number)?.text);
+  assert.deepEqual(texts(), ['other', 'two', '']);
+  entries.delete(1);
+  entries.setText(3, 'third');
+  assert.deepEqual(texts(), [undefined, 'two', 'third']);
 });
 
 test('an event of another message with the number of one that a crash undid changes nothing', () => {

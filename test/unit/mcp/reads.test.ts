@@ -166,6 +166,17 @@ test('a wait whose time is over does not last as long as its settle, and its res
   assert.doesNotMatch(String(await calls.wait()), /this session still holds #1/);
 });
 
+test('a wait that named no ticket asks for none when its settle lasts longer', async () => {
+  const { mail, calls } = await setUp({ dropsCalls: true });
+  mail.read.resolve([delivery(1)]);
+  await calls.wait();
+  mail.read = promised();
+  const call = calls.wait();
+  mail.read.resolve([]);
+  assert.equal(await call, 'No message for "ann" within 1 s.\nNext: wait "ann".');
+  assert.deepEqual(mail.requests, ['release m1', 'wait', 'settle m1', 'wait']);
+});
+
 test('a wait that fails does not last as long as its settle, and a settle that fails later can be repeated', async () => {
   const { mail, ticket, calls } = await setUp();
   const call = calls.wait(ticket);

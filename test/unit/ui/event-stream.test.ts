@@ -21,6 +21,18 @@ class SlowPage extends EventEmitter {
     return true;
   }
 
+  /** What is written by `write` has no room, until read(). */
+  fill(write: () => void): void {
+    this.writableLength = streamBufferBytesMax + 1;
+    write();
+    this.written.length = 0;
+  }
+
+  read(): void {
+    this.writableLength = 0;
+    this.emit('drain');
+  }
+
   destroy(): this {
     this.emit('close');
     return this;
@@ -31,20 +43,37 @@ function status(port: number): WireStatus {
   return { status: { port }, paused: [] } as unknown as WireStatus;
 }
 
-test('a page that has no room for a status gets the newest one when it has read', () => {
-  const page = new SlowPage();
+function streamTo(page: SlowPage): EventStream {
   const listener = { onChange() {}, onTrouble() {}, onFine() {} };
   const pump = new LivePump(new ToldFeed(), new RecentMail(), listener);
   const output = page as unknown as ServerResponse;
-  const stream = new EventStream(output, pump, { epoch: 0, sequence: 0 });
+  return new EventStream(output, pump, { epoch: 0, sequence: 0 });
+}
+
+test('a page that has no room for a status gets the newest one when it has read', () => {
+  const page = new SlowPage();
+  const stream = streamTo(page);
   stream.status = status(1);
-  page.writableLength = streamBufferBytesMax + 1;
-  stream.status = status(2);
-  page.written.length = 0;
+  page.fill(() => {
+    stream.status = status(2);
+  });
   for (const port of [3, 4]) stream.status = status(port);
   assert.deepEqual(page.written, []);
-  page.writableLength = 0;
-  page.emit('drain');
+  page.read();
   assert.deepEqual(page.written, ['status 4']);
+  page.destroy();
+});
+
+test('a page that reads slowly is told last that the broker is gone, behind the status of before', () => {
+  const page = new SlowPage();
+  const stream = streamTo(page);
+  stream.flush();
+  page.fill(() => {
+    stream.status = status(1);
+  });
+  stream.status = status(2);
+  stream.trouble = 'no_broker: gone';
+  page.read();
+  assert.deepEqual(page.written, ['status 2', 'trouble']);
   page.destroy();
 });
