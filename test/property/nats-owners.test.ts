@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../src/client/client.ts';
 import type { Delivery } from '../../src/model/mail-service.ts';
 import type { Name } from '../../src/model/message.ts';
+import { mailWaits } from '../../src/session/nats-owner.ts';
 import { FakeServer } from '../support/nats/fake-stream.ts';
 import { FakeTeam } from '../support/nats/fake-team.ts';
 import { makeHome } from '../support/places.ts';
@@ -122,7 +123,9 @@ class History {
       await last.settle(deliveries);
     }
     const { warnings } = await last.status();
-    assert.deepEqual(warnings, [], 'nothing is corrupt');
+    // A message that was lost on its way is appended again meanwhile.
+    const others = warnings.filter((each) => !each.startsWith(mailWaits));
+    assert.deepEqual(others, [], 'nothing is corrupt');
     const lost = [...this.#stored].filter((text) => !this.#settled.has(text));
     assert.deepEqual(lost, [], 'acknowledged, and lost');
     assert.equal(this.#settled.size, this.#posts);
