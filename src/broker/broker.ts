@@ -453,7 +453,7 @@ export class Broker {
     return this.#state === 'ended';
   }
 
-  /** What is not answered by now is left to the next owner. */
+  /** No command is taken any more: what has no answer yet is left to the next owner. */
   #isEnding(): boolean {
     return this.#state === 'closing' || this.#state === 'ended';
   }

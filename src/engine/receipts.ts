@@ -51,7 +51,7 @@ export function endResponse(
   return { kind: 'end', request, ...left, ...(paused.length > 0 && { paused }) };
 }
 
-/** What the response of a post says beside its messages, and to whom. */
+/** What the response to a post says apart from its messages, and who gets it. */
 export interface PostReceipt extends Pick<StoredResponse, 'duplicate' | 'notHeld'> {
   readonly poster: SessionConnection;
   /** Now, in milliseconds since 1970. */

@@ -18,7 +18,7 @@ export class ReplayBatch {
   /** By the slot of a name, the index of the mailbox that was found there last. */
   readonly #lastIndexes = new Uint32Array(textSlots);
   #posts = 0;
-  /** What is kept of each post. */
+  /** The fields of each post that are kept. */
   readonly #indexes = new Uint32Array(postsMax);
   readonly #numbers = new Float64Array(postsMax);
   readonly #bodyBytes = new Uint32Array(postsMax);

@@ -42,11 +42,11 @@ export class SessionPosts {
   #lastPosts: Posts | undefined;
   /** All that are connected, also those without posts, with the count up to which they had sent posts by then. */
   readonly #connected = new Map<SessionId, number>();
-  /** What all sessions take in a segment prologue. */
+  /** The bytes that all sessions take in a segment prologue. */
   #bytes = 0;
-  /** What the connected ones take there. */
+  /** The bytes that connected sessions take there. */
   #connectedBytes = 0;
-  /** What the posts take there that sessions have beyond their guaranteed ones. */
+  /** The bytes that posts take there beyond the guaranteed ones of their sessions. */
   #surplusBytes = 0;
 
   constructor(limits: SessionPostsLimits) {

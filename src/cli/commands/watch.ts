@@ -47,8 +47,8 @@ interface WatchLine {
 
 const words = `
 It takes no message: \`ipc wait\` reads it. Mail that is there already counts as
-well, if no reader takes it within a second; a timeout of 1 or 2 counts as 3. Of
-several that watch a mailbox, only one is told; the next one is told when a
+well, if no reader takes it within a second; a timeout of 1 or 2 counts as 3. If
+several sessions watch a mailbox, one is told at a time: the next one after a
 message was read, or after 20 s. With --follow each message has a line when it
 is the first unread one, and again after it was read and released. A host that
 runs this in a background shell wakes its agent when the command ends, or at

@@ -20,7 +20,7 @@ export interface LogFoldOptions {
   readonly storiesMax?: number;
 }
 
-/** What is to be printed because of an event. */
+/** A message that is to be printed because of an event. */
 export interface FollowedEntry extends LogEntry {
   /** The message was not printed before. */
   readonly isNew: boolean;
@@ -101,7 +101,7 @@ export class LogFold {
     if (this.#keepsTexts) this.#entries.setText(number, text);
   }
 
-  /** All is printed. What comes is for follow(). */
+  /** All is printed. Later events are for follow(). */
   printed(): void {
     this.#packStories();
     this.#ended.clear();

@@ -1,5 +1,4 @@
 // When people paused and resumed deliveries, among the messages that `ipc log` prints.
-
 import type { MailEvent, PausedEvent, ResumedEvent } from '../../model/mail-events.ts';
 import type { Name } from '../../model/message.ts';
 import type { MessageQuery } from './message-query.ts';

@@ -1,5 +1,4 @@
 // Where `ipc log` reads: the files of a store on this machine, also beside its broker, or a broker elsewhere.
-
 import { type LiveOptions, liveEvents } from '../../app/live-events.ts';
 import { readPast } from '../../app/store-past.ts';
 import { bodyBytesMax } from '../../base/limits.ts';

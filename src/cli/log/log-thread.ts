@@ -1,5 +1,4 @@
 // The beginning of a thread: the message itself, the one that it answers, the one that this answers, and so on.
-
 import type { MessageId } from '../../model/message.ts';
 import type { LogSource, LogSourceOptions } from './log-source.ts';
 import type { SearchFilter } from './message-query.ts';

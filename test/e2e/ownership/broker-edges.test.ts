@@ -153,7 +153,8 @@ test('a broker listens on another address even if the disk is too full to record
   assert.deepEqual(readOwner(folder)?.addresses, ['127.0.0.1']);
 });
 
-test('a broker whose disk fails at its end reports that, and its close succeeds, since all that it acknowledged is synced', async (context) => {
+/** A broker that has written a delivery, for which no sync is waited. `failed`: the codes that it reports. */
+async function withUnsyncedRecords(context: TestContext) {
   const failed: string[] = [];
   const onFailed = ({ code }: IpcError) => failed.push(code);
   const gated = new GatedDisk();
@@ -161,6 +162,11 @@ test('a broker whose disk fails at its end reports that, and its close succeeds,
   const reader = client();
   await reader.post(box, Buffer.from('mail'));
   assert.equal((await reader.wait(box, { timeoutMs: 1_000 }))?.attempt, 1);
+  return { broker, gated, failed };
+}
+
+test('a broker whose disk fails at its end reports that, and its close succeeds, since all that it acknowledged is synced', async (context) => {
+  const { broker, gated, failed } = await withUnsyncedRecords(context);
   gated.gate = Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 }));
   await broker.close();
   assert.deepEqual(failed, ['storage_failed']);
@@ -168,14 +174,7 @@ test('a broker whose disk fails at its end reports that, and its close succeeds,
 });
 
 test('a broker that is closed by two at the same time ends once, and both wait for its last sync', async (context) => {
-  const failed: string[] = [];
-  const onFailed = ({ code }: IpcError) => failed.push(code);
-  const gated = new GatedDisk();
-  const { broker, client } = await startBroker(context, { disk: gated.disk, onFailed });
-  const reader = client();
-  await reader.post(box, Buffer.from('mail'));
-  // A delivery waits for no sync.
-  assert.equal((await reader.wait(box, { timeoutMs: 1_000 }))?.attempt, 1);
+  const { broker, gated, failed } = await withUnsyncedRecords(context);
   let synced = 0;
   gated.onSynced = () => synced++;
   const close = () => broker.close().then(() => synced);
